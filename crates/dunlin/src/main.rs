@@ -1,0 +1,2 @@
+//! The dunlin binary: the server, and subcommands for the rest.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Commands and transactions over the store. No I/O, no clock.

@@ -1,0 +1,1 @@
+//! Event loops, TCP server, buffers and timers, shaped for completion. Knows no protocol.

@@ -1,0 +1,1 @@
+//! The meeting point: workers, sessions, configuration, files, and the commands that need those.

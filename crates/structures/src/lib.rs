@@ -1,0 +1,1 @@
+//! Data structures without I/O or clock: dict, timing wheel, output rope.
