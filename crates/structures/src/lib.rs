@@ -1,1 +1,7 @@
 //! Data structures without I/O or clock: dict, timing wheel, output rope.
+
+pub mod rope;
+pub mod wheel;
+
+pub use rope::{Rope, Shared};
+pub use wheel::{Due, TimerWheel};

@@ -1,0 +1,419 @@
+//! Output bytes on their way to a socket: chunks shared with stored values, owned buffers, and a tail that encoders append to.
+//!
+//! Invariant: `len` bytes remain; the first `head` bytes of the first chunk (of the tail, if there is no sealed chunk) were
+//! written already and no sealed chunk is empty. The usual reply touches only the tail, so an empty rope allocates nothing and
+//! a rope that never saw a big value is one `Vec`.
+//! It does no I/O: the reactor asks for `slices`, writes them, and reports with `advance` how far it came.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::mem;
+use std::sync::Arc;
+
+/// Appending a rope whose only content is a tail of at most this size copies it instead of sealing two buffers.
+const APPEND_COPY_BYTES_MAX: usize = 4 * 1024;
+
+/// A partly written tail is moved to the front of its buffer once this much of it is gone (and at least half of it).
+const COMPACT_BYTES_MIN: usize = 4 * 1024;
+
+/// A range of a buffer that others may hold too, such as a chunk of a stored string.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The buffer. It is never changed while it is shared.
+    pub bytes: Arc<Vec<u8>>,
+    /// First byte of the range.
+    pub start: usize,
+    /// One past the last byte of the range.
+    pub end: usize,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Owned(Vec<u8>),
+    Shared(Shared),
+}
+
+impl Chunk {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Chunk::Owned(v) => v,
+            Chunk::Shared(s) => &s.bytes[s.start..s.end],
+        }
+    }
+}
+
+/// A queue of output bytes: sealed chunks, then an open tail.
+#[derive(Debug, Default)]
+pub struct Rope {
+    sealed: VecDeque<Chunk>,
+    /// Bytes in `sealed`, the written `head` included.
+    sealed_len: usize,
+    tail: Vec<u8>,
+    head: usize,
+}
+
+impl Rope {
+    /// An empty rope. Allocates nothing.
+    #[must_use]
+    pub fn new() -> Rope {
+        Rope::default()
+    }
+
+    /// An empty rope whose tail is the given buffer (cleared), so that encoders need not allocate.
+    #[must_use]
+    pub fn with_buffer(mut buffer: Vec<u8>) -> Rope {
+        buffer.clear();
+        Rope {
+            tail: buffer,
+            ..Rope::default()
+        }
+    }
+
+    /// Bytes that remain to be written. O(1).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sealed_len + self.tail.len() - self.head
+    }
+
+    /// True when nothing remains to be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The open end of the rope, for encoders to append to. Append only: bytes already there may be half written.
+    pub fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// Appends a shared range without copying it. What the tail held so far goes before it.
+    ///
+    /// # Panics
+    /// If the range does not lie inside the buffer.
+    pub fn push_shared(&mut self, s: Shared) {
+        assert!(
+            s.start <= s.end && s.end <= s.bytes.len(),
+            "shared range outside its buffer"
+        );
+        if s.start == s.end {
+            return;
+        }
+        self.seal();
+        self.sealed_len += s.end - s.start;
+        self.sealed.push_back(Chunk::Shared(s));
+    }
+
+    /// Appends a buffer without copying it. What the tail held so far goes before it.
+    pub fn push_owned(&mut self, v: Vec<u8>) {
+        if v.is_empty() {
+            return;
+        }
+        self.seal();
+        self.sealed_len += v.len();
+        self.sealed.push_back(Chunk::Owned(v));
+    }
+
+    /// Moves everything of `other` to the end of this rope; `other` is empty afterwards. O(chunks of `other`); a short tail is
+    /// copied (at most 4 KiB), and then `other` keeps its buffer.
+    pub fn append(&mut self, other: &mut Rope) {
+        if other.is_empty() {
+            return;
+        }
+        if other.sealed.is_empty() && other.len() <= APPEND_COPY_BYTES_MAX {
+            self.tail.extend_from_slice(&other.tail[other.head..]);
+            other.tail.clear();
+            other.head = 0;
+            return;
+        }
+        if self.is_empty() {
+            mem::swap(self, other);
+            return;
+        }
+        other.settle_head();
+        self.seal();
+        self.sealed_len += other.sealed_len;
+        self.sealed.append(&mut other.sealed);
+        other.sealed_len = 0;
+        self.tail = mem::take(&mut other.tail);
+    }
+
+    /// Fills `out` with the next bytes to write, in order, for one writev; returns how many slices were filled. No slice is
+    /// empty.
+    pub fn slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        let mut skip = self.head;
+        let tail = [self.tail.as_slice()];
+        for slice in self.sealed.iter().map(Chunk::as_slice).chain(tail) {
+            let rest = &slice[skip..];
+            skip = 0;
+            if rest.is_empty() {
+                continue;
+            }
+            let Some(place) = out.get_mut(filled) else {
+                break;
+            };
+            *place = IoSlice::new(rest);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// The bytes that come first, contiguous; empty only when the rope is. The whole content when it is only a tail.
+    #[must_use]
+    pub fn first(&self) -> &[u8] {
+        match self.sealed.front() {
+            Some(chunk) => &chunk.as_slice()[self.head..],
+            None => &self.tail[self.head..],
+        }
+    }
+
+    /// True when everything that remains stands in the tail, so that one plain send writes it.
+    #[must_use]
+    pub fn is_contiguous(&self) -> bool {
+        self.sealed.is_empty()
+    }
+
+    /// Drops the first `n` bytes, which were written; buffers are freed as they are passed.
+    ///
+    /// # Panics
+    /// If fewer than `n` bytes remain.
+    pub fn advance(&mut self, n: usize) {
+        self.advance_recycling(n, drop);
+    }
+
+    /// Like [`Rope::advance`], and hands owned buffers that were passed to `recycle` (not cleared). The tail's buffer stays.
+    ///
+    /// # Panics
+    /// If fewer than `n` bytes remain.
+    pub fn advance_recycling(&mut self, n: usize, mut recycle: impl FnMut(Vec<u8>)) {
+        assert!(n <= self.len(), "advanced past the end of the rope");
+        self.head += n;
+        while let Some(front) = self.sealed.front() {
+            let front_len = front.as_slice().len();
+            if self.head < front_len {
+                return;
+            }
+            self.head -= front_len;
+            self.sealed_len -= front_len;
+            if let Some(Chunk::Owned(v)) = self.sealed.pop_front() {
+                recycle(v);
+            }
+        }
+        if self.head == self.tail.len() {
+            self.tail.clear();
+            self.head = 0;
+        } else if self.head >= COMPACT_BYTES_MIN && self.head * 2 >= self.tail.len() {
+            // A peer that reads steadily but never catches up would otherwise make the tail grow for ever. The bytes moved are
+            // at most those written since the last move: O(1) per byte.
+            self.settle_head();
+        }
+    }
+
+    /// Takes the tail's buffer out, with those of its bytes that were not written; the rope's sealed chunks stay. From an
+    /// empty rope this is the empty buffer, to be given back to a pool.
+    pub fn take_tail(&mut self) -> Vec<u8> {
+        if self.sealed.is_empty() {
+            self.settle_head();
+        }
+        mem::take(&mut self.tail)
+    }
+
+    /// Drops all content. The tail keeps its buffer.
+    pub fn clear(&mut self) {
+        self.sealed.clear();
+        self.sealed_len = 0;
+        self.tail.clear();
+        self.head = 0;
+    }
+
+    /// Bytes of memory this rope holds by itself: owned buffers and the chunk queue, without shared ranges.
+    #[must_use]
+    pub fn owned_bytes(&self) -> usize {
+        let owned: usize = self
+            .sealed
+            .iter()
+            .map(|c| match c {
+                Chunk::Owned(v) => v.capacity(),
+                Chunk::Shared(_) => 0,
+            })
+            .sum();
+        owned + self.tail.capacity() + self.sealed.capacity() * mem::size_of::<Chunk>()
+    }
+
+    /// Moves a non-empty tail to the sealed chunks.
+    fn seal(&mut self) {
+        if self.sealed.is_empty() {
+            self.settle_head();
+        }
+        if self.tail.is_empty() {
+            return;
+        }
+        let tail = mem::take(&mut self.tail);
+        self.sealed_len += tail.len();
+        self.sealed.push_back(Chunk::Owned(tail));
+    }
+
+    /// Makes `head` 0 by cutting the written bytes off the first chunk.
+    fn settle_head(&mut self) {
+        let head = mem::take(&mut self.head);
+        if head == 0 {
+            return;
+        }
+        match self.sealed.front_mut() {
+            None => drop(self.tail.drain(..head)),
+            Some(Chunk::Shared(s)) => {
+                s.start += head;
+                self.sealed_len -= head;
+            }
+            Some(Chunk::Owned(v)) => {
+                drop(v.drain(..head));
+                self.sealed_len -= head;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn content(rope: &Rope) -> Vec<u8> {
+        let mut out = [IoSlice::new(&[]); 64];
+        let n = rope.slices(&mut out);
+        out[..n].iter().flat_map(|s| s.iter().copied()).collect()
+    }
+
+    #[test]
+    fn an_empty_rope_allocates_nothing() {
+        let mut rope = Rope::new();
+        assert_eq!(rope.owned_bytes(), 0);
+        assert_eq!(rope.take_tail().capacity(), 0);
+        assert!(rope.is_empty() && rope.first().is_empty());
+    }
+
+    #[test]
+    fn the_tail_keeps_its_buffer_once_written() {
+        let mut rope = Rope::with_buffer(Vec::with_capacity(1024));
+        rope.tail().extend_from_slice(b"+OK\r\n");
+        assert!(rope.is_contiguous());
+        rope.advance(3);
+        assert_eq!(rope.first(), b"\r\n");
+        rope.advance(2);
+        assert!(rope.is_empty());
+        assert_eq!(rope.take_tail().capacity(), 1024);
+    }
+
+    #[test]
+    fn shared_chunks_are_let_go_one_by_one() {
+        let value = Arc::new(vec![7u8; 100]);
+        let mut rope = Rope::new();
+        rope.tail().extend_from_slice(b"$50\r\n");
+        for start in [0, 50] {
+            rope.push_shared(Shared {
+                bytes: Arc::clone(&value),
+                start,
+                end: start + 50,
+            });
+        }
+        rope.tail().extend_from_slice(b"\r\n");
+        assert_eq!(Arc::strong_count(&value), 3);
+        assert_eq!(rope.len(), 107);
+        rope.advance(60);
+        assert_eq!(Arc::strong_count(&value), 2);
+        assert_eq!(rope.first().len(), 45);
+        rope.advance(45);
+        assert_eq!(Arc::strong_count(&value), 1);
+        assert_eq!(content(&rope), b"\r\n");
+    }
+
+    #[test]
+    fn a_tail_that_never_empties_stays_bounded() {
+        let mut rope = Rope::new();
+        rope.tail().extend_from_slice(&[1; 10_000]);
+        for _ in 0..10_000 {
+            rope.tail().extend_from_slice(&[2; 1_000]);
+            rope.advance(1_000);
+        }
+        assert_eq!(rope.len(), 10_000);
+        assert!(rope.owned_bytes() < 100_000, "{}", rope.owned_bytes());
+    }
+
+    #[test]
+    #[should_panic(expected = "past the end")]
+    fn advancing_too_far_is_a_bug() {
+        Rope::new().advance(1);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Tail(usize),
+        Shared(usize),
+        Owned(usize),
+        Append { sealed: usize, tail: usize },
+        Advance(usize),
+        TakeTail,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            3 => (0usize..6000).prop_map(Op::Tail),
+            1 => (0usize..300).prop_map(Op::Shared),
+            1 => (0usize..300).prop_map(Op::Owned),
+            1 => ((0usize..50), (0usize..6000)).prop_map(|(sealed, tail)| Op::Append { sealed, tail }),
+            4 => (0usize..9000).prop_map(Op::Advance),
+            1 => Just(Op::TakeTail),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_queue_of_bytes(ops in prop::collection::vec(op(), 1..40)) {
+            let mut model: VecDeque<u8> = VecDeque::new();
+            let mut rope = Rope::new();
+            let mut next = 0u8;
+            let mut fresh = |n: usize| -> Vec<u8> {
+                (0..n).map(|_| { next = next.wrapping_add(1); next }).collect()
+            };
+            for op in ops {
+                match op {
+                    Op::Tail(n) => { let v = fresh(n); model.extend(&v); rope.tail().extend_from_slice(&v); }
+                    Op::Owned(n) => { let v = fresh(n); model.extend(&v); rope.push_owned(v); }
+                    Op::Shared(n) => {
+                        let v = fresh(n + 2);
+                        model.extend(&v[1..=n]);
+                        rope.push_shared(Shared { bytes: Arc::new(v), start: 1, end: n + 1 });
+                    }
+                    Op::Append { sealed, tail } => {
+                        let mut other = Rope::new();
+                        let (a, b) = (fresh(sealed), fresh(tail));
+                        model.extend(&a);
+                        model.extend(&b);
+                        other.push_owned(a);
+                        other.tail().extend_from_slice(&b);
+                        rope.append(&mut other);
+                        prop_assert!(other.is_empty());
+                    }
+                    Op::Advance(n) => {
+                        let n = n.min(model.len());
+                        drop(model.drain(..n));
+                        rope.advance(n);
+                    }
+                    Op::TakeTail => {
+                        let tail = rope.take_tail();
+                        prop_assert!(model.iter().rev().zip(tail.iter().rev()).all(|(a, b)| a == b));
+                        model.truncate(model.len() - tail.len());
+                    }
+                }
+                prop_assert_eq!(rope.len(), model.len());
+            }
+            let mut got = Vec::new();
+            while !rope.is_empty() {
+                let n = rope.first().len();
+                got.extend_from_slice(rope.first());
+                rope.advance(n);
+            }
+            prop_assert_eq!(got, Vec::from(model));
+        }
+    }
+}
