@@ -99,6 +99,16 @@ impl ReplyParser {
         self.reply_bytes > 0
     }
 
+    /// Bytes of memory held for the reply that is being taken, without what complete elements own.
+    pub fn allocated_bytes(&self) -> usize {
+        let state = match &self.state {
+            State::Line(line) => line.capacity(),
+            State::Bulk { bytes, .. } => bytes.capacity(),
+        };
+        let items: usize = self.open.iter().map(|open| open.items.capacity()).sum();
+        state + items * size_of::<Value>() + self.open.capacity() * size_of::<Open>()
+    }
+
     /// Takes bytes up to the end of the current value.
     ///
     /// # Errors
