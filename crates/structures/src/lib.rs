@@ -1,5 +1,7 @@
 //! Data structures without I/O or clock: dict, timing wheel, output rope.
 
+pub mod dict;
+pub mod epoch;
 pub mod rope;
 pub mod wheel;
 

@@ -1,0 +1,421 @@
+//! The keyspace dict: extendible hashing over small segments, with no slow step at any size.
+//!
+//! A directory, indexed by the first bits of the hash (below the stripe's), names segments of 1 to 64 cache-line buckets; a
+//! bucket holds seven entries under one-byte fingerprints. A full segment climbs a ladder of sizes and at the top splits in
+//! two; a sparse one climbs down and merges with its buddy. One operation rebuilds at most one segment (448 entries) and
+//! copies at most the directory (one slot per some 200 entries): below 50 us up to several million entries.
+//!
+//! - `position` says how a hash becomes a place, and what a scan cursor is. Scans are exact whatever the dict does meanwhile.
+//! - `bucket`, `segment`, `directory` are the three layers of memory; `restructure` is growth and shrinking; `walk` is
+//!   everything that visits many entries; `root` is what other threads may look at without the lock.
+//!
+//! **Invariant.** The owner alone, by `&mut`, changes anything. Other threads see atomics through a [`Root`] and use them for
+//! prefetching only; memory that they may see goes to a [`Reclaim`](crate::epoch::Reclaim), never straight back.
+//!
+//! **Collisions.** Entries that find no room though their segment is mostly empty (more than 21 equal hashes, which a keyed
+//! hash makes a matter of luck) go to a list beside the directory, the stash, searched from front to back. Memory and the
+//! directory stay proportional to the entries, whatever the hashes are.
+//!
+//! The dict knows neither hash function nor time; it does not compare hashes, only keys, and stores no key twice only because
+//! the caller asks first ([`Dict::insert_new`]).
+
+mod bucket;
+mod directory;
+mod handle;
+mod position;
+mod prefetch;
+mod restructure;
+mod root;
+mod segment;
+mod walk;
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::epoch::{FreeNow, Reclaim};
+use bucket::{REACH_STASH, SLOTS};
+use directory::RootWord;
+use handle::{AbortOnUnwind, Tagged, WriteBack};
+use position::{Position, fingerprint};
+use segment::{Segment, View};
+
+pub use handle::{Handle, Ref, Slot};
+pub use position::{POSITION_BITS, STRIPE_BITS};
+pub use root::Root;
+pub use walk::{Drain, Iter};
+
+/// An entry that found no room where it belongs.
+struct Stashed<P> {
+    hash: u64,
+    entry: P,
+}
+
+/// A dict of entries found by 64-bit hash and key. See the module.
+///
+/// Every entry must have been inserted under the hash that later calls give for its key, and all hashes of a dict must agree
+/// in their top [`STRIPE_BITS`] (else scan cursors of different stripes mix; nothing else depends on it).
+///
+/// Dropping a dict drops its entries and frees its memory at once: where other threads may look into it through a [`Root`],
+/// end it by [`Dict::into_drain`].
+pub struct Dict<P: Handle> {
+    /// A [`RootWord`].
+    root: AtomicU64,
+    len: usize,
+    /// Bytes of segments and directory.
+    bytes: usize,
+    /// Segments as deep as the directory.
+    deepest: usize,
+    mutations: u16,
+    stash: Vec<Stashed<P>>,
+    owns: PhantomData<P>,
+}
+
+impl<P: Handle> Default for Dict<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Handle> std::fmt::Debug for Dict<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dict")
+            .field("len", &self.len)
+            .field("bytes", &self.memory_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: Handle> Dict<P> {
+    /// An empty dict; allocates nothing.
+    pub const fn new() -> Self {
+        Dict {
+            root: AtomicU64::new(0),
+            len: 0,
+            bytes: 0,
+            deepest: 0,
+            mutations: 0,
+            stash: Vec::new(),
+            owns: PhantomData,
+        }
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes that the dict has allocated, not counting the entries and what waits in a [`Reclaim`]. O(1).
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes + self.stash.capacity() * size_of::<Stashed<P>>()
+    }
+
+    /// Where the entry with this key is. O(1): one cache line for most hits and misses, and the entry for a hit.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+        let position = Position::of_hash(hash);
+        let (index, segment) = self.locate(position);
+        if segment.is_none() {
+            return None;
+        }
+        let view = self.view(segment);
+        let tag = view.shape.tag(position);
+        let home = view.shape.home(tag);
+        let print = fingerprint(hash);
+        if let Some(slot) = self.find_in(view, home, print, tag, key) {
+            return Some(self.slot(index, home, slot));
+        }
+        match view.buckets[home].word().reach() {
+            0 => None,
+            reach => self.find_further((index, view), (home, reach), hash, key),
+        }
+    }
+
+    #[inline]
+    fn find_in(
+        &self,
+        view: View<'_>,
+        bucket: usize,
+        print: u8,
+        tag: u16,
+        key: &[u8],
+    ) -> Option<usize> {
+        let bucket = &view.buckets[bucket];
+        let mut matches = bucket.word().matches(print);
+        matches.find(|slot| {
+            let entry = bucket.entry(*slot);
+            entry.tag() == tag && self.borrow(entry).key() == key
+        })
+    }
+
+    fn find_further(
+        &self,
+        (index, view): (usize, View<'_>),
+        (home, reach): (usize, u8),
+        hash: u64,
+        key: &[u8],
+    ) -> Option<Slot> {
+        let tag = view.shape.tag(Position::of_hash(hash));
+        let print = fingerprint(hash);
+        let probes = view.probes().min(usize::from(reach) + 1);
+        for distance in 1..probes {
+            let bucket = view.bucket_after(home, distance);
+            if let Some(slot) = self.find_in(view, bucket, print, tag, key) {
+                return Some(self.slot(index, bucket, slot));
+            }
+        }
+        if reach < REACH_STASH {
+            return None;
+        }
+        let is_it = |stashed: &Stashed<P>| stashed.hash == hash && stashed.entry.key() == key;
+        self.stash
+            .iter()
+            .position(is_it)
+            .map(|at| self.stash_slot(at))
+    }
+
+    /// The entry at a slot.
+    ///
+    /// # Panics
+    /// If the slot is stale, as far as that shows.
+    #[inline]
+    pub fn at(&self, slot: Slot) -> Ref<'_, P> {
+        self.check(slot);
+        if slot.index & Slot::STASHED != 0 {
+            return self.borrow_stashed(&self.stash[stash_index(slot)].entry);
+        }
+        let (bucket, at) = unpack(slot);
+        let view = self.view(self.segment_at(slot.index as usize));
+        self.borrow(view.buckets[bucket].entry(at))
+    }
+
+    /// Lets the owner change an entry, even move it to another allocation; it must keep its key. The slot stays valid.
+    pub fn with_mut<R>(&mut self, slot: Slot, change: impl FnOnce(&mut P) -> R) -> R {
+        self.check(slot);
+        if slot.index & Slot::STASHED != 0 {
+            return change(&mut self.stash[stash_index(slot)].entry);
+        }
+        let (bucket, at) = unpack(slot);
+        let view = self.view(self.segment_at(slot.index as usize));
+        let bucket = &view.buckets[bucket];
+        let entry = bucket.entry(at);
+        let store = |raw| bucket.replace(at, Tagged::new(raw, entry.tag()));
+        // SAFETY: the word is stored in this dict, which is mutably borrowed, and `store` replaces it.
+        #[allow(unsafe_code)]
+        let mut handle = unsafe { WriteBack::<P, _>::new(entry.raw(), store) };
+        change(handle.handle())
+    }
+
+    /// Replaces an entry by another with the same key. The slot stays valid. A panic in `change` aborts the process.
+    pub fn replace(&mut self, slot: Slot, change: impl FnOnce(P) -> P) {
+        self.with_mut(slot, |handle| {
+            let guard = AbortOnUnwind;
+            // SAFETY: the copy is the handle from here on; the original is overwritten without being dropped, and no
+            // unwinding comes between.
+            #[allow(unsafe_code)]
+            unsafe {
+                let changed = change(std::ptr::read(handle));
+                std::ptr::write(handle, changed);
+            }
+            std::mem::forget(guard);
+        });
+    }
+
+    /// Adds an entry whose key is not in the dict (that is for the caller to know). Amortized O(1); at worst one segment is
+    /// rebuilt, or split and the directory doubled. Slots become invalid.
+    ///
+    /// `hash_of` is asked for the hashes of entries in the segment that splits.
+    pub fn insert_new(
+        &mut self,
+        hash: u64,
+        entry: P,
+        hash_of: impl Fn(&P) -> u64,
+        reclaim: &mut impl Reclaim,
+    ) -> Slot {
+        let position = Position::of_hash(hash);
+        self.mutations = self.mutations.wrapping_add(1);
+        self.len += 1;
+        if self.root_word().0 == 0 {
+            self.plant();
+        }
+        let raw = entry.into_raw();
+        loop {
+            let (index, segment) = self.locate(position);
+            let view = self.view(segment);
+            let tagged = Tagged::new(raw, view.shape.tag(position));
+            if let Some((bucket, slot)) = view.place(fingerprint(hash), tagged) {
+                let first = self.first_index(index, segment);
+                let count = self.segment_at(first).count();
+                self.set_segment(first, segment.with_count(count + 1));
+                return self.slot(index, bucket, slot);
+            }
+            if !self.make_room(index, &hash_of, reclaim) {
+                // SAFETY: `raw` came from `into_raw` above and was not stored.
+                #[allow(unsafe_code)]
+                let entry = unsafe { P::from_raw(raw) };
+                return self.put_in_stash(hash, entry);
+            }
+        }
+    }
+
+    /// Takes an entry out. Amortized O(1); at worst one segment is rebuilt smaller, or merged and the directory halved. Slots
+    /// become invalid.
+    pub fn remove(&mut self, slot: Slot, reclaim: &mut impl Reclaim) -> P {
+        self.check(slot);
+        self.mutations = self.mutations.wrapping_add(1);
+        if slot.index & Slot::STASHED != 0 {
+            self.len -= 1;
+            return self.take_from_stash(stash_index(slot));
+        }
+        let (bucket, at) = unpack(slot);
+        let segment = self.segment_at(slot.index as usize);
+        let view = self.view(segment);
+        let raw = view.buckets[bucket].entry(at).raw();
+        let (_, tagged) = view.buckets[bucket].take(at);
+        let home = view.shape.home(tagged.tag());
+        self.len -= 1;
+        let first = self.first_index(slot.index as usize, segment);
+        let count = self.segment_at(first).count();
+        self.set_segment(first, segment.with_count(count - 1));
+        if home != bucket && view.buckets[home].word().reach() < REACH_STASH {
+            view.settle(home, false);
+        }
+        if !self.stash.is_empty() {
+            self.unstash(first);
+        }
+        self.tidy(first, reclaim);
+        // SAFETY: the pointer was stored by `into_raw` and is stored no longer.
+        #[allow(unsafe_code)]
+        unsafe {
+            P::from_raw(raw)
+        }
+    }
+
+    #[inline]
+    fn root_word(&self) -> RootWord {
+        RootWord(self.root.load(Ordering::Relaxed))
+    }
+
+    /// Index and segment of a position; `NONE` in an empty dict.
+    #[inline]
+    fn locate(&self, position: Position) -> (usize, Segment) {
+        // SAFETY: the directory is the dict's own and cannot change while it is borrowed.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.root_word().locate(position)
+        }
+    }
+
+    /// The slots of the directory, or the root word itself as the only slot.
+    #[inline]
+    fn slots(&self) -> &[AtomicU64] {
+        let root = self.root_word();
+        if root.is_directory() {
+            // SAFETY: the directory is the dict's own and is not freed while it is borrowed.
+            #[allow(unsafe_code)]
+            unsafe {
+                root.slots()
+            }
+        } else {
+            std::slice::from_ref(&self.root)
+        }
+    }
+
+    #[inline]
+    fn segment_at(&self, index: usize) -> Segment {
+        Segment(self.slots()[index].load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    fn set_segment(&mut self, index: usize, segment: Segment) {
+        // Release, because look-ahead follows the pointer to memory that was zeroed without atomics.
+        self.slots()[index].store(segment.0, Ordering::Release);
+    }
+
+    /// The first of the slots that name a segment.
+    #[inline]
+    fn first_index(&self, index: usize, segment: Segment) -> usize {
+        let spare = self.root_word().depth() - segment.depth();
+        index >> spare << spare
+    }
+
+    /// The buckets of one of the dict's segments. The lifetime is the caller's to keep short: no segment may be retired or
+    /// freed while its view is used.
+    #[inline]
+    fn view<'a>(&self, segment: Segment) -> View<'a> {
+        assert!(!segment.is_none(), "the dict is not empty");
+        // SAFETY: words come from the dict's own slots; `restructure` and `walk` do not use views of segments they retired.
+        #[allow(unsafe_code)]
+        unsafe {
+            segment.view()
+        }
+    }
+
+    #[inline]
+    fn borrow(&self, entry: Tagged) -> Ref<'_, P> {
+        // SAFETY: entries are read from the dict's own buckets and stay stored while it is borrowed.
+        #[allow(unsafe_code)]
+        unsafe {
+            entry.borrow()
+        }
+    }
+
+    fn borrow_stashed<'a>(&'a self, entry: &'a P) -> Ref<'a, P> {
+        // SAFETY: a handle is transparent over its pointer, and the entry stays stored while the dict is borrowed.
+        #[allow(unsafe_code)]
+        unsafe {
+            Ref::new(*std::ptr::from_ref(entry).cast())
+        }
+    }
+
+    #[inline]
+    fn slot(&self, index: usize, bucket: usize, slot: usize) -> Slot {
+        Slot {
+            index: index as u32,
+            place: (bucket * 8 + slot) as u16,
+            mutations: self.mutations,
+        }
+    }
+
+    fn stash_slot(&self, at: usize) -> Slot {
+        Slot {
+            index: Slot::STASHED | at as u32,
+            place: 0,
+            mutations: self.mutations,
+        }
+    }
+
+    #[inline]
+    fn check(&self, slot: Slot) {
+        debug_assert_eq!(slot.mutations, self.mutations, "a slot is used too late");
+    }
+}
+
+/// Bucket and place of a slot.
+#[inline]
+fn unpack(slot: Slot) -> (usize, usize) {
+    (usize::from(slot.place) / 8, usize::from(slot.place) % 8)
+}
+
+fn stash_index(slot: Slot) -> usize {
+    (slot.index & !Slot::STASHED) as usize
+}
+
+const _: () = assert!(SLOTS < 8);
+
+impl<P: Handle> Drop for Dict<P> {
+    fn drop(&mut self) {
+        if self.root_word().0 != 0 {
+            self.clear_slice(
+                &mut walk::DrainAt::default(),
+                usize::MAX,
+                &mut FreeNow,
+                &mut drop,
+            );
+        }
+    }
+}

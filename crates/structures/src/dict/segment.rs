@@ -1,0 +1,344 @@
+//! Segments: 1 to 64 buckets in one allocation, and the 64-bit word by which the directory names one.
+//!
+//! ```text
+//! word   | 0 | 0 | count 9 | depth 5 | address 48, of which the low 6 bits, being 0, hold buckets - 1 |
+//! ```
+//!
+//! The count stands only in the segment's first directory slot; elsewhere it is stale and must not be read.
+//!
+//! An entry lies in its home bucket or one of the next two (wrapping round). Numbers of buckets climb a ladder of four steps
+//! per doubling, every step of which is a size class of jemalloc, so that memory follows load.
+//!
+//! **Invariant.** A home's reach covers the distance of every entry that belongs to it.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::ptr::{self, NonNull};
+
+use super::bucket::{Bucket, REACH_STASH, SLOTS};
+use super::handle::Tagged;
+use super::position::Shape;
+use crate::epoch::Retired;
+
+/// Most buckets in a segment: 4096 bytes.
+pub(super) const BUCKETS_MAX: usize = 64;
+
+/// An entry lies in one of this many buckets from its home on.
+pub(super) const PROBES: usize = 3;
+
+const ADDRESS_MASK: u64 = ((1 << 48) - 1) & !(BUCKETS_MAX as u64 - 1);
+pub(super) const DEPTH_SHIFT: u32 = 48;
+const DEPTH_MASK: u64 = 31;
+const COUNT_SHIFT: u32 = 53;
+const COUNT_MASK: u64 = 511;
+
+const _: () = assert!(BUCKETS_MAX * SLOTS <= COUNT_MASK as usize);
+const _: () = assert!(align_of::<Bucket>() == BUCKETS_MAX);
+
+/// The next step of the ladder: 1, 2, .. 8, 10, .. 16, 20, .. 32, 40, .. 64.
+pub(super) const fn next_size(buckets: usize) -> usize {
+    let step = (1 << buckets.ilog2()) / 4;
+    buckets + if step == 0 { 1 } else { step }
+}
+
+/// The smallest step of the ladder on which `count` entries are a load of at most `percent`; at most [`BUCKETS_MAX`].
+pub(super) fn size_for(count: usize, percent: usize) -> usize {
+    let mut buckets = 1;
+    while buckets < BUCKETS_MAX && buckets * SLOTS * percent < count * 100 {
+        buckets = next_size(buckets);
+    }
+    buckets
+}
+
+/// The word of a segment. Copying it copies no segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment(pub(super) u64);
+
+impl Segment {
+    /// The word of no segment.
+    pub(super) const NONE: Segment = Segment(0);
+
+    /// Makes an empty segment.
+    pub(super) fn allocate(shape: Shape) -> Self {
+        let layout = Self::layout(shape.buckets);
+        // SAFETY: the layout is not empty.
+        let block = unsafe { alloc_zeroed(layout) };
+        let Some(block) = NonNull::new(block) else {
+            handle_alloc_error(layout);
+        };
+        let address = block.as_ptr().expose_provenance() as u64;
+        assert_eq!(address & !ADDRESS_MASK, 0, "segment beyond 48 bits");
+        Segment(address | u64::from(shape.depth) << DEPTH_SHIFT | (shape.buckets as u64 - 1))
+    }
+
+    fn layout(buckets: usize) -> Layout {
+        Layout::array::<Bucket>(buckets).expect("64 buckets are a small array")
+    }
+
+    #[inline]
+    pub(super) fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    #[inline]
+    pub(super) fn shape(self) -> Shape {
+        Shape {
+            depth: self.depth(),
+            buckets: (self.0 as usize & (BUCKETS_MAX - 1)) + 1,
+        }
+    }
+
+    #[inline]
+    pub(super) fn depth(self) -> u32 {
+        (self.0 >> DEPTH_SHIFT & DEPTH_MASK) as u32
+    }
+
+    /// Number of entries; of the word in the first slot only.
+    #[inline]
+    pub(super) fn count(self) -> usize {
+        (self.0 >> COUNT_SHIFT & COUNT_MASK) as usize
+    }
+
+    #[inline]
+    pub(super) fn with_count(self, count: usize) -> Self {
+        debug_assert!(count <= BUCKETS_MAX * SLOTS);
+        Segment(self.0 & !(COUNT_MASK << COUNT_SHIFT) | (count as u64) << COUNT_SHIFT)
+    }
+
+    pub(super) fn bytes(self) -> usize {
+        self.shape().buckets * size_of::<Bucket>()
+    }
+
+    #[inline]
+    fn base(self) -> *mut Bucket {
+        ptr::with_exposed_provenance_mut((self.0 & ADDRESS_MASK) as usize)
+    }
+
+    /// Its buckets.
+    ///
+    /// # Safety
+    /// The word is not `NONE`, and the segment is not freed for `'a`.
+    #[inline]
+    pub(super) unsafe fn view<'a>(self) -> View<'a> {
+        let shape = self.shape();
+        // SAFETY: allocated as an array of this length, zeroed, which is a valid empty bucket; shared access is by atomics.
+        let buckets = unsafe { std::slice::from_raw_parts(self.base(), shape.buckets) };
+        View { shape, buckets }
+    }
+
+    /// Hands the memory over.
+    ///
+    /// # Safety
+    /// The word is not `NONE`, no directory names the segment any more, and its entries are elsewhere.
+    pub(super) unsafe fn retire(self) -> Retired {
+        let block = NonNull::new(self.base().cast()).expect("a segment");
+        // SAFETY: allocated in `allocate` with this layout; buckets need no drop.
+        unsafe { Retired::new(block, Self::layout(self.shape().buckets)) }
+    }
+}
+
+/// A segment that can be read and, by the owner, written.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) shape: Shape,
+    pub(super) buckets: &'a [Bucket],
+}
+
+/// Which entries of a segment are meant: a bit per slot, a byte per bucket.
+pub(super) type Picks = [u8; BUCKETS_MAX];
+
+impl<'a> View<'a> {
+    /// The bucket `distance` after `home`, wrapping round.
+    #[inline]
+    pub(super) fn bucket_after(self, home: usize, distance: usize) -> usize {
+        let bucket = home + distance;
+        if bucket < self.buckets.len() {
+            bucket
+        } else {
+            bucket - self.buckets.len()
+        }
+    }
+
+    #[inline]
+    pub(super) fn probes(self) -> usize {
+        PROBES.min(self.buckets.len())
+    }
+
+    /// All entries: bucket, slot, entry.
+    pub(super) fn entries(self) -> impl Iterator<Item = (usize, usize, Tagged)> + 'a {
+        self.buckets.iter().enumerate().flat_map(|(at, bucket)| {
+            let occupied = bucket.word().occupied();
+            occupied.map(move |slot| (at, slot, bucket.entry(slot)))
+        })
+    }
+
+    /// Stores an entry in its home or one of the next buckets, moving another one on if that is what it takes.
+    /// `None`: there is no room within reach.
+    #[inline]
+    pub(super) fn place(self, fingerprint: u8, entry: Tagged) -> Option<(usize, usize)> {
+        let home = self.shape.home(entry.tag());
+        if let Some(slot) = self.buckets[home].word().vacancy() {
+            self.buckets[home].fill(slot, fingerprint, entry);
+            return Some((home, slot));
+        }
+        self.place_further(home, fingerprint, entry)
+    }
+
+    fn place_further(self, home: usize, fingerprint: u8, entry: Tagged) -> Option<(usize, usize)> {
+        let vacant = |distance| {
+            let bucket = self.bucket_after(home, distance);
+            let slot = self.buckets[bucket].word().vacancy()?;
+            Some((distance, bucket, slot))
+        };
+        let found = (1..self.probes())
+            .find_map(vacant)
+            .or_else(|| self.make_way(home));
+        let (distance, bucket, slot) = found?;
+        self.buckets[bucket].fill(slot, fingerprint, entry);
+        self.buckets[home].raise_reach(distance as u8);
+        Some((bucket, slot))
+    }
+
+    /// Moves one entry of the full buckets round `home` to another bucket of its own, and says what that freed.
+    fn make_way(self, home: usize) -> Option<(usize, usize, usize)> {
+        for distance in 0..self.probes() {
+            let bucket = self.bucket_after(home, distance);
+            for slot in 0..SLOTS {
+                let its_home = self.shape.home(self.buckets[bucket].entry(slot).tag());
+                let refuge = (0..self.probes()).find_map(|its_distance| {
+                    let refuge = self.bucket_after(its_home, its_distance);
+                    let vacancy = self.buckets[refuge].word().vacancy()?;
+                    Some((its_distance, refuge, vacancy))
+                });
+                if let Some((its_distance, refuge, vacancy)) = refuge {
+                    let (fingerprint, moved) = self.buckets[bucket].take(slot);
+                    self.buckets[refuge].fill(vacancy, fingerprint, moved);
+                    self.buckets[its_home].raise_reach(its_distance as u8);
+                    return Some((distance, bucket, slot));
+                }
+            }
+        }
+        None
+    }
+
+    /// Lowers the reach of `home` to what its entries need, now that one of them has left.
+    pub(super) fn settle(self, home: usize, is_stashed: bool) {
+        let reach = if is_stashed {
+            REACH_STASH
+        } else {
+            let needs = |distance: &usize| {
+                let bucket = &self.buckets[self.bucket_after(home, *distance)];
+                let mut occupied = bucket.word().occupied();
+                occupied.any(|slot| self.shape.home(bucket.entry(slot).tag()) == home)
+            };
+            (1..self.probes()).rev().find(needs).unwrap_or(0) as u8
+        };
+        self.buckets[home].set_reach(reach);
+    }
+
+    /// All entries as picks.
+    pub(super) fn all(self) -> Picks {
+        let mut picks = [0; BUCKETS_MAX];
+        for (at, bucket) in self.buckets.iter().enumerate() {
+            for slot in bucket.word().occupied() {
+                picks[at] |= 1 << slot;
+            }
+        }
+        picks
+    }
+
+    /// Copies the picked entries of `source` here, with new tags, and leaves in `picks` those that found no room; says
+    /// whether none did.
+    ///
+    /// Whoever finds room at home gets it before the others look further: fewer entries lie away from home.
+    pub(super) fn copy_from(
+        self,
+        source: View<'_>,
+        picks: &mut Picks,
+        retag: impl Fn(u16) -> u16,
+    ) -> bool {
+        let entry = |at: usize, slot: usize| {
+            let bucket = &source.buckets[at];
+            let entry = bucket.entry(slot);
+            (
+                bucket.word().fingerprint(slot),
+                entry.with_tag(retag(entry.tag())),
+            )
+        };
+        for (at, picks) in picks[..source.buckets.len()].iter_mut().enumerate() {
+            for slot in bits(*picks) {
+                let (fingerprint, entry) = entry(at, slot);
+                let home = &self.buckets[self.shape.home(entry.tag())];
+                if let Some(vacancy) = home.word().vacancy() {
+                    home.fill(vacancy, fingerprint, entry);
+                    *picks &= !(1 << slot);
+                }
+            }
+        }
+        let mut all = true;
+        for (at, picks) in picks[..source.buckets.len()].iter_mut().enumerate() {
+            for slot in bits(*picks) {
+                let (fingerprint, entry) = entry(at, slot);
+                if self.place(fingerprint, entry).is_some() {
+                    *picks &= !(1 << slot);
+                } else {
+                    all = false;
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The bits that are set, lowest first.
+pub(super) fn bits(mut picks: u8) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = picks.trailing_zeros() as usize;
+        picks &= picks.wrapping_sub(1);
+        (bit < 8).then_some(bit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ladder_is_made_of_size_classes() {
+        let mut buckets = 1;
+        while buckets < BUCKETS_MAX {
+            let next = next_size(buckets);
+            assert!(next * 4 <= buckets * 5 || next == buckets + 1);
+            // A size class of jemalloc has at most three significant bits.
+            assert!(next >> next.trailing_zeros() <= 7);
+            buckets = next;
+        }
+        assert_eq!(buckets, BUCKETS_MAX);
+    }
+
+    #[test]
+    fn sizes_fit_counts() {
+        assert_eq!(size_for(0, 75), 1);
+        assert_eq!(size_for(5, 75), 1);
+        assert_eq!(size_for(6, 75), 2);
+        assert_eq!(size_for(448, 100), 64);
+        assert_eq!(size_for(448, 50), 64);
+    }
+
+    #[test]
+    fn words_keep_their_fields_apart() {
+        let shape = Shape {
+            depth: 24,
+            buckets: 64,
+        };
+        let segment = Segment::allocate(shape).with_count(448);
+        assert_eq!(
+            (segment.shape(), segment.count(), segment.bytes()),
+            (shape, 448, 4096)
+        );
+        assert_eq!(segment.with_count(0).count(), 0);
+        // SAFETY: never published, no entries.
+        drop(unsafe { segment.retire() });
+    }
+}
