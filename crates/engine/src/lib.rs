@@ -1,1 +1,34 @@
-//! Commands and transactions over the store. No I/O, no clock.
+//! Commands and transactions over the store.
+//!
+//! The engine takes a session, the arguments of one command and a time, locks the stripes of the command's keys, runs
+//! its handler and appends the reply. No I/O and no clock: what a command needs of the world it asks of its [`Host`].
+//!
+//! Invariants: a command is described once, by its [`Command`] constant; the order of checks before a handler runs stands
+//! in [`dispatch`]; a handler takes no lock and does no I/O.
+
+pub mod args;
+pub mod command;
+pub mod commands;
+pub mod context;
+pub mod digest;
+pub mod dispatch;
+pub mod engine;
+pub mod error;
+pub mod expiry;
+pub mod glob;
+pub mod number;
+pub mod replay;
+pub mod reply;
+pub mod session;
+pub mod table;
+pub mod testing;
+
+pub use args::{Args, OwnedArgs};
+pub use command::{Command, Flags};
+pub use context::{Continuation, Ctx, Flow, Host, Outcome, Progress};
+pub use dispatch::{Call, Executed, Heavy};
+pub use engine::{CommandStat, Engine, WorkerState};
+pub use error::ReplyError;
+pub use reply::Reply;
+pub use session::{Session, Transaction};
+pub use table::Table;

@@ -1,1 +1,30 @@
-//! Entries, values, stripes and their locks, expiry, images, the effect log. No I/O, no clock.
+//! The keyspace: entries, values and their encodings, stripes and their locks, expiry, images, the effect log.
+//!
+//! Bytes and times come in as arguments: no I/O and no clock here. A command locks the stripes of its keys through
+//! [`stripes`], works on them through a [`Txn`], and the effects it recorded are published before the stripes are
+//! released.
+//!
+//! Invariants: what is behind a stripe is touched only by who holds it; every change of a key passes through
+//! [`Txn::record`]; memory that the look-ahead of another worker may read is freed only after a grace period.
+
+pub mod chunked;
+mod counter;
+pub mod entry;
+pub mod hash;
+mod local;
+pub mod log;
+mod reaper;
+pub mod shard;
+mod store;
+pub mod stripes;
+mod txn;
+mod undo;
+pub mod watch;
+
+pub use counter::Counter;
+pub use entry::{Entry, Image, Kind, NewString, StrRef, ValueType};
+pub use hash::{Key, KeyHasher};
+pub use local::{Counters, Local};
+pub use reaper::Reaper;
+pub use store::{ExpireProgress, Settings, Store, WakeOwner};
+pub use txn::{Event, EventClass, Found, Ttl, Txn};

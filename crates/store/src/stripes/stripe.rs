@@ -156,11 +156,12 @@ impl<T> Stripe<T> {
             "a stripe is unlocked by its holder (word {word})"
         );
         while let Some(waiter) = queue.pop() {
+            if queue.is_empty() {
+                // Before the grant: from then on the stripe is the waiter's, and a dying one may unlock it at once. Relaxed:
+                // ordered by the grant, and nobody else may act on it.
+                self.word.store(LOCKED, Ordering::Relaxed);
+            }
             if waiter.grant() {
-                if queue.is_empty() {
-                    // Relaxed: the new holder hears of it through its ready list, and nobody else may act on it.
-                    self.word.store(LOCKED, Ordering::Relaxed);
-                }
                 // SAFETY: just taken out of the queue of this stripe and granted.
                 unsafe { granted.push(waiter) };
                 return;

@@ -31,7 +31,7 @@ const DELIVERED: u32 = 3;
 const DEAD: u32 = 4;
 
 /// Where a session waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     /// In the queue of this stripe.
     Stripe(u16),

@@ -1,0 +1,12 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+
+mod exec;
+mod multi;
+mod watch;
+
+use crate::Command;
+
+/// Sorted by name.
+pub const TABLE: &[&Command] = &[&multi::DISCARD, &exec::EXEC, &multi::MULTI, &watch::UNWATCH, &watch::WATCH];
+
+pub(crate) use watch::forget_watches;

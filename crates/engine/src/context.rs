@@ -1,0 +1,125 @@
+//! What a handler gets: the keys of the held stripes, the session, the reply, the arguments, the host.
+
+use std::any::Any;
+
+use dunlin_store::stripes::LockSet;
+use dunlin_store::{Event, Found, Key, Txn};
+
+use crate::args::Args;
+use crate::command::Command;
+use crate::engine::{CommandStats, Engine};
+use crate::error::ReplyError;
+use crate::reply::Reply;
+use crate::session::Session;
+
+/// What lies above the engine: the clock in microseconds, and whatever the server's own commands need.
+pub trait Host {
+    /// Wall clock in microseconds since 1970.
+    fn unix_time_us(&mut self) -> u64;
+    /// Lets time pass: DEBUG SLEEP, on the auxiliary thread only.
+    fn sleep_us(&mut self, us: u64);
+    /// The concrete host, for commands of the same crate.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+/// How a handler ended.
+pub enum Flow {
+    /// The reply is written.
+    Done,
+    /// The rest is done in steps; the reply is written by the last one.
+    Continue(Box<dyn Continuation>),
+}
+
+/// What a handler returns.
+pub type Outcome = Result<Flow, ReplyError>;
+
+/// How one step ended.
+pub enum Progress {
+    /// Call again.
+    More,
+    /// The reply is written.
+    Done,
+}
+
+/// A command that goes on in steps, each under its own locks.
+pub trait Continuation: Send {
+    /// What the next step locks; `None` when nothing.
+    fn lock_set(&self, engine: &Engine) -> Option<LockSet>;
+    /// Does one step of bounded work (about 50 us). The context has no arguments: the continuation owns what it needs.
+    fn step(&mut self, cx: &mut Ctx<'_>) -> Result<Progress, ReplyError>;
+}
+
+/// The context of one command.
+pub struct Ctx<'a> {
+    /// The command.
+    pub command: &'static Command,
+    /// Its arguments.
+    pub args: Args<'a>,
+    /// The keys, with the stripes of the command held.
+    pub keys: Txn<'a>,
+    /// The client's session.
+    pub session: &'a mut Session,
+    /// Where the reply goes.
+    pub reply: Reply<'a>,
+    /// What lies above.
+    pub host: &'a mut dyn Host,
+    /// The engine.
+    pub engine: &'a Engine,
+    /// Counters per command.
+    pub stats: &'a CommandStats,
+    /// Index and hash of the first key, computed by the look-ahead.
+    pub(crate) first_hash: Option<(usize, u64)>,
+}
+
+impl<'a> Ctx<'a> {
+    /// The key at argument `index`.
+    #[inline]
+    pub fn key(&self, index: usize) -> Key<'a> {
+        let bytes = self.args.at(index);
+        match self.first_hash {
+            Some((i, hash)) if i == index => Key { bytes, hash },
+            _ => self.keys.key(bytes),
+        }
+    }
+
+    /// The selected database.
+    #[inline]
+    pub fn db(&self) -> u32 {
+        self.session.db
+    }
+
+    /// Finds the key at argument `index` for changing it: no statistics.
+    pub fn find(&mut self, index: usize) -> Option<Found> {
+        let key = self.key(index);
+        self.keys.find(self.session.db, &key)
+    }
+
+    /// Records a change of `key` whose effect is the command itself.
+    pub fn record_verbatim(&mut self, key: &[u8], event: Event) {
+        self.keys.record_args(self.session.db, key, event, self.args.iter());
+    }
+
+    /// A database number from an argument.
+    pub fn database(&self, arg: &[u8]) -> Result<u32, ReplyError> {
+        let n = crate::number::parse_i64(arg).ok_or(ReplyError::InvalidDatabase)?;
+        match u32::try_from(n) {
+            Ok(db) if (db as usize) < self.engine.store.databases() => Ok(db),
+            _ => Err(ReplyError::DatabaseOutOfRange),
+        }
+    }
+
+    /// A context for another command over the same stripes, session and output.
+    pub(crate) fn nested<'b>(&'b mut self, command: &'static Command, args: Args<'b>) -> Ctx<'b> {
+        Ctx {
+            command,
+            args,
+            keys: self.keys.reborrow(),
+            session: self.session,
+            reply: self.reply.reborrow(),
+            host: self.host,
+            engine: self.engine,
+            stats: self.stats,
+            first_hash: None,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! DEBUG DIGEST: a digest of a dataset that does not depend on the order of keys, equal to Redis's bit for bit.
+
+use dunlin_store::{Entry, Txn};
+use sha1::{Digest as _, Sha1};
+
+/// A 160-bit digest.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct Digest(pub [u8; 20]);
+
+impl Digest {
+    /// Adds data whose order does not matter.
+    fn xor(&mut self, data: &[u8]) {
+        let hash = Sha1::digest(data);
+        self.0.iter_mut().zip(hash).for_each(|(a, b)| *a ^= b);
+    }
+
+    /// Adds data whose order matters.
+    fn mix(&mut self, data: &[u8]) {
+        self.xor(data);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    /// The digest of one value with its deadline, as DEBUG DIGEST-VALUE reports it.
+    pub fn of_value(entry: &Entry) -> Digest {
+        let mut digest = Digest::default();
+        digest.add_value(entry);
+        digest
+    }
+
+    fn add_value(&mut self, entry: &Entry) {
+        let kind = entry.kind().value_type() as u32;
+        self.mix(&kind.to_be_bytes());
+        if let Some(text) = entry.as_string() {
+            self.mix(&text.to_vec());
+        }
+        if entry.deadline().is_some() {
+            self.xor(b"!!expire!!");
+        }
+    }
+
+    /// The digest of all databases; every stripe is held. O(bytes).
+    pub fn of_dataset(keys: &mut Txn<'_>) -> Digest {
+        let mut total = Digest::default();
+        for db in 0..keys.store().databases() as u32 {
+            let mut first = true;
+            keys.for_each(db, |entry| {
+                if std::mem::take(&mut first) {
+                    total.mix(&db.to_be_bytes());
+                }
+                let mut digest = Digest::default();
+                digest.mix(entry.key());
+                digest.add_value(entry);
+                total.xor(&digest.0);
+            });
+        }
+        total
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}

@@ -1,0 +1,337 @@
+//! From arguments to a reply: the checks in Redis's order, the locks, the handler, the record.
+//!
+//! Three entrances: [`Engine::execute`] for a fresh command, [`Engine::resume`] for one that was parked, and
+//! [`Engine::step`] for one that goes on in steps. What can't be done at once is handed back to the caller, which owns
+//! the sessions: a worker never waits.
+
+use std::sync::Arc;
+
+use dunlin_structures::rope::Rope;
+use dunlin_store::stripes::{Held, LockSet, Waiter};
+use dunlin_store::Txn;
+use smallvec::SmallVec;
+
+use crate::args::Args;
+use crate::command::{Command, Flags, Scope};
+use crate::context::{Continuation, Ctx, Flow, Host, Progress};
+use crate::engine::{Engine, WorkerState};
+use crate::error::ReplyError;
+use crate::reply::Reply;
+use crate::session::{Queued, Session};
+
+/// A command that touches more elements than this runs on the auxiliary thread.
+pub const HEAVY_ELEMENTS: u64 = 20_000;
+
+/// Everything around one command.
+pub struct Call<'a> {
+    /// Its arguments.
+    pub args: Args<'a>,
+    /// Id of the top-level command, looked up already by the look-ahead.
+    pub id: Option<usize>,
+    /// Index and hash of its first key, likewise.
+    pub first_hash: Option<(usize, u64)>,
+    /// The client's session.
+    pub session: &'a mut Session,
+    /// Where the reply goes.
+    pub out: &'a mut Rope,
+    /// What lies above the engine.
+    pub host: &'a mut dyn Host,
+    /// The worker's state.
+    pub worker: &'a mut WorkerState,
+    /// What parks when a stripe is busy.
+    pub waiter: &'a Arc<Waiter>,
+    /// Time in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// What became of a call.
+pub enum Executed {
+    /// The reply is written.
+    Done {
+        /// Id of the command that ran, if one did.
+        id: Option<usize>,
+    },
+    /// A stripe is busy: keep the arguments, suspend the session, call [`Engine::resume`] when its waiter is ready.
+    Parked {
+        /// Id of the command.
+        id: usize,
+    },
+    /// Suspend the session and call [`Engine::step`] until it is done.
+    Continue(Box<dyn Continuation>),
+    /// Too long for a worker: suspend the session and have the auxiliary thread call [`Engine::run_heavy`].
+    Heavy(Heavy),
+}
+
+/// A heavy command whose stripes are held.
+pub struct Heavy {
+    id: usize,
+    held: Held,
+}
+
+/// What became of one step.
+pub enum Stepped {
+    /// Call again.
+    More,
+    /// A stripe is busy: call again when the waiter is ready, with `resumed`.
+    Parked,
+    /// The reply is written.
+    Done,
+}
+
+impl Engine {
+    /// Runs a fresh command.
+    pub fn execute(&self, mut call: Call<'_>) -> Executed {
+        let id = match self.admit(&mut call) {
+            Ok(id) => id,
+            Err(error) => {
+                self.reject(&mut call, &error);
+                return Executed::Done { id: None };
+            }
+        };
+        let command = self.table.at(id);
+        if call.session.in_transaction() && !command.flags.has(Flags::NO_MULTI) && !runs_inside_multi(command) {
+            return self.queue(&mut call, id);
+        }
+        match self.lock_set(command, call.args, call.session, call.first_hash) {
+            None => self.run(&mut call, id, None),
+            Some(set) => match self.store.lock_stripes(&set, call.waiter) {
+                Ok(held) => self.run_or_defer(&mut call, id, held),
+                Err(_parked) => Executed::Parked { id },
+            },
+        }
+    }
+
+    /// Runs a command that was parked and whose waiter came out of the ready list.
+    pub fn resume(&self, mut call: Call<'_>, id: usize) -> Executed {
+        let command = self.table.at(id);
+        let set = self
+            .lock_set(command, call.args, call.session, call.first_hash)
+            .expect("a command that parked locks something");
+        match self.store.resume_stripes(&set, call.waiter) {
+            Ok(held) => self.run_or_defer(&mut call, id, held),
+            Err(_parked) => Executed::Parked { id },
+        }
+    }
+
+    /// Runs a heavy command on the auxiliary thread, with that thread's worker state in `call`.
+    pub fn run_heavy(&self, mut call: Call<'_>, heavy: Heavy) -> Executed {
+        self.run(&mut call, heavy.id, Some(heavy.held))
+    }
+
+    /// Does one step of a command that goes on in steps. `call.args` is not looked at.
+    pub fn step(&self, call: Call<'_>, continuation: &mut dyn Continuation, resumed: bool) -> Stepped {
+        let set = continuation.lock_set(self);
+        let mut held = match &set {
+            None => None,
+            Some(set) => {
+                let taken = if resumed {
+                    self.store.resume_stripes(set, call.waiter)
+                } else {
+                    self.store.lock_stripes(set, call.waiter)
+                };
+                match taken {
+                    Ok(held) => Some(held),
+                    Err(_parked) => return Stepped::Parked,
+                }
+            }
+        };
+        let mut cx = Ctx {
+            // A step has no command of its own to check: only its continuation knows what it does.
+            command: &Command::BASE,
+            args: Args::new(&[], &[]),
+            keys: Txn::new(&self.store, held.as_mut(), &mut call.worker.local, call.now_ms),
+            reply: Reply::new(call.out, call.session.version),
+            session: call.session,
+            host: call.host,
+            engine: self,
+            stats: &self.stats[call.worker.number],
+            first_hash: None,
+        };
+        let stepped = match continuation.step(&mut cx) {
+            Ok(Progress::More) => Stepped::More,
+            Ok(Progress::Done) => Stepped::Done,
+            Err(error) => {
+                cx.reply.error(&error);
+                cx.stats.errors.add(1);
+                Stepped::Done
+            }
+        };
+        cx.keys.commit();
+        if let Some(held) = held {
+            self.store.release_stripes(held);
+        }
+        stepped
+    }
+
+    /// The checks that come before everything else. Id of the command or subcommand.
+    fn admit(&self, call: &mut Call<'_>) -> Result<usize, ReplyError> {
+        let args = call.args;
+        let mut id =
+            call.id.or_else(|| self.table.id_of(args.at(0))).ok_or_else(|| ReplyError::unknown_command(args))?;
+        let mut command = self.table.at(id);
+        if !command.subcommands.is_empty()
+            && let Some(name) = args.get(1)
+        {
+            id = self
+                .table
+                .subcommand(id, name)
+                .ok_or_else(|| ReplyError::unknown_subcommand(command.name, name))?;
+            command = self.table.at(id);
+        }
+        if !command.accepts(args.len()) {
+            self.stats[call.worker.number].commands[id].rejected.add(1);
+            return Err(ReplyError::WrongArity(command.full_name));
+        }
+        if !call.session.authenticated && !command.flags.has(Flags::NO_AUTH) {
+            self.stats[call.worker.number].commands[id].rejected.add(1);
+            return Err(ReplyError::NoAuth);
+        }
+        if call.session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
+            self.stats[call.worker.number].commands[id].rejected.add(1);
+            return Err(ReplyError::err("Command not allowed inside a transaction"));
+        }
+        Ok(id)
+    }
+
+    /// Answers an error from before the handler; in a transaction EXEC will refuse.
+    fn reject(&self, call: &mut Call<'_>, error: &ReplyError) {
+        if let Some(transaction) = &mut call.session.transaction {
+            transaction.aborted = true;
+        }
+        self.stats[call.worker.number].errors.add(1);
+        Reply::new(call.out, call.session.version).error(error);
+    }
+
+    fn queue(&self, call: &mut Call<'_>, id: usize) -> Executed {
+        let command = self.table.at(id);
+        let transaction = call.session.transaction.as_mut().expect("only called inside MULTI");
+        transaction.queue.push(Queued { id, command, args: call.args.to_owned() });
+        Reply::new(call.out, call.session.version).simple("QUEUED");
+        Executed::Done { id: None }
+    }
+
+    /// What `command` locks with these arguments.
+    pub fn lock_set(
+        &self,
+        command: &Command,
+        args: Args<'_>,
+        session: &Session,
+        first_hash: Option<(usize, u64)>,
+    ) -> Option<LockSet> {
+        match command.scope {
+            Scope::Nothing | Scope::Stepwise => None,
+            Scope::All => Some(LockSet::All),
+            Scope::Transaction => self.transaction_set(session),
+            Scope::Keys => {
+                if let ([spec], Some((_, hash))) = (command.keys, first_hash)
+                    && matches!(spec.find, crate::command::Find::Range { last: 0, .. })
+                {
+                    return Some(LockSet::One(self.store.stripe_of(hash) as u16));
+                }
+                let mut stripes = SmallVec::<[u16; 8]>::new();
+                self.each_stripe(command, args, &mut stripes);
+                (!stripes.is_empty()).then(|| LockSet::of(stripes))
+            }
+        }
+    }
+
+    fn each_stripe(&self, command: &Command, args: Args<'_>, stripes: &mut SmallVec<[u16; 8]>) {
+        for spec in command.keys {
+            spec.for_each(args, |i| {
+                let hash = self.store.hasher().hash(args.at(i));
+                stripes.push(self.store.stripe_of(hash) as u16);
+            });
+        }
+    }
+
+    /// Stripes of everything queued and watched.
+    fn transaction_set(&self, session: &Session) -> Option<LockSet> {
+        let mut stripes = SmallVec::<[u16; 8]>::new();
+        if let Some(watches) = &session.watches {
+            stripes.extend(watches.keys.iter().map(|(_, _, hash)| self.store.stripe_of(*hash) as u16));
+        }
+        for queued in session.transaction.iter().flat_map(|t| &t.queue) {
+            match queued.command.scope {
+                Scope::All | Scope::Stepwise => return Some(LockSet::All),
+                Scope::Keys => self.each_stripe(queued.command, queued.args.as_args(), &mut stripes),
+                Scope::Nothing | Scope::Transaction => {}
+            }
+        }
+        (!stripes.is_empty()).then(|| LockSet::of(stripes))
+    }
+
+    fn run_or_defer(&self, call: &mut Call<'_>, id: usize, held: Held) -> Executed {
+        if let Some(weight) = self.table.at(id).weight
+            && weight(self, call.session, call.args) > HEAVY_ELEMENTS
+        {
+            return Executed::Heavy(Heavy { id, held });
+        }
+        self.run(call, id, Some(held))
+    }
+
+    /// Runs the handler over what is held, publishes its effects and releases.
+    #[inline]
+    fn run(&self, call: &mut Call<'_>, id: usize, mut held: Option<Held>) -> Executed {
+        let command = self.table.at(id);
+        let mut cx = Ctx {
+            command,
+            args: call.args,
+            keys: Txn::new(&self.store, held.as_mut(), &mut call.worker.local, call.now_ms),
+            reply: Reply::new(call.out, call.session.version),
+            session: call.session,
+            host: call.host,
+            engine: self,
+            stats: &self.stats[call.worker.number],
+            first_hash: call.first_hash,
+        };
+        let outcome = (command.handler)(&mut cx);
+        let executed = match outcome {
+            Ok(Flow::Done) => Executed::Done { id: Some(id) },
+            Ok(Flow::Continue(continuation)) => Executed::Continue(continuation),
+            Err(error) => {
+                cx.reply.error(&error);
+                cx.stats.commands[id].failed.add(1);
+                cx.stats.errors.add(1);
+                Executed::Done { id: Some(id) }
+            }
+        };
+        cx.stats.commands[id].calls.add(1);
+        cx.keys.commit();
+        if let Some(held) = held {
+            self.store.release_stripes(held);
+        }
+        executed
+    }
+}
+
+impl Ctx<'_> {
+    /// Runs a queued command to its end inside a transaction whose stripes are held.
+    pub(crate) fn run_queued(&mut self, queued: &Queued) {
+        let mut cx = self.nested(queued.command, queued.args.as_args());
+        let mut outcome = (queued.command.handler)(&mut cx);
+        while let Ok(Flow::Continue(mut continuation)) = outcome {
+            outcome = loop {
+                match continuation.step(&mut cx) {
+                    Ok(Progress::More) => {}
+                    Ok(Progress::Done) => break Ok(Flow::Done),
+                    Err(error) => break Err(error),
+                }
+            };
+        }
+        let stat = &cx.stats.commands[queued.id];
+        stat.calls.add(1);
+        if let Err(error) = outcome {
+            stat.failed.add(1);
+            cx.stats.errors.add(1);
+            cx.reply.error(&error);
+        }
+        let version = cx.reply.version();
+        self.reply.set_version(version);
+    }
+}
+
+/// Commands that act on the transaction itself instead of being queued.
+fn runs_inside_multi(command: &Command) -> bool {
+    matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+        && command.full_name == command.name
+}

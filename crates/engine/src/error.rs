@@ -1,0 +1,123 @@
+//! Every error that a command answers with, in Redis's exact words.
+
+use std::borrow::Cow;
+
+/// An error reply. `Display` gives the text after the `-`, code first.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ReplyError {
+    /// The key holds another type.
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    /// Options that don't go together or are unknown.
+    #[error("ERR syntax error")]
+    Syntax,
+    /// An argument or value is no 64-bit integer.
+    #[error("ERR value is not an integer or out of range")]
+    NotInteger,
+    /// An argument or value is no number.
+    #[error("ERR value is not a valid float")]
+    NotFloat,
+    /// INCRBYFLOAT ended at infinity or no number.
+    #[error("ERR increment would produce NaN or Infinity")]
+    IncrementNotFinite,
+    /// INCR past 64 bits.
+    #[error("ERR increment or decrement would overflow")]
+    IncrementOverflow,
+    /// DECRBY of the smallest integer.
+    #[error("ERR decrement would overflow")]
+    DecrementOverflow,
+    /// A source key does not exist.
+    #[error("ERR no such key")]
+    NoSuchKey,
+    /// An index outside its range.
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    /// SETRANGE before the start.
+    #[error("ERR offset is out of range")]
+    OffsetOutOfRange,
+    /// A string past `proto-max-bulk-len`.
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    StringTooLong,
+    /// A number outside its range.
+    #[error("ERR value is out of range")]
+    OutOfRange,
+    /// A database number outside the configured ones.
+    #[error("ERR DB index is out of range")]
+    DatabaseOutOfRange,
+    /// A database argument that is no number.
+    #[error("ERR invalid DB index")]
+    InvalidDatabase,
+    /// An expire time that is not positive or overflows, of the named command.
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpire(&'static str),
+    /// A wrong number of arguments; the name is the full one (`config|get`).
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    WrongArity(&'static str),
+    /// The session owes a password.
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    /// A wrong user or password.
+    #[error("WRONGPASS invalid username-password pair or user is disabled.")]
+    WrongPass,
+    /// EXEC of a transaction in which queueing failed.
+    #[error("EXECABORT Transaction discarded because of previous errors.")]
+    ExecAbort,
+    /// MULTI in MULTI.
+    #[error("ERR MULTI calls can not be nested")]
+    NestedMulti,
+    /// WATCH in MULTI.
+    #[error("ERR WATCH inside MULTI is not allowed")]
+    WatchInMulti,
+    /// EXEC without MULTI.
+    #[error("ERR EXEC without MULTI")]
+    ExecWithoutMulti,
+    /// DISCARD without MULTI.
+    #[error("ERR DISCARD without MULTI")]
+    DiscardWithoutMulti,
+    /// SCAN with a cursor that is no number.
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+    /// MOVE or COPY onto itself.
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
+    /// HELLO with another version.
+    #[error("NOPROTO unsupported protocol version")]
+    NoProto,
+    /// Any other text, code first.
+    #[error("{0}")]
+    Text(Cow<'static, str>),
+}
+
+impl ReplyError {
+    /// An error of code `ERR` with this text.
+    pub fn err(text: impl AsRef<str>) -> ReplyError {
+        ReplyError::Text(Cow::Owned(format!("ERR {}", text.as_ref())))
+    }
+
+    /// The code: the first word.
+    pub fn code(&self) -> String {
+        self.to_string().split(' ').next().unwrap_or("ERR").to_owned()
+    }
+
+    /// An unknown command, with the beginning of its arguments.
+    pub fn unknown_command(args: crate::Args<'_>) -> ReplyError {
+        /// Bytes shown of the name and, together, of the arguments.
+        const SHOWN_BYTES: usize = 128;
+        let shown = |bytes: &[u8], max: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned();
+        let mut rest = String::new();
+        for arg in args.from(1) {
+            if rest.len() >= SHOWN_BYTES {
+                break;
+            }
+            rest.push_str(&format!("'{}' ", shown(arg, SHOWN_BYTES - rest.len())));
+        }
+        let name = shown(args.get(0).unwrap_or_default(), SHOWN_BYTES);
+        ReplyError::err(format!("unknown command '{name}', with args beginning with: {rest}"))
+    }
+
+    /// An unknown subcommand of a container command such as CONFIG.
+    pub fn unknown_subcommand(container: &str, subcommand: &[u8]) -> ReplyError {
+        let shown = String::from_utf8_lossy(&subcommand[..subcommand.len().min(128)]).into_owned();
+        ReplyError::err(format!("unknown subcommand '{shown}'. Try {} HELP.", container.to_ascii_uppercase()))
+    }
+}

@@ -1,0 +1,7 @@
+//! Numbers as arguments and replies: Redis's rules of what parses and how it prints.
+
+/// Parses a decimal integer in canonical form (no `+`, no leading zeros, no blanks), as Redis demands of arguments.
+#[inline]
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    dunlin_store::entry::parse_canonical_int(text)
+}

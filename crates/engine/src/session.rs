@@ -1,0 +1,92 @@
+//! What a client's connection means to commands: database, protocol, transaction, watched keys.
+//!
+//! Nothing of the socket is here; RESET and a new connection start from [`Session::new`], so no state leaks.
+
+use std::sync::Arc;
+
+use dunlin_resp::Version;
+use dunlin_store::watch::WatchFlag;
+
+use crate::args::OwnedArgs;
+use crate::command::Command;
+
+/// A command queued by MULTI.
+#[derive(Debug)]
+pub struct Queued {
+    /// Its place in the table, for statistics.
+    pub id: usize,
+    /// The command.
+    pub command: &'static Command,
+    /// Its arguments.
+    pub args: OwnedArgs,
+}
+
+/// A transaction between MULTI and EXEC.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// Queued commands in order.
+    pub queue: Vec<Queued>,
+    /// A command could not be queued: EXEC will refuse.
+    pub aborted: bool,
+}
+
+/// A watched key: database, key, hash.
+pub type Watched = (u32, Box<[u8]>, u64);
+
+/// Watched keys and the flag that their change raises.
+#[derive(Debug, Default)]
+pub struct Watches {
+    /// Raised by a change of any of them.
+    pub flag: Arc<WatchFlag>,
+    /// The keys.
+    pub keys: Vec<Watched>,
+}
+
+/// One client's state.
+#[derive(Debug)]
+pub struct Session {
+    /// Number of the client, unique for the life of the server.
+    pub id: u64,
+    /// Selected database.
+    pub db: u32,
+    /// Protocol version of replies.
+    pub version: Version,
+    /// Whether AUTH succeeded or no password is needed.
+    pub authenticated: bool,
+    /// Name given by CLIENT SETNAME or HELLO.
+    pub name: Box<[u8]>,
+    /// Library name and version given by CLIENT SETINFO.
+    pub lib: (Box<[u8]>, Box<[u8]>),
+    /// The transaction being queued.
+    pub transaction: Option<Box<Transaction>>,
+    /// Watched keys.
+    pub watches: Option<Box<Watches>>,
+    /// Close the connection once the reply is out.
+    pub close_after_reply: bool,
+    /// The log is being replayed: deadlines in the past are stored, not carried out.
+    pub replaying: bool,
+}
+
+impl Session {
+    /// A fresh session.
+    pub fn new(id: u64, authenticated: bool) -> Session {
+        Session {
+            id,
+            db: 0,
+            version: Version::Resp2,
+            authenticated,
+            name: Box::default(),
+            lib: Default::default(),
+            transaction: None,
+            watches: None,
+            close_after_reply: false,
+            replaying: false,
+        }
+    }
+
+    /// Whether commands are being queued.
+    #[inline]
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+}

@@ -1,0 +1,700 @@
+//! One key with its value in one allocation.
+//!
+//! ```text
+//! byte 0      kind (low 4 bits) and flags (DEADLINE, WIDE)
+//! bytes 1-3   access clock, 24 bits
+//! then        key length, value length: one byte each, or four bytes each when WIDE
+//! then        with DEADLINE: wheel index (4 bytes), deadline (6 bytes, milliseconds since 1970)
+//! then        key, value bytes (a value behind a pointer takes the 8 bytes of the pointer)
+//! ```
+//!
+//! A 16-byte key with a 64-byte value and a deadline takes exactly the 96-byte size class.
+//!
+//! Invariant: the allocation's size is `size_class(content)`, so content may change in place as long as its class stays.
+//! Not here: where the entry is filed (see [`crate::shard`]) and when it dies.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use dunlin_structures::dict::Handle;
+
+use crate::chunked::Chunked;
+
+/// Strings up to this many bytes live in the entry; longer ones are chunked.
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// Strings up to this many bytes report the encoding `embstr`, as in Redis.
+pub const EMBSTR_BYTES_MAX: usize = 44;
+/// Latest deadline that an entry can hold: 48 bits of milliseconds, the year 10889.
+pub const DEADLINE_MS_MAX: u64 = (1 << 48) - 1;
+/// The wheel index of an entry that is in no wheel.
+pub const NO_TIMER: u32 = u32::MAX;
+
+const DEADLINE: u8 = 0x10;
+const WIDE: u8 = 0x20;
+const KIND_MASK: u8 = 0x0f;
+const CLOCK_MASK: u32 = 0x00ff_ffff;
+const NARROW_HEADER_BYTES: usize = 6;
+const WIDE_HEADER_BYTES: usize = 12;
+const TIMER_BYTES: usize = 10;
+
+/// Type and encoding of a value, four bits.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Kind {
+    /// A string that is a 64-bit integer in canonical decimal form.
+    Int = 0,
+    /// A string of at most [`EMBSTR_BYTES_MAX`] bytes that was never modified.
+    Embstr = 1,
+    /// A string inside the entry.
+    Raw = 2,
+    /// A string of reference-counted chunks.
+    Chunked = 3,
+}
+
+impl Kind {
+    fn from_bits(bits: u8) -> Kind {
+        match bits & KIND_MASK {
+            0 => Kind::Int,
+            1 => Kind::Embstr,
+            2 => Kind::Raw,
+            3 => Kind::Chunked,
+            other => unreachable!("entry of unknown kind {other}"),
+        }
+    }
+
+    /// Name that OBJECT ENCODING reports.
+    pub fn encoding_name(self) -> &'static str {
+        match self {
+            Kind::Int => "int",
+            Kind::Embstr => "embstr",
+            Kind::Raw | Kind::Chunked => "raw",
+        }
+    }
+
+    /// The type of the value.
+    pub fn value_type(self) -> ValueType {
+        match self {
+            Kind::Int | Kind::Embstr | Kind::Raw | Kind::Chunked => ValueType::String,
+        }
+    }
+}
+
+/// The type of a value as TYPE reports it; the numbers are those of Redis's object types.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum ValueType {
+    /// A byte string.
+    String = 0,
+}
+
+impl ValueType {
+    /// Name that TYPE reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            ValueType::String => "string",
+        }
+    }
+}
+
+/// A string value, borrowed.
+#[derive(Copy, Clone, Debug)]
+pub enum StrRef<'a> {
+    /// An integer; its text is the canonical decimal form.
+    Int(i64),
+    /// Plain bytes.
+    Bytes(&'a [u8]),
+    /// A chunked string.
+    Chunked(&'a Chunked),
+}
+
+impl StrRef<'_> {
+    /// Length of the text in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            StrRef::Int(n) => itoa::Buffer::new().format(*n).len(),
+            StrRef::Bytes(b) => b.len(),
+            StrRef::Chunked(c) => c.len(),
+        }
+    }
+
+    /// Whether the text is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Hands the text over, piece by piece.
+    pub fn for_each(&self, mut f: impl FnMut(&[u8])) {
+        match self {
+            StrRef::Int(n) => f(itoa::Buffer::new().format(*n).as_bytes()),
+            StrRef::Bytes(b) => f(b),
+            StrRef::Chunked(c) => c.slices(0, c.len()).for_each(f),
+        }
+    }
+
+    /// The text as one vector. O(length).
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.for_each(|piece| out.extend_from_slice(piece));
+        out
+    }
+}
+
+/// A string value to be stored: the form is chosen by [`NewString::new`].
+#[derive(Copy, Clone, Debug)]
+pub enum NewString<'a> {
+    /// Stored as an integer.
+    Int(i64),
+    /// Stored inline, reported as `embstr`.
+    Embstr(&'a [u8]),
+    /// Stored inline or chunked by its length, reported as `raw`.
+    Raw(&'a [u8]),
+}
+
+impl<'a> NewString<'a> {
+    /// The form that Redis gives a fresh string: integer where it is one, `embstr` up to 44 bytes, `raw` above.
+    pub fn new(text: &'a [u8]) -> Self {
+        match parse_canonical_int(text) {
+            Some(n) => NewString::Int(n),
+            None if text.len() <= EMBSTR_BYTES_MAX => NewString::Embstr(text),
+            None => NewString::Raw(text),
+        }
+    }
+}
+
+/// Parses a decimal integer in exactly the form that formatting it would give (no sign `+`, no leading zeros).
+pub fn parse_canonical_int(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut magnitude: u64 = 0;
+    for &d in digits {
+        let digit = d.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // At most 19 digits: below 10^19, which fits 64 bits.
+        magnitude = magnitude * 10 + u64::from(digit);
+    }
+    if negative {
+        (magnitude <= i64::MIN.unsigned_abs()).then(|| (magnitude as i64).wrapping_neg())
+    } else {
+        i64::try_from(magnitude).ok()
+    }
+}
+
+/// Rounds a content size up to its allocation class: multiples of 16 up to 128, then four classes per doubling
+/// (the classes of jemalloc, so that nothing is wasted there).
+pub fn size_class(content: usize) -> usize {
+    if content <= 128 {
+        return content.next_multiple_of(16);
+    }
+    let spacing = 1usize << (usize::BITS - 3 - (content - 1).leading_zeros());
+    content.next_multiple_of(spacing)
+}
+
+/// An owned entry. One word; the allocation is freed on drop.
+#[repr(transparent)]
+pub struct Entry(NonNull<u8>);
+
+// SAFETY: an entry owns its allocation and everything in it is Send (bytes, Arc<Chunked>).
+unsafe impl Send for Entry {}
+// SAFETY: `&Entry` gives read access only, through no cell.
+unsafe impl Sync for Entry {}
+
+/// Lengths and flags of an entry: what decides its layout.
+#[derive(Copy, Clone)]
+struct Shape {
+    key_len: usize,
+    value_len: usize,
+    deadline: bool,
+}
+
+impl Shape {
+    fn wide(self) -> bool {
+        self.key_len > 255 || self.value_len > 255
+    }
+    fn lead(self) -> usize {
+        let lens = if self.wide() { WIDE_HEADER_BYTES } else { NARROW_HEADER_BYTES };
+        lens + if self.deadline { TIMER_BYTES } else { 0 }
+    }
+    fn content(self) -> usize {
+        self.lead() + self.key_len + self.value_len
+    }
+    fn class(self) -> usize {
+        size_class(self.content())
+    }
+}
+
+fn layout(class: usize) -> Layout {
+    Layout::from_size_align(class, 8).expect("an entry is far smaller than isize::MAX")
+}
+
+impl Entry {
+    fn allocate(shape: Shape) -> NonNull<u8> {
+        let layout = layout(shape.class());
+        // SAFETY: the layout's size is never zero: a header alone takes 6 bytes.
+        let raw = unsafe { alloc(layout) };
+        NonNull::new(raw).unwrap_or_else(|| handle_alloc_error(layout))
+    }
+
+    /// Writes flags, kind, clock and lengths.
+    fn write_header(&mut self, kind: Kind, clock: u32, shape: Shape) {
+        assert!(shape.key_len <= u32::MAX as usize, "keys are limited by proto-max-bulk-len");
+        let mut flags = kind as u8;
+        if shape.deadline {
+            flags |= DEADLINE;
+        }
+        if shape.wide() {
+            flags |= WIDE;
+        }
+        let word = u32::from(flags) | (clock & CLOCK_MASK) << 8;
+        let p = self.0.as_ptr();
+        // SAFETY: the allocation has at least `shape.lead()` bytes.
+        unsafe {
+            p.cast::<u32>().write_unaligned(word);
+            if shape.wide() {
+                p.add(4).cast::<u32>().write_unaligned(shape.key_len as u32);
+                p.add(8).cast::<u32>().write_unaligned(shape.value_len as u32);
+            } else {
+                p.add(4).write(shape.key_len as u8);
+                p.add(5).write(shape.value_len as u8);
+            }
+        }
+    }
+
+    /// The allocation, for who files the entry.
+    pub(crate) fn raw(&self) -> NonNull<u8> {
+        self.0
+    }
+
+    fn flags(&self) -> u8 {
+        // SAFETY: byte 0 of every entry holds the flags.
+        unsafe { self.0.as_ptr().read() }
+    }
+
+    fn shape(&self) -> Shape {
+        let p = self.0.as_ptr();
+        let flags = self.flags();
+        // SAFETY: the lengths stand where `write_header` put them for this WIDE flag.
+        let (key_len, value_len) = unsafe {
+            if flags & WIDE != 0 {
+                (p.add(4).cast::<u32>().read_unaligned() as usize, p.add(8).cast::<u32>().read_unaligned() as usize)
+            } else {
+                (p.add(4).read() as usize, p.add(5).read() as usize)
+            }
+        };
+        Shape { key_len, value_len, deadline: flags & DEADLINE != 0 }
+    }
+
+    /// A new entry without deadline.
+    pub fn string(key: &[u8], value: NewString<'_>, clock: u32) -> Entry {
+        let mut scratch = [0u8; 8];
+        let (kind, bytes) = stored(value, &mut scratch);
+        Entry::assemble(key, kind, bytes, clock, None)
+    }
+
+    fn assemble(key: &[u8], kind: Kind, value: &[u8], clock: u32, timer: Option<(u32, u64)>) -> Entry {
+        let shape = Shape { key_len: key.len(), value_len: value.len(), deadline: timer.is_some() };
+        let mut entry = Entry(Entry::allocate(shape));
+        entry.write_header(kind, clock, shape);
+        if let Some((index, deadline)) = timer {
+            entry.write_timer(index, deadline);
+        }
+        // SAFETY: the allocation has room for lead, key and value; sources don't overlap a fresh allocation.
+        unsafe {
+            let body = entry.0.as_ptr().add(shape.lead());
+            body.copy_from_nonoverlapping(key.as_ptr(), key.len());
+            body.add(key.len()).copy_from_nonoverlapping(value.as_ptr(), value.len());
+        }
+        entry
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        let shape = self.shape();
+        // SAFETY: key_len bytes stand behind the lead.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(shape.lead()), shape.key_len) }
+    }
+
+    /// Type and encoding.
+    pub fn kind(&self) -> Kind {
+        Kind::from_bits(self.flags())
+    }
+
+    fn value_bytes(&self) -> &[u8] {
+        let shape = self.shape();
+        // SAFETY: value_len bytes stand behind lead and key.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(shape.lead() + shape.key_len), shape.value_len) }
+    }
+
+    fn value_bytes_mut(&mut self) -> &mut [u8] {
+        let shape = self.shape();
+        // SAFETY: as in `value_bytes`; `&mut self` makes the access exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(shape.lead() + shape.key_len), shape.value_len) }
+    }
+
+    fn word(&self) -> [u8; 8] {
+        self.value_bytes().try_into().expect("values behind a pointer and integers take 8 bytes")
+    }
+
+    fn chunked_ptr(&self) -> *const Chunked {
+        debug_assert_eq!(self.kind(), Kind::Chunked);
+        std::ptr::with_exposed_provenance(usize::from_ne_bytes(self.word()))
+    }
+
+    fn chunked_arc(&self) -> Arc<Chunked> {
+        let raw = self.chunked_ptr();
+        // SAFETY: the pointer came from Arc::into_raw; the count is raised first, so the entry keeps its own reference.
+        unsafe {
+            Arc::increment_strong_count(raw);
+            Arc::from_raw(raw)
+        }
+    }
+
+    /// The value as a string; `None` when it is of another type. O(1).
+    pub fn as_string(&self) -> Option<StrRef<'_>> {
+        Some(match self.kind() {
+            Kind::Int => StrRef::Int(i64::from_ne_bytes(self.word())),
+            Kind::Embstr | Kind::Raw => StrRef::Bytes(self.value_bytes()),
+            // SAFETY: the pointer came from Arc::into_raw and the entry keeps its reference while it is borrowed.
+            Kind::Chunked => StrRef::Chunked(unsafe { &*self.chunked_ptr() }),
+        })
+    }
+
+    /// Deadline in milliseconds since 1970, if the key has one.
+    pub fn deadline(&self) -> Option<u64> {
+        let shape = self.shape();
+        if !shape.deadline {
+            return None;
+        }
+        let at = shape.lead() - 6;
+        let mut bytes = [0u8; 8];
+        // SAFETY: an entry with DEADLINE has six deadline bytes at the end of its lead.
+        unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.0.as_ptr().add(at), 6) };
+        Some(u64::from_le_bytes(bytes))
+    }
+
+    /// Index of the entry's node in its shard's wheel, or [`NO_TIMER`].
+    pub fn timer_index(&self) -> u32 {
+        let shape = self.shape();
+        if !shape.deadline {
+            return NO_TIMER;
+        }
+        // SAFETY: an entry with DEADLINE has the index in the ten last bytes of its lead.
+        unsafe { self.0.as_ptr().add(shape.lead() - TIMER_BYTES).cast::<u32>().read_unaligned() }
+    }
+
+    /// Overwrites wheel index and deadline of an entry that has room for them.
+    pub fn write_timer(&mut self, index: u32, deadline_ms: u64) {
+        let shape = self.shape();
+        assert!(shape.deadline, "an entry without deadline has no room for one");
+        let deadline = deadline_ms.min(DEADLINE_MS_MAX).to_le_bytes();
+        // SAFETY: an entry with DEADLINE has ten timer bytes at the end of its lead.
+        unsafe {
+            let at = self.0.as_ptr().add(shape.lead() - TIMER_BYTES);
+            at.cast::<u32>().write_unaligned(index);
+            at.add(4).copy_from_nonoverlapping(deadline.as_ptr(), 6);
+        }
+    }
+
+    /// The access clock, 24 bits.
+    pub fn clock(&self) -> u32 {
+        // SAFETY: the first four bytes of every entry are initialised.
+        unsafe { self.0.as_ptr().cast::<u32>().read_unaligned() >> 8 }
+    }
+
+    /// Sets the access clock; writes only when it changed, so that a read leaves the cache line clean.
+    pub fn set_clock(&mut self, clock: u32) {
+        let p = self.0.as_ptr().cast::<u32>();
+        // SAFETY: the first four bytes of every entry are initialised; `&mut self` makes the access exclusive.
+        unsafe {
+            let old = p.read_unaligned();
+            let new = (old & 0xff) | (clock & CLOCK_MASK) << 8;
+            if new != old {
+                p.write_unaligned(new);
+            }
+        }
+    }
+
+    /// Bytes allocated for this entry, without what it points to.
+    pub fn allocated_bytes(&self) -> usize {
+        self.shape().class()
+    }
+
+    /// Bytes held by the value outside the entry. O(chunks).
+    pub fn outside_bytes(&self) -> usize {
+        match self.as_string() {
+            Some(StrRef::Chunked(c)) => c.memory_bytes(),
+            _ => 0,
+        }
+    }
+
+    /// Steps needed to free this entry; above one, freeing belongs in the background.
+    pub fn free_effort(&self) -> usize {
+        match self.as_string() {
+            Some(StrRef::Chunked(c)) => c.chunk_count(),
+            _ => 1,
+        }
+    }
+
+    /// Drops what the value owns outside the entry; the entry's value bytes are dead afterwards.
+    fn release_outside(&mut self) {
+        if self.kind() == Kind::Chunked {
+            // SAFETY: the pointer came from Arc::into_raw and is given up here, once.
+            drop(unsafe { Arc::from_raw(self.chunked_ptr()) });
+        }
+    }
+
+    /// The same key and deadline with another string. In place when the size class stays.
+    #[must_use]
+    pub fn with_string(self, value: NewString<'_>) -> Entry {
+        let mut scratch = [0u8; 8];
+        let (kind, bytes) = stored(value, &mut scratch);
+        self.with_value(kind, bytes)
+    }
+
+    /// `value` is in stored form and is not part of this entry.
+    fn with_value(mut self, kind: Kind, value: &[u8]) -> Entry {
+        let old = self.shape();
+        let new = Shape { value_len: value.len(), ..old };
+        if old.class() == new.class() && old.wide() == new.wide() {
+            self.release_outside();
+            let clock = self.clock();
+            self.write_header(kind, clock, new);
+            self.value_bytes_mut().copy_from_slice(value);
+            return self;
+        }
+        let timer = self.deadline().map(|at| (self.timer_index(), at));
+        Entry::assemble(self.key(), kind, value, self.clock(), timer)
+    }
+
+    /// The same key and value with room for a deadline, or without. The value is moved, not copied, when it is outside.
+    #[must_use]
+    pub fn with_timer(self, timer: Option<(u32, u64)>) -> Entry {
+        let shape = self.shape();
+        if let (true, Some((index, deadline))) = (shape.deadline, timer) {
+            let mut entry = self;
+            entry.write_timer(index, deadline);
+            return entry;
+        }
+        if shape.deadline == timer.is_some() {
+            return self;
+        }
+        self.rebuilt(None, timer)
+    }
+
+    /// The same value, deadline and clock under another key.
+    #[must_use]
+    pub fn with_key(self, key: &[u8]) -> Entry {
+        let timer = self.deadline().map(|at| (self.timer_index(), at));
+        self.rebuilt(Some(key), timer)
+    }
+
+    fn rebuilt(mut self, key: Option<&[u8]>, timer: Option<(u32, u64)>) -> Entry {
+        let kind = self.kind();
+        let fresh = Entry::assemble(key.unwrap_or(self.key()), kind, self.value_bytes(), self.clock(), timer);
+        // The outside value now belongs to `fresh`: this shell must not release it.
+        let shape = self.shape();
+        let clock = self.clock();
+        self.write_header(Kind::Raw, clock, shape);
+        fresh
+    }
+
+    /// Stores an integer in place of the value.
+    #[must_use]
+    pub fn with_int(self, n: i64) -> Entry {
+        self.with_value(Kind::Int, &n.to_ne_bytes())
+    }
+
+    /// Stores a chunked string in place of the value.
+    #[must_use]
+    pub fn with_chunked(self, chunked: Arc<Chunked>) -> Entry {
+        let word = Arc::into_raw(chunked).expose_provenance().to_ne_bytes();
+        self.with_value(Kind::Chunked, &word)
+    }
+
+    /// Writes `bytes` at `offset`, zero-filling a gap; the result is a raw string. O(bytes), plus O(length) when an
+    /// inline value moves to a larger allocation.
+    #[must_use]
+    pub fn with_range(mut self, offset: usize, bytes: &[u8]) -> Entry {
+        let end = offset + bytes.len();
+        match self.kind() {
+            Kind::Chunked => {
+                // SAFETY: the pointer came from Arc::into_raw; the old word is dead until the new one is written, and
+                // nothing between can unwind (a panic aborts).
+                let mut chunked = unsafe { Arc::from_raw(self.chunked_ptr()) };
+                Arc::make_mut(&mut chunked).write(offset, bytes);
+                let word = Arc::into_raw(chunked).expose_provenance().to_ne_bytes();
+                self.value_bytes_mut().copy_from_slice(&word);
+                self
+            }
+            Kind::Int => {
+                let text = self.as_string().expect("an integer is a string").to_vec();
+                self.with_value(Kind::Raw, &text).with_range(offset, bytes)
+            }
+            Kind::Embstr | Kind::Raw if end > INLINE_BYTES_MAX => {
+                let mut chunked = Chunked::from_bytes(self.value_bytes());
+                chunked.write(offset, bytes);
+                self.with_chunked(Arc::new(chunked))
+            }
+            Kind::Embstr | Kind::Raw => {
+                let old_len = self.shape().value_len;
+                let mut entry = self.resized(old_len.max(end));
+                let value = entry.value_bytes_mut();
+                if offset > old_len {
+                    value[old_len..offset].fill(0);
+                }
+                value[offset..end].copy_from_slice(bytes);
+                entry
+            }
+        }
+    }
+
+    /// An inline string with another length; bytes past the old length are unspecified until the caller writes them.
+    fn resized(mut self, value_len: usize) -> Entry {
+        let old = self.shape();
+        let new = Shape { value_len, ..old };
+        let clock = self.clock();
+        if old.class() == new.class() && old.wide() == new.wide() {
+            // SAFETY: the class has room for the new content; grown bytes are zeroed so that they are initialised.
+            unsafe {
+                let value = self.0.as_ptr().add(old.lead() + old.key_len);
+                if value_len > old.value_len {
+                    value.add(old.value_len).write_bytes(0, value_len - old.value_len);
+                }
+            }
+            self.write_header(Kind::Raw, clock, new);
+            return self;
+        }
+        let mut entry = Entry(Entry::allocate(new));
+        entry.write_header(Kind::Raw, clock, new);
+        if let Some(at) = self.deadline() {
+            entry.write_timer(self.timer_index(), at);
+        }
+        // SAFETY: `new` has room for the key and `value_len` bytes; all of them are initialised here.
+        unsafe {
+            let body = entry.0.as_ptr().add(new.lead());
+            body.copy_from_nonoverlapping(self.key().as_ptr(), new.key_len);
+            let value = body.add(new.key_len);
+            let kept = old.value_len.min(value_len);
+            value.copy_from_nonoverlapping(self.value_bytes().as_ptr(), kept);
+            value.add(kept).write_bytes(0, value_len - kept);
+        }
+        entry
+    }
+
+    /// The value as it is now, for ever: later changes of the entry don't show in it. O(1) for chunked values, a copy
+    /// of at most [`INLINE_BYTES_MAX`] bytes else.
+    pub fn image(&self) -> Image {
+        let value = match self.as_string() {
+            Some(StrRef::Int(n)) => ValueImage::Int(n),
+            Some(StrRef::Bytes(b)) => ValueImage::Inline(self.kind() == Kind::Embstr, b.into()),
+            Some(StrRef::Chunked(_)) => ValueImage::Chunked(self.chunked_arc()),
+            None => unreachable!("every kind of this build is a string"),
+        };
+        Image { value, deadline: self.deadline(), clock: self.clock() }
+    }
+}
+
+/// A value frozen at one moment, with deadline and clock.
+#[derive(Clone, Debug)]
+pub struct Image {
+    value: ValueImage,
+    deadline: Option<u64>,
+    clock: u32,
+}
+
+#[derive(Clone, Debug)]
+enum ValueImage {
+    Int(i64),
+    Inline(bool, Box<[u8]>),
+    Chunked(Arc<Chunked>),
+}
+
+impl Image {
+    /// Deadline in milliseconds since 1970, if the key had one.
+    pub fn deadline(&self) -> Option<u64> {
+        self.deadline
+    }
+
+    /// An entry (without deadline) that holds this value under `key`. Shares chunks.
+    pub fn to_entry(&self, key: &[u8]) -> Entry {
+        match &self.value {
+            ValueImage::Int(n) => Entry::string(key, NewString::Int(*n), self.clock),
+            ValueImage::Inline(true, b) => Entry::string(key, NewString::Embstr(b), self.clock),
+            ValueImage::Inline(false, b) => Entry::string(key, NewString::Raw(b), self.clock),
+            ValueImage::Chunked(c) => {
+                Entry::string(key, NewString::Int(0), self.clock).with_chunked(Arc::clone(c))
+            }
+        }
+    }
+
+    /// The text of a string image.
+    pub fn to_vec(&self) -> Vec<u8> {
+        match &self.value {
+            ValueImage::Int(n) => StrRef::Int(*n).to_vec(),
+            ValueImage::Inline(_, b) => b.to_vec(),
+            ValueImage::Chunked(c) => StrRef::Chunked(c).to_vec(),
+        }
+    }
+}
+
+/// Kind and stored bytes of a new string.
+fn stored<'a>(value: NewString<'a>, scratch: &'a mut [u8; 8]) -> (Kind, &'a [u8]) {
+    match value {
+        NewString::Int(n) => {
+            *scratch = n.to_ne_bytes();
+            (Kind::Int, scratch)
+        }
+        NewString::Embstr(b) => (Kind::Embstr, b),
+        NewString::Raw(b) if b.len() <= INLINE_BYTES_MAX => (Kind::Raw, b),
+        NewString::Raw(b) => {
+            *scratch = Arc::into_raw(Arc::new(Chunked::from_bytes(b))).expose_provenance().to_ne_bytes();
+            (Kind::Chunked, scratch)
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.release_outside();
+        let class = self.shape().class();
+        // SAFETY: allocated with exactly this layout: the class is a function of the shape, which in-place changes keep.
+        unsafe { dealloc(self.0.as_ptr(), layout(class)) };
+    }
+}
+
+// SAFETY: an entry is one word, a pointer to an allocation of at least 16 bytes and 8-aligned; the key never changes
+// while the entry is filed.
+unsafe impl Handle for Entry {
+    fn into_raw(self) -> NonNull<u8> {
+        let raw = self.0;
+        std::mem::forget(self);
+        raw
+    }
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Entry(raw)
+    }
+    fn key(&self) -> &[u8] {
+        Entry::key(self)
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key().escape_ascii().to_string())
+            .field("kind", &self.kind())
+            .field("deadline", &self.deadline())
+            .finish_non_exhaustive()
+    }
+}

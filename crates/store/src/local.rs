@@ -1,0 +1,66 @@
+//! What one worker keeps for itself while it works on the store: the record being built, garbage, memory in limbo.
+
+use dunlin_structures::epoch::{Epochs, Limbo};
+
+use crate::counter::Counter;
+use crate::log::Record;
+use crate::reaper::Garbage;
+use crate::undo::Undo;
+
+/// Counters of one worker; INFO sums them.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Reads that found their key.
+    pub hits: Counter,
+    /// Reads that did not.
+    pub misses: Counter,
+    /// Keys removed because their deadline had passed.
+    pub expired: Counter,
+    /// Changes recorded, expirations not counted.
+    pub changes: Counter,
+}
+
+/// One worker's state below the engine.
+pub struct Local {
+    /// This worker's lane of the log and its number among the owners of stripes.
+    pub worker: usize,
+    /// The 24-bit access clock written into entries that are read (seconds).
+    pub clock: u32,
+    pub(crate) record: Record,
+    pub(crate) reclaim: Limbo,
+    pub(crate) garbage: Vec<Garbage>,
+    pub(crate) undo: Option<Undo>,
+    /// A change was made that no [`crate::Txn::record`] has told of yet (checked in debug builds).
+    pub(crate) unrecorded: bool,
+    random: u64,
+}
+
+impl Local {
+    pub(crate) fn new(worker: usize, seed: u64) -> Local {
+        Local {
+            worker,
+            clock: 0,
+            record: Record::default(),
+            reclaim: Limbo::new(),
+            garbage: Vec::new(),
+            undo: None,
+            unrecorded: false,
+            random: seed | 1,
+        }
+    }
+
+    /// Ends a batch: no pointer into the keyspace is kept, and memory that was given up is freed once all have passed.
+    #[inline]
+    pub fn batch_boundary(&mut self, epochs: &Epochs) {
+        epochs.quiescent(self.worker);
+        self.reclaim.turn(epochs);
+    }
+
+    /// A pseudo-random number (xorshift64*, Vigna 2014); not for secrets.
+    pub fn random(&mut self) -> u64 {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}

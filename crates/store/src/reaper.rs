@@ -1,0 +1,75 @@
+//! Frees big things in slices, off the path of commands.
+//!
+//! Invariant: a shard is taken apart only after every worker has passed a batch boundary since it left the keyspace.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use dunlin_structures::dict::Drain;
+use dunlin_structures::epoch::Limbo;
+
+use crate::entry::Entry;
+use crate::shard::Shard;
+
+/// Entries freed in one slice.
+const ENTRIES_PER_SLICE: usize = 256;
+
+/// Something too big to be freed by the command that dropped it.
+pub(crate) enum Garbage {
+    Entry(Entry),
+    Shard(Box<Shard>),
+}
+
+/// Queue of garbage, filled by workers, emptied by the freeing task.
+#[derive(Default)]
+pub(crate) struct Heap {
+    queue: Mutex<VecDeque<Garbage>>,
+}
+
+impl Heap {
+    pub(crate) fn push(&self, garbage: impl IntoIterator<Item = Garbage>) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).extend(garbage);
+    }
+
+    fn pop(&self) -> Option<Garbage> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+/// The freeing task: call [`Reaper::step`] while it returns true.
+pub struct Reaper {
+    current: Option<Drain<Entry>>,
+    reclaim: Limbo,
+}
+
+impl Reaper {
+    pub(crate) fn new() -> Reaper {
+        Reaper { current: None, reclaim: Limbo::new() }
+    }
+
+    /// Frees one slice; false when there was nothing to free.
+    pub fn step(&mut self, store: &crate::Store) -> bool {
+        self.reclaim.turn(&store.epochs);
+        if let Some(shard) = &mut self.current {
+            if !shard.slice(ENTRIES_PER_SLICE, &mut self.reclaim, drop) {
+                self.current = None;
+            }
+            return true;
+        }
+        match store.heap().pop() {
+            None => false,
+            Some(Garbage::Entry(entry)) => {
+                drop(entry);
+                true
+            }
+            Some(Garbage::Shard(shard)) => {
+                self.current = Some(shard.into_drain());
+                true
+            }
+        }
+    }
+}

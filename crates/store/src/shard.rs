@@ -1,0 +1,199 @@
+//! One database's keys inside one stripe: a dict of entries and the wheel of their deadlines.
+//!
+//! Invariant: every entry with a deadline has exactly one node in the wheel, which points at it; the node may lie
+//! earlier than the deadline (an extension leaves it where it is), never later.
+//! A shard is handed over whole by FLUSHDB and SWAPDB: it owns its wheel, so neither walks the keys.
+
+#![allow(unsafe_code)]
+
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use dunlin_structures::dict::{Dict, Drain, Handle, Ref, Slot};
+use dunlin_structures::epoch::Reclaim;
+use dunlin_structures::wheel::{Due, TimerWheel};
+
+use crate::entry::{Entry, NO_TIMER};
+use crate::hash::KeyHasher;
+
+/// Points at an entry that is filed in the same shard's dict.
+#[derive(Copy, Clone)]
+struct EntryPtr(NonNull<u8>);
+
+// SAFETY: the pointer is followed only by who holds the shard exclusively.
+unsafe impl Send for EntryPtr {}
+
+impl EntryPtr {
+    fn of(entry: &Entry) -> EntryPtr {
+        // Entry is one word, transparent over the pointer.
+        EntryPtr(entry.raw())
+    }
+
+    fn deadline(&self) -> u64 {
+        // SAFETY: a node is cancelled before its entry is freed and re-pointed when the entry moves, so it is alive;
+        // ManuallyDrop keeps this second handle from freeing it.
+        let entry = ManuallyDrop::new(unsafe { Entry::from_raw(self.0) });
+        // An entry whose deadline was taken away would have had its node cancelled.
+        entry.deadline().unwrap_or(0)
+    }
+}
+
+/// What a pass over the wheel found.
+pub enum Expired {
+    /// This entry was due and has been taken out.
+    Entry(Entry),
+    /// Nothing is due.
+    Idle,
+    /// The work budget is spent.
+    OutOfWork,
+}
+
+/// Keys of one database in one stripe.
+pub struct Shard {
+    dict: Dict<Entry>,
+    wheel: TimerWheel<EntryPtr>,
+    deadline_sum: u128,
+}
+
+impl Shard {
+    /// An empty shard whose wheel starts at `now_ms`. Allocates nothing.
+    pub fn new(now_ms: u64) -> Shard {
+        Shard { dict: Dict::new(), wheel: TimerWheel::new(now_ms), deadline_sum: 0 }
+    }
+
+    /// Number of keys, due but not yet removed ones included.
+    pub fn len(&self) -> usize {
+        self.dict.len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of keys with a deadline.
+    pub fn expires(&self) -> usize {
+        self.wheel.len()
+    }
+
+    /// Sum of all deadlines in milliseconds, for the average time to live.
+    pub fn deadline_sum(&self) -> u128 {
+        self.deadline_sum
+    }
+
+    /// A lower bound of the earliest deadline.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.wheel.next_tick()
+    }
+
+    /// The dict, for scans, random picks and publishing.
+    pub fn dict(&self) -> &Dict<Entry> {
+        &self.dict
+    }
+
+    /// Finds a key. Expected O(1).
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+        self.dict.find(hash, key)
+    }
+
+    /// The entry at `slot`.
+    pub fn entry(&self, slot: Slot) -> Ref<'_, Entry> {
+        self.dict.at(slot)
+    }
+
+    /// Replaces the entry at `slot` by what `change` makes of it; key and deadline must stay.
+    pub fn update(&mut self, slot: Slot, change: impl FnOnce(Entry) -> Entry) {
+        let mut moved = None;
+        self.dict.replace(slot, |old| {
+            let before = old.raw();
+            let new = change(old);
+            if new.raw() != before && new.timer_index() != NO_TIMER {
+                moved = Some((new.timer_index(), EntryPtr::of(&new)));
+            }
+            new
+        });
+        if let Some((index, at)) = moved {
+            *self.wheel.payload_mut(index) = at;
+        }
+    }
+
+    /// Files an entry whose key is absent and that has no deadline.
+    pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &KeyHasher, reclaim: &mut impl Reclaim) -> Slot {
+        debug_assert!(entry.deadline().is_none());
+        self.dict.insert_new(hash, entry, |e| hasher.hash(e.key()), reclaim)
+    }
+
+    /// Takes the entry at `slot` out, its wheel node with it.
+    pub fn remove(&mut self, slot: Slot, reclaim: &mut impl Reclaim) -> Entry {
+        let entry = self.dict.remove(slot, reclaim);
+        if let Some(deadline) = entry.deadline() {
+            self.deadline_sum -= u128::from(deadline);
+            self.wheel.cancel(entry.timer_index());
+        }
+        entry
+    }
+
+    /// Sets, moves or takes away the deadline of the entry at `slot`. O(1).
+    ///
+    /// A later deadline leaves the wheel node where it is: the node re-files itself when it fires.
+    pub fn set_deadline(&mut self, slot: Slot, deadline: Option<u64>) {
+        let old = self.entry(slot).deadline();
+        let index = self.entry(slot).timer_index();
+        self.deadline_sum -= u128::from(old.unwrap_or(0));
+        self.deadline_sum += u128::from(deadline.unwrap_or(0));
+        match (old, deadline) {
+            (None, None) => {}
+            (Some(_), None) => {
+                self.wheel.cancel(index);
+                self.dict.replace(slot, |e| e.with_timer(None));
+            }
+            (Some(before), Some(at)) if at >= before => {
+                self.dict.replace(slot, |e| e.with_timer(Some((index, at))));
+            }
+            (_, Some(at)) => {
+                if old.is_some() {
+                    self.wheel.cancel(index);
+                }
+                self.dict.replace(slot, |e| e.with_timer(Some((NO_TIMER, at))));
+                let pointer = EntryPtr::of(&self.entry(slot));
+                let index = self.wheel.insert(pointer, at);
+                self.dict.replace(slot, |e| e.with_timer(Some((index, at))));
+            }
+        }
+    }
+
+    /// Sets the access clock of the entry at `slot`.
+    pub fn touch(&mut self, slot: Slot, clock: u32) {
+        if self.entry(slot).clock() != clock {
+            self.dict.with_mut(slot, |e| e.set_clock(clock));
+        }
+    }
+
+    /// Takes out one entry whose deadline is at or before `now_ms`, spending `work` (wheel nodes moved).
+    pub fn pop_expired(
+        &mut self,
+        now_ms: u64,
+        work: &mut usize,
+        hasher: &KeyHasher,
+        reclaim: &mut impl Reclaim,
+    ) -> Expired {
+        match self.wheel.pop_due(now_ms, work, EntryPtr::deadline) {
+            Due::Idle => Expired::Idle,
+            Due::OutOfWork => Expired::OutOfWork,
+            Due::Fired(pointer) => {
+                // SAFETY: the node was in the wheel, so its entry is filed and alive; the handle is not dropped.
+                let shell = ManuallyDrop::new(unsafe { Entry::from_raw(pointer.0) });
+                let hash = hasher.hash(shell.key());
+                let slot = self.dict.find(hash, shell.key()).expect("an entry in the wheel is in the dict");
+                self.deadline_sum -= u128::from(shell.deadline().unwrap_or(0));
+                // The wheel has already freed the node, so only the dict is told.
+                Expired::Entry(self.dict.remove(slot, reclaim))
+            }
+        }
+    }
+
+    /// Takes the shard apart for freeing in slices.
+    pub fn into_drain(self) -> Drain<Entry> {
+        self.dict.into_drain()
+    }
+}

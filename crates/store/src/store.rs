@@ -1,0 +1,422 @@
+//! The store: all stripes, what other threads may see of them without a lock, and the housekeeping of deadlines.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crossbeam_utils::CachePadded;
+use dunlin_structures::dict::Root;
+use dunlin_structures::epoch::Epochs;
+
+use crate::hash::KeyHasher;
+use crate::local::{Counters, Local};
+use crate::log::Log;
+use crate::reaper::{Heap, Reaper};
+use crate::shard::{Expired, Shard};
+use crate::stripes::{Held, LockSet, Stripes};
+use crate::txn::Txn;
+use crate::watch::WatchTable;
+
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+/// What a store is made with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Number of stripes, a power of two, at most 256.
+    pub stripes: usize,
+    /// Number of databases.
+    pub databases: usize,
+    /// Number of workers: each owns the deadlines of its share of the stripes and a lane of the log. The auxiliary
+    /// thread counts as one more lane, without stripes.
+    pub workers: usize,
+    /// Spins on a busy stripe before a session parks.
+    pub spin: u32,
+    /// Key of the hash, drawn by the caller.
+    pub hash_key: [u64; 2],
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { stripes: 256, databases: 16, workers: 1, spin: crate::stripes::SPINS_DEFAULT, hash_key: [1, 2] }
+    }
+}
+
+/// What is behind one stripe's lock.
+pub(crate) struct StripeData {
+    pub(crate) index: usize,
+    pub(crate) shards: Vec<Option<Box<Shard>>>,
+    pub(crate) watched: WatchTable,
+    /// Latest time seen here, in milliseconds: a stripe's time never runs backwards.
+    pub(crate) now_ms: u64,
+}
+
+/// What is visible of one shard without its stripe's lock.
+#[derive(Default)]
+pub(crate) struct Head {
+    pub(crate) root: Root,
+    pub(crate) len: AtomicU32,
+    pub(crate) expires: AtomicU32,
+}
+
+/// Wakes a worker whose sleep would outlast a new deadline.
+pub type WakeOwner = Box<dyn Fn(usize) + Send + Sync>;
+
+/// One worker's view of the deadlines that it owns.
+#[derive(Default)]
+struct Owner {
+    /// No deadline of its stripes lies before this.
+    due_ms: AtomicU64,
+    /// The worker sleeps until this time; 0 while awake.
+    sleeps_until_ms: AtomicU64,
+}
+
+/// What a call of [`Store::expire_some`] left behind.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum ExpireProgress {
+    /// Nothing of this worker's is due before this time (milliseconds), or ever.
+    Until(Option<u64>),
+    /// More is due: call again next turn.
+    More,
+}
+
+/// The keyspace.
+pub struct Store {
+    pub(crate) stripes: Stripes<StripeData>,
+    heads: Box<[Head]>,
+    hasher: KeyHasher,
+    stripe_bits: u32,
+    databases: usize,
+    workers: usize,
+    owners: Box<[CachePadded<Owner>]>,
+    stripe_due_ms: Box<[AtomicU64]>,
+    wake_owner: OnceLock<WakeOwner>,
+    active_expire: AtomicBool,
+    watched_keys: AtomicUsize,
+    heap: Heap,
+    counters: Box<[CachePadded<Counters>]>,
+    /// Grace periods for memory that the look-ahead of other workers may be reading.
+    pub epochs: Epochs,
+    /// The log of effects.
+    pub log: Log,
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(settings: &Settings) -> Store {
+        let stripes = settings.stripes;
+        assert!(stripes.is_power_of_two() && stripes <= 256, "stripes: a power of two up to 256");
+        assert!(settings.databases > 0 && settings.workers > 0);
+        let owner = || CachePadded::new(Owner { due_ms: AtomicU64::new(NEVER), ..Owner::default() });
+        Store {
+            stripes: Stripes::new(stripes, settings.spin, |index| StripeData {
+                index,
+                shards: (0..settings.databases).map(|_| None).collect(),
+                watched: WatchTable::default(),
+                now_ms: 0,
+            }),
+            heads: (0..stripes * settings.databases).map(|_| Head::default()).collect(),
+            hasher: KeyHasher::new(settings.hash_key),
+            stripe_bits: stripes.trailing_zeros(),
+            databases: settings.databases,
+            workers: settings.workers,
+            owners: (0..settings.workers).map(|_| owner()).collect(),
+            stripe_due_ms: (0..stripes).map(|_| AtomicU64::new(NEVER)).collect(),
+            wake_owner: OnceLock::new(),
+            active_expire: AtomicBool::new(true),
+            watched_keys: AtomicUsize::new(0),
+            heap: Heap::default(),
+            counters: (0..=settings.workers).map(|_| CachePadded::default()).collect(),
+            // One for each worker and one for the auxiliary thread.
+            epochs: Epochs::new(settings.workers + 1),
+            log: Log::new(settings.workers + 1),
+        }
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// Number of stripes.
+    pub fn stripe_count(&self) -> usize {
+        1 << self.stripe_bits
+    }
+
+    /// The hash of user keys.
+    pub fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
+    /// The locks.
+    pub fn lock_stripes(
+        &self,
+        set: &LockSet,
+        waiter: &Arc<crate::stripes::Waiter>,
+    ) -> Result<Held, crate::stripes::Parked> {
+        self.stripes.lock(set, waiter)
+    }
+
+    /// Takes the rest of `set` after the waiter was granted a stripe.
+    pub fn resume_stripes(
+        &self,
+        set: &LockSet,
+        waiter: &Arc<crate::stripes::Waiter>,
+    ) -> Result<Held, crate::stripes::Parked> {
+        self.stripes.resume(set, waiter)
+    }
+
+    /// Gives up what a dead session waits for or was granted.
+    pub fn abandon_stripes(&self, waiter: &Arc<crate::stripes::Waiter>) {
+        self.stripes.abandon(waiter);
+    }
+
+    /// Gives the stripes back; waiters are handed theirs.
+    pub fn release_stripes(&self, held: Held) {
+        self.stripes.release(held);
+    }
+
+    /// Stripe of a hash: its top bits. The one place where this is decided.
+    #[inline]
+    pub fn stripe_of(&self, hash: u64) -> usize {
+        // One stripe: a shift by 64 would overflow.
+        if self.stripe_bits == 0 { 0 } else { (hash >> (64 - self.stripe_bits)) as usize }
+    }
+
+    /// State for worker `worker` (the auxiliary thread is number `workers`).
+    pub fn local(&self, worker: usize, seed: u64) -> Local {
+        assert!(worker <= self.workers);
+        Local::new(worker, seed)
+    }
+
+    /// Counters of one worker.
+    #[inline]
+    pub fn counters(&self, worker: usize) -> &Counters {
+        &self.counters[worker]
+    }
+
+    /// Sum of one counter over all workers.
+    pub fn total(&self, counter: impl Fn(&Counters) -> &crate::Counter) -> u64 {
+        self.counters.iter().map(|c| counter(c).value()).sum()
+    }
+
+    /// The freeing task.
+    pub fn reaper(&self) -> Reaper {
+        Reaper::new()
+    }
+
+    /// Whether the freeing task has work.
+    pub fn has_garbage(&self) -> bool {
+        !self.heap.is_empty()
+    }
+
+    pub(crate) fn heap(&self) -> &Heap {
+        &self.heap
+    }
+
+    #[inline]
+    pub(crate) fn head(&self, db: u32, stripe: usize) -> &Head {
+        &self.heads[((db as usize) << self.stripe_bits) + stripe]
+    }
+
+    /// Look-ahead, first pass: brings the directory slot's bucket of a key into the cache.
+    ///
+    /// The calling thread must be online in [`Store::epochs`] since its last batch boundary.
+    #[inline]
+    #[allow(unsafe_code)]
+    pub fn prefetch_bucket(&self, db: u32, hash: u64) {
+        // SAFETY: directories and segments are freed through the epochs, in which this worker is online.
+        unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_bucket(hash) };
+    }
+
+    /// Look-ahead, second pass: brings the entries whose fingerprint matches into the cache.
+    #[inline]
+    #[allow(unsafe_code)]
+    pub fn prefetch_entries(&self, db: u32, hash: u64) {
+        /// A small entry spans at most this many cache lines.
+        const ENTRY_LINES: usize = 2;
+        // SAFETY: as above.
+        unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_entries(hash, ENTRY_LINES) };
+    }
+
+    /// Number of keys of a database, as of about now.
+    pub fn len(&self, db: u32) -> u64 {
+        (0..self.stripe_count()).map(|s| u64::from(self.head(db, s).len.load(Ordering::Relaxed))).sum()
+    }
+
+    /// Whether a database has no keys, as of about now.
+    pub fn is_empty(&self, db: u32) -> bool {
+        self.len(db) == 0
+    }
+
+    /// Number of keys of a database in one stripe, as of about now.
+    pub fn stripe_len(&self, db: u32, stripe: usize) -> u64 {
+        u64::from(self.head(db, stripe).len.load(Ordering::Relaxed))
+    }
+
+    /// Number of keys with a deadline, as of about now.
+    pub fn expires(&self, db: u32) -> u64 {
+        (0..self.stripe_count()).map(|s| u64::from(self.head(db, s).expires.load(Ordering::Relaxed))).sum()
+    }
+
+    /// Turns the removal of expired keys by time on or off (DEBUG SET-ACTIVE-EXPIRE); access removes them always.
+    pub fn set_active_expire(&self, on: bool) {
+        self.active_expire.store(on, Ordering::Relaxed);
+        if on {
+            for owner in 0..self.workers {
+                self.owners[owner].due_ms.store(0, Ordering::SeqCst);
+                self.wake(owner);
+            }
+        }
+    }
+
+    /// Installs the function that wakes a sleeping worker. Called once, before the workers start.
+    pub fn on_wake_owner(&self, wake: WakeOwner) {
+        assert!(self.wake_owner.set(wake).is_ok(), "installed once");
+    }
+
+    fn wake(&self, owner: usize) {
+        if let Some(wake) = self.wake_owner.get() {
+            wake(owner);
+        }
+    }
+
+    fn owner_of(&self, stripe: usize) -> usize {
+        stripe % self.workers
+    }
+
+    /// A deadline was set in `stripe`, which the caller holds.
+    pub(crate) fn note_deadline(&self, stripe: usize, deadline_ms: u64, me: usize) {
+        let due = &self.stripe_due_ms[stripe];
+        if deadline_ms >= due.load(Ordering::Relaxed) {
+            return;
+        }
+        due.store(deadline_ms, Ordering::Relaxed);
+        let number = self.owner_of(stripe);
+        let owner = &self.owners[number];
+        if deadline_ms >= owner.due_ms.load(Ordering::Relaxed) {
+            return;
+        }
+        // SeqCst here and in `sleep_until`: either the owner sees the new deadline or we see that it sleeps.
+        owner.due_ms.fetch_min(deadline_ms, Ordering::SeqCst);
+        if number != me && owner.sleeps_until_ms.load(Ordering::SeqCst) > deadline_ms {
+            self.wake(number);
+        }
+    }
+
+    /// Earliest time at which `worker` has deadlines to look after, if any. O(1).
+    #[inline]
+    pub fn next_due(&self, worker: usize) -> Option<u64> {
+        let due = self.owners[worker].due_ms.load(Ordering::Relaxed);
+        (due != NEVER && self.active_expire.load(Ordering::Relaxed)).then_some(due)
+    }
+
+    /// Tells that `worker` is about to sleep until `until_ms`; false when an earlier deadline came meanwhile and it
+    /// must not. Call with 0 after waking.
+    pub fn sleep_until(&self, worker: usize, until_ms: u64) -> bool {
+        let owner = &self.owners[worker];
+        owner.sleeps_until_ms.store(until_ms, Ordering::SeqCst);
+        until_ms == 0
+            || !self.active_expire.load(Ordering::Relaxed)
+            || owner.due_ms.load(Ordering::SeqCst) >= until_ms
+    }
+
+    /// Removes expired keys from the stripes that `local`'s worker owns, at most `work` wheel nodes' worth.
+    /// A stripe that is busy is left for the next call.
+    pub fn expire_some(&self, local: &mut Local, now_ms: u64, mut work: usize) -> ExpireProgress {
+        if !self.active_expire.load(Ordering::Relaxed) {
+            return ExpireProgress::Until(None);
+        }
+        let owner = &self.owners[local.worker];
+        if owner.due_ms.load(Ordering::Relaxed) > now_ms {
+            let due = owner.due_ms.load(Ordering::Relaxed);
+            return ExpireProgress::Until((due != NEVER).then_some(due));
+        }
+        // Raised first: a deadline set during the pass lowers it again.
+        owner.due_ms.store(NEVER, Ordering::SeqCst);
+        let mut earliest = NEVER;
+        let mut more = false;
+        for stripe in (local.worker..self.stripe_count()).step_by(self.workers) {
+            if self.stripe_due_ms[stripe].load(Ordering::Relaxed) <= now_ms {
+                if work == 0 {
+                    more = true;
+                    break;
+                }
+                match self.stripes.try_lock_one(stripe) {
+                    Some(mut held) => {
+                        more |= self.expire_stripe(local, &mut held, stripe, now_ms, &mut work);
+                        self.stripes.release(held);
+                    }
+                    None => more = true,
+                }
+            }
+            earliest = earliest.min(self.stripe_due_ms[stripe].load(Ordering::Relaxed));
+        }
+        if more {
+            owner.due_ms.store(0, Ordering::SeqCst);
+            return ExpireProgress::More;
+        }
+        let due = owner.due_ms.fetch_min(earliest, Ordering::SeqCst).min(earliest);
+        ExpireProgress::Until((due != NEVER).then_some(due))
+    }
+
+    /// Removes what is due in one held stripe; true when the work ran out first.
+    fn expire_stripe(&self, local: &mut Local, held: &mut Held, stripe: usize, now_ms: u64, work: &mut usize) -> bool {
+        let mut txn = Txn::new(self, Some(held), local, now_ms);
+        let mut next = NEVER;
+        let mut out_of_work = false;
+        for db in 0..self.databases as u32 {
+            if self.head(db, stripe).expires.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            loop {
+                match txn.pop_expired(db, stripe, work) {
+                    Expired::Entry(entry) => {
+                        txn.record_expired(db, entry.key());
+                        txn.discard(entry);
+                    }
+                    Expired::Idle => break,
+                    Expired::OutOfWork => {
+                        out_of_work = true;
+                        break;
+                    }
+                }
+            }
+            if let Some(deadline) = txn.next_deadline(db, stripe) {
+                next = next.min(deadline);
+            }
+        }
+        txn.commit();
+        self.stripe_due_ms[stripe].store(if out_of_work { 0 } else { next }, Ordering::Relaxed);
+        out_of_work
+    }
+
+    /// Whether any key of any stripe is watched. A command that changes a key while another session's WATCH is on its
+    /// way holds the key's stripe, as WATCH does, so the count it reads is the one that matters.
+    #[inline]
+    pub(crate) fn any_watched(&self) -> bool {
+        self.watched_keys.load(Ordering::Relaxed) != 0
+    }
+
+    /// Changes a stripe's watchers and keeps the count of watched keys.
+    pub(crate) fn count_watched(&self, table: &mut WatchTable, change: impl FnOnce(&mut WatchTable)) {
+        let before = table.len();
+        change(table);
+        let after = table.len();
+        self.watched_keys.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    pub(crate) fn clear_head(&self, db: u32, stripe: usize) {
+        let head = self.head(db, stripe);
+        head.root.clear();
+        head.len.store(0, Ordering::Relaxed);
+        head.expires.store(0, Ordering::Relaxed);
+    }
+
+    /// Makes a held shard's dict and counts visible to the others.
+    pub(crate) fn publish(&self, db: u32, stripe: usize, shard: &Shard) {
+        let head = self.head(db, stripe);
+        head.root.publish(shard.dict());
+        head.len.store(shard.len() as u32, Ordering::Relaxed);
+        head.expires.store(shard.expires() as u32, Ordering::Relaxed);
+    }
+}

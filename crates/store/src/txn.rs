@@ -1,0 +1,600 @@
+//! The keys of the held stripes, as one command, transaction or script sees and changes them.
+//!
+//! Every method that changes something keeps the first-touch image when the transaction may have to be undone; each
+//! change is then told by [`Txn::record`], which trips WATCH, counts it and puts its effect into the record. What was
+//! recorded is published by [`Txn::commit`], before the stripes are released.
+
+use dunlin_structures::dict::{Ref, Slot};
+
+use crate::entry::{Entry, Image, NewString};
+use crate::hash::Key;
+use crate::local::{Counters, Local};
+use crate::log::Arg;
+use crate::reaper::Garbage;
+use crate::shard::{Expired, Shard};
+use crate::store::{Store, StripeData};
+use crate::stripes::Held;
+use crate::undo::{Before, Undo};
+use crate::watch::{WatchFlag, WatchTable};
+
+/// Entries whose freeing takes more steps than this are freed in the background.
+const FREE_STEPS_MAX: usize = 16;
+
+/// Class of a keyspace event, as `notify-keyspace-events` names them.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum EventClass {
+    /// `g`: DEL, EXPIRE, RENAME ...
+    Generic,
+    /// `$`: string commands.
+    String,
+    /// `x`: a key expired.
+    Expired,
+}
+
+/// A keyspace event: class and name.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// Its class.
+    pub class: EventClass,
+    /// Its name, as subscribers see it.
+    pub name: &'static str,
+}
+
+impl Event {
+    /// An event of class `g`.
+    pub const fn generic(name: &'static str) -> Event {
+        Event { class: EventClass::Generic, name }
+    }
+    /// An event of class `$`.
+    pub const fn string(name: &'static str) -> Event {
+        Event { class: EventClass::String, name }
+    }
+    pub(crate) const fn expired() -> Event {
+        Event { class: EventClass::Expired, name: "expired" }
+    }
+}
+
+/// What happens to the deadline when a value is replaced.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum Ttl {
+    /// It goes.
+    Clear,
+    /// It stays.
+    Keep,
+    /// It becomes this time, in milliseconds since 1970.
+    At(u64),
+}
+
+/// Where a key is; valid until the next change of its shard.
+#[derive(Copy, Clone)]
+pub struct Found {
+    db: u32,
+    stripe: usize,
+    slot: Slot,
+}
+
+/// See the module's text.
+pub struct Txn<'a> {
+    store: &'a Store,
+    held: Option<&'a mut Held>,
+    local: &'a mut Local,
+    now_ms: u64,
+}
+
+impl<'a> Txn<'a> {
+    /// Opens a transaction over the held stripes at this time. With `now_ms` 0 nothing expires: replaying the log
+    /// removes expired keys by the DELs in it.
+    pub fn new(store: &'a Store, held: Option<&'a mut Held>, local: &'a mut Local, now_ms: u64) -> Txn<'a> {
+        Txn { store, held, local, now_ms }
+    }
+
+    /// The same transaction, for a command inside it.
+    pub fn reborrow(&mut self) -> Txn<'_> {
+        Txn { store: self.store, held: self.held.as_deref_mut(), local: self.local, now_ms: self.now_ms }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// The worker's own state.
+    pub fn local(&mut self) -> &mut Local {
+        self.local
+    }
+
+    /// Time of this transaction, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Hashes a key.
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        Key { bytes, hash: self.store.hasher().hash(bytes) }
+    }
+
+    #[inline]
+    fn data(&mut self, stripe: usize) -> &mut StripeData {
+        let data = self.store.stripes.with(held(&mut self.held), stripe);
+        debug_assert_eq!(data.index, stripe);
+        data
+    }
+
+    /// The later of this transaction's time and the stripe's.
+    #[inline]
+    fn stripe_now(&mut self, stripe: usize) -> u64 {
+        let now = self.now_ms;
+        if now == 0 {
+            return 0;
+        }
+        let data = self.data(stripe);
+        data.now_ms = data.now_ms.max(now);
+        data.now_ms
+    }
+
+    #[inline]
+    fn shard(&mut self, db: u32, stripe: usize) -> Option<&mut Shard> {
+        self.data(stripe).shards[db as usize].as_deref_mut()
+    }
+
+    fn shard_at(&mut self, found: Found) -> &mut Shard {
+        self.shard(found.db, found.stripe).expect("a found key's shard exists")
+    }
+
+    /// Finds a key that has not expired; one that has is removed, and its DEL recorded. Expected O(1).
+    #[inline]
+    pub fn find(&mut self, db: u32, key: &Key<'_>) -> Option<Found> {
+        let stripe = self.store.stripe_of(key.hash);
+        let shard = self.shard(db, stripe)?;
+        let slot = shard.find(key.hash, key.bytes)?;
+        let found = Found { db, stripe, slot };
+        match shard.entry(slot).deadline() {
+            Some(deadline) if deadline <= self.stripe_now(stripe) => {
+                self.expire(found);
+                None
+            }
+            _ => Some(found),
+        }
+    }
+
+    #[cold]
+    fn expire(&mut self, found: Found) {
+        self.before_change(found);
+        let entry = self.take(found);
+        self.record_expired(found.db, entry.key());
+        self.discard(entry);
+    }
+
+    pub(crate) fn record_expired(&mut self, db: u32, key: &[u8]) {
+        self.counters().expired.add(1);
+        self.tell(db, key, Event::expired());
+        if self.store.log.is_active() {
+            self.local.record.push(db, &["DEL".into(), key.into()]);
+        }
+    }
+
+    /// The entry that was found.
+    pub fn entry(&mut self, found: Found) -> Ref<'_, Entry> {
+        self.shard_at(found).entry(found.slot)
+    }
+
+    /// Reads a key as a client does: counts a hit or miss and sets the access clock.
+    #[inline]
+    pub fn read(&mut self, db: u32, key: &Key<'_>) -> Option<Ref<'_, Entry>> {
+        match self.find(db, key) {
+            None => {
+                self.counters().misses.add(1);
+                None
+            }
+            Some(found) => {
+                self.counters().hits.add(1);
+                let clock = self.local.clock;
+                let shard = self.shard_at(found);
+                shard.touch(found.slot, clock);
+                Some(shard.entry(found.slot))
+            }
+        }
+    }
+
+    /// Reads a key without counting and without touching its access clock (OBJECT, TTL, EXISTS ...).
+    pub fn peek(&mut self, db: u32, key: &Key<'_>) -> Option<Ref<'_, Entry>> {
+        let found = self.find(db, key)?;
+        Some(self.entry(found))
+    }
+
+    /// Counts one read of a key by its outcome, for commands that look up by [`Txn::peek`].
+    pub fn count_lookup(&mut self, hit: bool) {
+        let counters = self.counters();
+        if hit { counters.hits.add(1) } else { counters.misses.add(1) }
+    }
+
+    /// Stores a string under `key`, whatever was there before.
+    pub fn put_string(&mut self, db: u32, key: &Key<'_>, value: NewString<'_>, ttl: Ttl) {
+        let clock = self.local.clock;
+        let Some(found) = self.find(db, key) else {
+            let entry = Entry::string(key.bytes, value, clock);
+            let found = self.insert(db, key, entry);
+            if let Ttl::At(at) = ttl {
+                self.set_deadline_of(found, Some(at));
+            }
+            return;
+        };
+        self.before_change(found);
+        match ttl {
+            Ttl::Clear => self.set_deadline_of(found, None),
+            Ttl::At(at) => self.set_deadline_of(found, Some(at)),
+            Ttl::Keep => {}
+        }
+        let mut old = None;
+        self.shard_at(found).update(found.slot, |mut e| {
+            e.set_clock(clock);
+            if e.free_effort() > FREE_STEPS_MAX {
+                // Swapped out whole, so that its chunks are freed in the background.
+                let timer = e.deadline().map(|at| (e.timer_index(), at));
+                let fresh = Entry::string(key.bytes, value, clock).with_timer(timer);
+                old = Some(std::mem::replace(&mut e, fresh));
+                return e;
+            }
+            e.with_string(value)
+        });
+        if let Some(big) = old {
+            self.discard(big);
+        }
+    }
+
+    /// Changes the entry that was found; key and deadline must stay.
+    pub fn update(&mut self, found: Found, change: impl FnOnce(Entry) -> Entry) {
+        self.before_change(found);
+        let clock = self.local.clock;
+        self.shard_at(found).update(found.slot, |e| {
+            let mut e = change(e);
+            e.set_clock(clock);
+            e
+        });
+    }
+
+    /// Files `entry` (which has no deadline) under its key, in place of what was there, with this deadline.
+    pub fn put_entry(&mut self, db: u32, key: &Key<'_>, entry: Entry, deadline: Option<u64>) {
+        debug_assert_eq!(entry.key(), key.bytes);
+        if let Some(found) = self.find(db, key) {
+            self.before_change(found);
+            let old = self.take(found);
+            self.discard(old);
+        }
+        let found = self.insert(db, key, entry);
+        if deadline.is_some() {
+            self.set_deadline_of(found, deadline);
+        }
+    }
+
+    /// Takes a key out; its deadline can still be read from the entry.
+    pub fn remove(&mut self, db: u32, key: &Key<'_>) -> Option<Entry> {
+        let found = self.find(db, key)?;
+        self.before_change(found);
+        Some(self.take(found))
+    }
+
+    /// Sets or takes away a deadline.
+    pub fn set_deadline(&mut self, found: Found, deadline: Option<u64>) {
+        self.before_change(found);
+        self.set_deadline_of(found, deadline);
+    }
+
+    /// Frees an entry: at once, or in the background when it is big.
+    pub fn discard(&mut self, entry: Entry) {
+        if entry.free_effort() > FREE_STEPS_MAX {
+            self.local.garbage.push(Garbage::Entry(entry));
+        }
+    }
+
+    fn insert(&mut self, db: u32, key: &Key<'_>, entry: Entry) -> Found {
+        if self.local.undo.is_some() {
+            self.remember(db, key.bytes, key.hash, None);
+        }
+        self.local.unrecorded = true;
+        let stripe = self.store.stripe_of(key.hash);
+        let now = self.stripe_now(stripe);
+        let store = self.store;
+        let data = store.stripes.with(held(&mut self.held), stripe);
+        let shard = data.shards[db as usize].get_or_insert_with(|| Box::new(Shard::new(now)));
+        let slot = shard.insert(key.hash, entry, store.hasher(), &mut self.local.reclaim);
+        store.publish(db, stripe, shard);
+        Found { db, stripe, slot }
+    }
+
+    fn take(&mut self, found: Found) -> Entry {
+        let store = self.store;
+        let data = store.stripes.with(held(&mut self.held), found.stripe);
+        let shard = data.shards[found.db as usize].as_deref_mut().expect("a found key's shard exists");
+        let entry = shard.remove(found.slot, &mut self.local.reclaim);
+        store.publish(found.db, found.stripe, shard);
+        entry
+    }
+
+    fn set_deadline_of(&mut self, found: Found, deadline: Option<u64>) {
+        let store = self.store;
+        let data = store.stripes.with(held(&mut self.held), found.stripe);
+        let shard = data.shards[found.db as usize].as_deref_mut().expect("a found key's shard exists");
+        if deadline.is_none() && shard.entry(found.slot).deadline().is_none() {
+            return;
+        }
+        shard.set_deadline(found.slot, deadline);
+        store.publish(found.db, found.stripe, shard);
+        if let Some(at) = deadline {
+            store.note_deadline(found.stripe, at, self.local.worker);
+        }
+    }
+
+    #[inline]
+    fn before_change(&mut self, found: Found) {
+        self.local.unrecorded = true;
+        if self.local.undo.is_some() {
+            let entry = self.entry(found);
+            let (key, image) = (Box::<[u8]>::from(entry.key()), entry.image());
+            let hash = self.store.hasher().hash(&key);
+            self.remember(found.db, &key, hash, Some(image));
+        }
+    }
+
+    #[cold]
+    fn remember(&mut self, db: u32, key: &[u8], hash: u64, image: Option<Image>) {
+        let Some(undo) = &mut self.local.undo else { return };
+        if undo.is_first_touch(db, key) {
+            undo.touched.push(Before { db, key: key.into(), hash, image });
+        }
+    }
+
+    /// Tells of a change: trips WATCH, counts it, and records its effect when the log is read.
+    #[inline]
+    pub fn record(&mut self, db: u32, key: &[u8], event: Event, effect: &[Arg<'_>]) {
+        self.changed(db, key, event);
+        if self.store.log.is_active() {
+            self.local.record.push(db, effect);
+        }
+    }
+
+    /// Like [`Txn::record`] with the effect being the command's own arguments.
+    #[inline]
+    pub fn record_args<'x>(&mut self, db: u32, key: &[u8], event: Event, args: impl ExactSizeIterator<Item = &'x [u8]>) {
+        self.changed(db, key, event);
+        if self.store.log.is_active() {
+            self.local.record.begin(db, args.len());
+            args.for_each(|a| self.local.record.bulk(a));
+        }
+    }
+
+    /// Tells of a change whose effect another call records (the second key of RENAME).
+    #[inline]
+    pub fn changed(&mut self, db: u32, key: &[u8], event: Event) {
+        self.counters().changes.add(1);
+        self.tell(db, key, event);
+    }
+
+    #[inline]
+    fn counters(&self) -> &'a Counters {
+        self.store.counters(self.local.worker)
+    }
+
+    #[inline]
+    fn tell(&mut self, db: u32, key: &[u8], _event: Event) {
+        self.local.unrecorded = false;
+        if self.store.any_watched() {
+            self.touch_watchers(db, key);
+        }
+    }
+
+    /// Tells of a further event of a change that was recorded.
+    #[inline]
+    pub fn notify(&mut self, _db: u32, _key: &[u8], _event: Event) {}
+
+    /// Records an effect that concerns no single key (FLUSHALL, SWAPDB).
+    pub fn record_global(&mut self, db: u32, effect: &[Arg<'_>]) {
+        self.local.unrecorded = false;
+        self.counters().changes.add(1);
+        if self.store.log.is_active() {
+            self.local.record.push(db, effect);
+        }
+    }
+
+    #[cold]
+    fn touch_watchers(&mut self, db: u32, key: &[u8]) {
+        let stripe = self.store.stripe_of(self.store.hasher().hash(key));
+        self.data(stripe).watched.touch(db, key);
+    }
+
+    /// Watches a key: `flag` is raised when it changes. An already expired key is removed first, so that its removal
+    /// later is no change.
+    pub fn watch(&mut self, db: u32, key: &Key<'_>, flag: &std::sync::Arc<WatchFlag>) {
+        let _ = self.find(db, key);
+        let stripe = self.store.stripe_of(key.hash);
+        let store = self.store;
+        store.count_watched(self.watch_table(stripe), |table| table.watch(db, key.bytes, flag));
+    }
+
+    /// Stops watching a key.
+    pub fn unwatch(&mut self, db: u32, key: &Key<'_>, flag: &std::sync::Arc<WatchFlag>) {
+        let stripe = self.store.stripe_of(key.hash);
+        let store = self.store;
+        store.count_watched(self.watch_table(stripe), |table| table.unwatch(db, key.bytes, flag));
+    }
+
+    fn watch_table(&mut self, stripe: usize) -> &mut WatchTable {
+        &mut self.data(stripe).watched
+    }
+
+    /// Empties a database; every stripe is held. O(stripes): what was in it is freed in the background.
+    /// Returns how many keys it had.
+    pub fn flush(&mut self, db: u32) -> u64 {
+        let mut removed = 0;
+        for stripe in 0..self.store.stripe_count() {
+            if self.local.undo.is_some() {
+                self.remember_shard(db, stripe);
+            }
+            let now = self.stripe_now(stripe);
+            let store = self.store;
+            let data = store.stripes.with(held(&mut self.held), stripe);
+            let Some(shard) = data.shards[db as usize].take() else { continue };
+            if !data.watched.is_empty() {
+                let hasher = store.hasher();
+                data.watched.touch_all(db, |key| is_alive(&shard, hasher.hash(key), key, now));
+            }
+            removed += shard.len() as u64;
+            store.clear_head(db, stripe);
+            self.local.garbage.push(Garbage::Shard(shard));
+        }
+        removed
+    }
+
+    fn remember_shard(&mut self, db: u32, stripe: usize) {
+        let mut befores = Vec::new();
+        if let Some(shard) = self.shard(db, stripe) {
+            shard.dict().iter().for_each(|e| befores.push((Box::<[u8]>::from(e.key()), e.image())));
+        }
+        for (key, image) in befores {
+            let hash = self.store.hasher().hash(&key);
+            self.remember(db, &key, hash, Some(image));
+        }
+    }
+
+    /// Exchanges two databases; every stripe is held. O(stripes).
+    pub fn swap(&mut self, a: u32, b: u32) {
+        if a == b {
+            return;
+        }
+        for stripe in 0..self.store.stripe_count() {
+            let now = self.stripe_now(stripe);
+            let store = self.store;
+            let data = store.stripes.with(held(&mut self.held), stripe);
+            let hasher = store.hasher();
+            for (db, other) in [(a, b), (b, a)] {
+                // A key that exists in neither is not changed by the exchange.
+                data.watched.touch_all(db, |key| {
+                    [db, other].iter().any(|&d| {
+                        let shard = data.shards[d as usize].as_deref();
+                        shard.is_some_and(|s| is_alive(s, hasher.hash(key), key, now))
+                    })
+                });
+            }
+            data.shards.swap(a as usize, b as usize);
+            for db in [a, b] {
+                match data.shards[db as usize].as_deref() {
+                    Some(shard) => store.publish(db, stripe, shard),
+                    None => store.clear_head(db, stripe),
+                }
+            }
+            // The wheels came along; their owners keep looking at the stripe's earliest deadline.
+        }
+    }
+
+    /// Visits keys of one held stripe from `cursor` on, at least `min` of them if there are so many; returns where to
+    /// go on, 0 at the end. Expired keys are skipped (and left to the wheel).
+    pub fn scan(&mut self, db: u32, stripe: usize, cursor: u64, min: usize, mut visit: impl FnMut(&Entry)) -> u64 {
+        let now = self.stripe_now(stripe);
+        let store = self.store;
+        let Some(shard) = self.shard(db, stripe) else { return 0 };
+        let hasher = store.hasher();
+        shard.dict().scan(
+            cursor,
+            min,
+            |e| hasher.hash(e.key()),
+            |e| {
+                if e.deadline().is_none_or(|at| at > now) {
+                    visit(e);
+                }
+            },
+        )
+    }
+
+    /// A key of one held stripe, each equally likely; it may have expired.
+    pub fn random_entry(&mut self, db: u32, stripe: usize) -> Option<Ref<'_, Entry>> {
+        let mut seed = self.local.random();
+        let shard = self.shard(db, stripe)?;
+        let slot = shard.dict().random(|| {
+            // The same generator as `Local::random`, on a copy, since `self` is borrowed.
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        })?;
+        Some(shard.entry(slot))
+    }
+
+    /// Visits every entry of a database that has not expired; every stripe is held. O(n).
+    pub fn for_each(&mut self, db: u32, mut visit: impl FnMut(&Entry)) {
+        for stripe in 0..self.store.stripe_count() {
+            let now = self.stripe_now(stripe);
+            if let Some(shard) = self.shard(db, stripe) {
+                shard.dict().iter().for_each(|e| {
+                    if e.deadline().is_none_or(|at| at > now) {
+                        visit(&e);
+                    }
+                });
+            }
+        }
+    }
+
+    pub(crate) fn pop_expired(&mut self, db: u32, stripe: usize, work: &mut usize) -> Expired {
+        let now = self.stripe_now(stripe);
+        let store = self.store;
+        let data = store.stripes.with(held(&mut self.held), stripe);
+        let Some(shard) = data.shards[db as usize].as_deref_mut() else { return Expired::Idle };
+        let expired = shard.pop_expired(now, work, store.hasher(), &mut self.local.reclaim);
+        if matches!(expired, Expired::Entry(_)) {
+            store.publish(db, stripe, shard);
+        }
+        expired
+    }
+
+    pub(crate) fn next_deadline(&mut self, db: u32, stripe: usize) -> Option<u64> {
+        self.shard(db, stripe)?.next_deadline()
+    }
+
+    /// Starts keeping first-touch images, for [`Txn::roll_back`].
+    pub fn keep_images(&mut self) {
+        self.local.undo = Some(Undo::default());
+    }
+
+    /// Puts every key touched since [`Txn::keep_images`] back as it was and drops the effects: nothing reaches the log.
+    pub fn roll_back(&mut self) {
+        let undo = self.local.undo.take().expect("images were kept");
+        for before in undo.touched.into_iter().rev() {
+            let key = Key { bytes: &before.key, hash: before.hash };
+            match before.image {
+                Some(image) => self.put_entry(before.db, &key, image.to_entry(&before.key), image.deadline()),
+                None => {
+                    if let Some(entry) = self.remove(before.db, &key) {
+                        self.discard(entry);
+                    }
+                }
+            }
+        }
+        self.local.record = Default::default();
+        self.local.unrecorded = false;
+    }
+
+    /// Publishes what was recorded and hands garbage over. Call before releasing the stripes.
+    #[inline]
+    pub fn commit(&mut self) {
+        debug_assert!(!self.local.unrecorded, "a change was not recorded");
+        if !self.local.record.effects.is_empty() {
+            let record = std::mem::take(&mut self.local.record);
+            self.store.log.publish(self.local.worker, record);
+        }
+        if !self.local.garbage.is_empty() {
+            self.store.heap().push(self.local.garbage.drain(..));
+        }
+        if self.local.undo.is_some() {
+            self.local.undo = None;
+        }
+    }
+}
+
+/// A command that touches keys declares them, so its stripes are held.
+#[inline]
+fn held<'x>(held: &'x mut Option<&mut Held>) -> &'x mut Held {
+    held.as_deref_mut().expect("a command that locks nothing touches no key")
+}
+
+fn is_alive(shard: &Shard, hash: u64, key: &[u8], now_ms: u64) -> bool {
+    shard.find(hash, key).is_some_and(|slot| shard.entry(slot).deadline().is_none_or(|at| at > now_ms))
+}

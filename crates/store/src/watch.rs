@@ -1,0 +1,76 @@
+//! WATCH: flags that a change of a key raises.
+//!
+//! A stripe keeps the watchers of its keys under its own lock; a session keeps one flag for all that it watches.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Raised when any key watched with it changed.
+#[derive(Debug, Default)]
+pub struct WatchFlag(AtomicBool);
+
+impl WatchFlag {
+    /// Whether a watched key changed. Exact only while its stripes are held.
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn raise(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Watchers of one stripe's keys.
+#[derive(Debug, Default)]
+pub struct WatchTable {
+    keys: HashMap<(u32, Box<[u8]>), Vec<Arc<WatchFlag>>>,
+}
+
+impl WatchTable {
+    /// Whether nobody watches a key of this stripe.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Raises `flag` whenever `key` changes from now on.
+    pub fn watch(&mut self, db: u32, key: &[u8], flag: &Arc<WatchFlag>) {
+        let flags = self.keys.entry((db, key.into())).or_default();
+        if !flags.iter().any(|f| Arc::ptr_eq(f, flag)) {
+            flags.push(Arc::clone(flag));
+        }
+    }
+
+    /// Undoes [`WatchTable::watch`].
+    pub fn unwatch(&mut self, db: u32, key: &[u8], flag: &Arc<WatchFlag>) {
+        let id = (db, Box::from(key));
+        if let Some(flags) = self.keys.get_mut(&id) {
+            flags.retain(|f| !Arc::ptr_eq(f, flag));
+            if flags.is_empty() {
+                self.keys.remove(&id);
+            }
+        }
+    }
+
+    /// Raises the flags of who watches `key`.
+    pub fn touch(&self, db: u32, key: &[u8]) {
+        // Only stripes with watchers come here, so the boxed look-up key costs the others nothing.
+        if let Some(flags) = self.keys.get(&(db, Box::from(key))) {
+            flags.iter().for_each(|f| f.raise());
+        }
+    }
+
+    /// Raises the flags of every watched key of `db` for which `affected` holds.
+    pub fn touch_all(&self, db: u32, affected: impl Fn(&[u8]) -> bool) {
+        for ((key_db, key), flags) in &self.keys {
+            if *key_db == db && affected(key) {
+                flags.iter().for_each(|f| f.raise());
+            }
+        }
+    }
+
+    /// Number of watched keys.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+}
