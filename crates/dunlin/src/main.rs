@@ -1,2 +1,67 @@
-//! The dunlin binary: the server, and subcommands for the rest.
-fn main() {}
+//! The `dunlin` binary: finds out what is asked for, reads the configuration, and hands over to the server.
+//!
+//! Invariant: whatever is wrong before the server stands is one line on standard error and exit code 1.
+//! It holds no logic of the server; that is `dunlin-server`.
+
+mod daemon;
+mod invocation;
+mod pidfile;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use dunlin_server::config::{Config, Loaded};
+use dunlin_server::logging::{self, startup};
+
+use invocation::Invocation;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let outcome = match Invocation::of(&arguments) {
+        Invocation::Server(rest) => start(rest),
+        Invocation::Version => print(&invocation::version()),
+        Invocation::Help => print(invocation::HELP),
+        Invocation::Unsupported(option) => Err(anyhow::anyhow!(
+            "'{option}' is an option of redis-server that dunlin does not have"
+        )),
+    };
+    outcome.unwrap_or_else(|error| {
+        // The causes stand in the same line: `{:#}`.
+        let _ = writeln!(std::io::stderr(), "dunlin: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration, goes where it says, opens the log, and serves until told to stop.
+fn start(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    let loaded = Config::load(arguments)?;
+    let config = &loaded.config;
+    if config.daemonize() && daemon::is_foreground() {
+        daemon::start_in_background(arguments)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    daemon::leave_terminal();
+    std::env::set_current_dir(config.dir()).map_err(|error| {
+        anyhow::anyhow!("can't change to '{}': {error}", config.dir().display())
+    })?;
+    logging::init(config.logfile(), config.loglevel())?;
+    logging::set_report_enabled(config.crash_log_enabled());
+    logging::install_panic_hook();
+    let _pidfile = pidfile::Pidfile::write(config);
+    Ok(serve(loaded))
+}
+
+fn serve(loaded: Loaded) -> ExitCode {
+    startup::banner(&loaded.config, &loaded.warnings);
+    tracing::error!("This build has no server in it yet");
+    ExitCode::FAILURE
+}

@@ -1,1 +1,4 @@
 //! The meeting point: workers, sessions, configuration, files, and the commands that need those.
+
+pub mod config;
+pub mod logging;
