@@ -1,0 +1,104 @@
+//! What the command line asks for.
+//!
+//! Invariant: under a name that ends in `-server` every argument means what it means to redis-server; so a link named
+//! redis-server is a drop-in.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use dunlin_server::logging::startup::{REDIS_VERSION, VERSION};
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Invocation<'a> {
+    /// Run the server with these arguments.
+    Server(&'a [OsString]),
+    /// Print the version.
+    Version,
+    /// Print how to use it.
+    Help,
+    /// Refuse an option of redis-server that is not a key.
+    Unsupported(String),
+}
+
+impl<'a> Invocation<'a> {
+    /// Reads all arguments, the program's name first.
+    pub(crate) fn of(arguments: &'a [OsString]) -> Self {
+        let (program, rest) = match arguments.split_first() {
+            Some((program, rest)) => (program.as_os_str(), rest),
+            None => (OsStr::new("dunlin"), &[][..]),
+        };
+        let is_server = program.as_bytes().ends_with(b"-server");
+        let rest = match rest.split_first() {
+            Some((first, rest)) if !is_server && first == "server" => rest,
+            _ => rest,
+        };
+        match rest.first().map(|first| first.as_bytes()) {
+            Some(b"-v" | b"--version") => Invocation::Version,
+            Some(b"-h" | b"--help") => Invocation::Help,
+            Some(option @ (b"--test-memory" | b"--check-system")) => {
+                Invocation::Unsupported(String::from_utf8_lossy(option).into_owned())
+            }
+            _ => Invocation::Server(rest),
+        }
+    }
+}
+
+/// One line, in the order of redis-server's, which scripts read.
+pub(crate) fn version() -> String {
+    format!(
+        "Dunlin server v={VERSION} redis={REDIS_VERSION} malloc=jemalloc bits={}\n",
+        usize::BITS
+    )
+}
+
+pub(crate) const HELP: &str = "\
+Usage: dunlin [server] [/path/to/redis.conf] [--key value ...] [-]
+       dunlin [server] -              read the configuration from standard input
+       dunlin -v | --version
+       dunlin -h | --help
+
+A link to this program whose name ends in `-server` (redis-server) means the same as `dunlin server`.
+Later settings win: the file, then standard input, then the options. Every key: docs/configuration.md.
+
+Examples:
+       dunlin                         serve 127.0.0.1:6379
+       dunlin /etc/redis/redis.conf --port 7777 --loglevel verbose
+       echo 'maxclients 100' | dunlin - --port 7777
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: impl FnOnce(&[OsString]) -> Invocation<'_>) {
+        let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        assert_eq!(Invocation::of(&arguments), expected(&arguments), "{line}");
+    }
+
+    #[test]
+    fn ways_to_start() {
+        check("dunlin", |all| Invocation::Server(&all[1..]));
+        check("dunlin server", |all| Invocation::Server(&all[2..]));
+        check("dunlin a.conf --port 1", |all| {
+            Invocation::Server(&all[1..])
+        });
+        check("dunlin server a.conf --port 1", |all| {
+            Invocation::Server(&all[2..])
+        });
+        check("/usr/bin/redis-server --port 1", |all| {
+            Invocation::Server(&all[1..])
+        });
+        check("dunlin-server server", |all| Invocation::Server(&all[1..]));
+        check("dunlin --version", |_| Invocation::Version);
+        check("dunlin server -v", |_| Invocation::Version);
+        check("redis-server --help", |_| Invocation::Help);
+        check("redis-server --test-memory 1", |_| {
+            Invocation::Unsupported("--test-memory".to_owned())
+        });
+        check("dunlin --port 1 --version", |all| {
+            Invocation::Server(&all[1..])
+        });
+        assert_eq!(Invocation::of(&[]), Invocation::Server(&[]));
+    }
+}

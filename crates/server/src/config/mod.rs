@@ -1,0 +1,353 @@
+//! Configuration: one table of keys, files and command lines that give them values, CONFIG GET and SET.
+//!
+//! Invariant: every key stands once, in [`table`]; parser, help, documentation and CONFIG read it from there.
+//! A [`Config`] is plain data: reading or setting it acts on nothing. The server copies what its hot paths need.
+
+mod error;
+mod key;
+mod load;
+mod markdown;
+mod number;
+mod pattern;
+mod set;
+mod source;
+mod special;
+pub mod table;
+mod value;
+mod words;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+pub use error::{ConfigError, SetError, Source};
+pub use key::{Change, Key, Kind, Line, Status};
+pub use load::{INCLUDE_DEPTH_MAX, LINE_LENGTH_MAX_BYTES, Loaded};
+pub use markdown::markdown;
+pub use set::Origin;
+pub use source::FILE_LENGTH_MAX_BYTES;
+pub(crate) use special::errno_text;
+pub use special::{BindAddress, BindHost, ClientClass, OutputLimit, OutputLimits, SavePoint};
+pub use value::Value;
+
+use crate::logging::Level;
+use table::TABLE;
+use value::Reading;
+
+/// The values of all keys, and the instructions that a file may hold beside them.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// In the order of the table.
+    values: Vec<Value>,
+    /// The file of the command line, absolute: what CONFIG REWRITE will write.
+    file: Option<PathBuf>,
+    renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
+    users: Vec<Vec<Vec<u8>>>,
+    modules: Vec<Vec<Vec<u8>>>,
+    /// True once a `save` line was read: from then on they add up.
+    save_given: bool,
+}
+
+/// Who may use a command or key that can do harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Nobody.
+    No,
+    /// Everybody.
+    Yes,
+    /// Clients on loopback or a Unix socket.
+    Local,
+}
+
+/// Which system interface the event loops use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoBackend {
+    /// The best that works here.
+    Auto,
+    /// epoll.
+    Epoll,
+}
+
+impl Default for Config {
+    /// Redis 7.2's defaults, but for those that docs/configuration.md says differ. `dir` is the current directory.
+    fn default() -> Self {
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let here = Value::Text(here.into_os_string().as_bytes().to_vec());
+        let values = TABLE.iter().map(|key| default_value(key, &here)).collect();
+        Self {
+            values,
+            file: None,
+            renamed_commands: Vec::new(),
+            users: Vec::new(),
+            modules: Vec::new(),
+            save_given: false,
+        }
+    }
+}
+
+fn default_value(key: &Key, here: &Value) -> Value {
+    if matches!(key.kind, Kind::Directory) {
+        return here.clone();
+    }
+    let words: Vec<&[u8]> = if key.takes_list() {
+        key.default
+            .split_ascii_whitespace()
+            .map(str::as_bytes)
+            .collect()
+    } else {
+        vec![key.default.as_bytes()]
+    };
+    if matches!(key.kind, Kind::ReplicaOf) {
+        return Value::ReplicaOf(None);
+    }
+    let reading = Reading {
+        current: &Value::Nothing,
+        adds_up: false,
+    };
+    match Value::read(key, &words, &reading) {
+        Ok(value) => value,
+        Err(reason) => panic!("the default of '{}' is not valid: {reason}", key.name),
+    }
+}
+
+/// Values by name. A name or type that the table does not have is a bug, and asserts.
+impl Config {
+    /// The value of a key, by its canonical name.
+    pub fn value(&self, name: &str) -> &Value {
+        &self.values[table::index_of(name)]
+    }
+
+    /// A `yes` or `no` key.
+    pub fn yes(&self, name: &str) -> bool {
+        match self.value(name) {
+            Value::YesNo(yes) => *yes,
+            other => panic!("'{name}' is not yes or no but {other:?}"),
+        }
+    }
+
+    /// An integer key.
+    pub fn integer(&self, name: &str) -> i64 {
+        match self.value(name) {
+            Value::Integer(value) => *value,
+            other => panic!("'{name}' is not an integer but {other:?}"),
+        }
+    }
+
+    /// A memory key, in bytes.
+    pub fn bytes(&self, name: &str) -> u64 {
+        match self.value(name) {
+            Value::Bytes(value) => *value,
+            other => panic!("'{name}' is not a number of bytes but {other:?}"),
+        }
+    }
+
+    /// A text key.
+    pub fn text(&self, name: &str) -> &[u8] {
+        match self.value(name) {
+            Value::Text(text) => text,
+            other => panic!("'{name}' is not a text but {other:?}"),
+        }
+    }
+
+    /// The word that a choice key holds.
+    pub fn choice(&self, name: &str) -> &'static str {
+        match (self.value(name), TABLE[table::index_of(name)].kind) {
+            (Value::Choice(position), Kind::Choice(words)) => words[*position],
+            (other, _) => panic!("'{name}' is not a choice but {other:?}"),
+        }
+    }
+
+    /// A `no`, `yes` or `local` key.
+    pub fn permission(&self, name: &str) -> Permission {
+        match self.choice(name) {
+            "no" => Permission::No,
+            "yes" => Permission::Yes,
+            "local" => Permission::Local,
+            other => panic!("'{name}' is not a permission but {other}"),
+        }
+    }
+
+    fn path(&self, name: &str) -> Option<&Path> {
+        let text = self.text(name);
+        (!text.is_empty()).then(|| Path::new(OsStr::from_bytes(text)))
+    }
+
+    /// An integer whose range in the table lies within that of `T`.
+    fn narrow<T: TryFrom<i64>>(&self, name: &str) -> T {
+        let value = self.integer(name);
+        T::try_from(value)
+            .unwrap_or_else(|_| panic!("'{name}' {value} is outside the range of its accessor"))
+    }
+}
+
+/// The keys that this server acts on.
+impl Config {
+    /// The configuration file of the command line, absolute.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The addresses to listen on; none means no TCP.
+    pub fn bind(&self) -> Vec<BindAddress> {
+        match self.value("bind") {
+            Value::Words(words) => words.iter().map(|word| BindAddress::parse(word)).collect(),
+            other => panic!("bind is not a list but {other:?}"),
+        }
+    }
+
+    /// The TCP port; 0 means no TCP.
+    pub fn port(&self) -> u16 {
+        self.narrow("port")
+    }
+
+    /// The path of the Unix socket.
+    pub fn unixsocket(&self) -> Option<&Path> {
+        self.path("unixsocket")
+    }
+
+    /// The mode of the Unix socket; none means what the umask gives.
+    pub fn unixsocketperm(&self) -> Option<u32> {
+        match self.value("unixsocketperm") {
+            Value::Octal(mode) => (*mode != 0).then_some(*mode),
+            other => panic!("unixsocketperm is not octal but {other:?}"),
+        }
+    }
+
+    /// Connections that the kernel may hold before they are accepted.
+    pub fn tcp_backlog(&self) -> u32 {
+        self.narrow("tcp-backlog")
+    }
+
+    /// Whether clients from elsewhere are refused while there is no password.
+    pub fn protected_mode(&self) -> bool {
+        self.yes("protected-mode")
+    }
+
+    /// The password of the default user.
+    pub fn requirepass(&self) -> Option<&[u8]> {
+        let password = self.text("requirepass");
+        (!password.is_empty()).then_some(password)
+    }
+
+    /// Clients served at once.
+    pub fn maxclients(&self) -> u32 {
+        self.narrow("maxclients")
+    }
+
+    /// Seconds after which an idle client is closed; 0 is never.
+    pub fn timeout_s(&self) -> u32 {
+        self.narrow("timeout")
+    }
+
+    /// Seconds between TCP keep-alive probes; 0 is none.
+    pub fn tcp_keepalive_s(&self) -> u32 {
+        self.narrow("tcp-keepalive")
+    }
+
+    /// Worker threads, at least 1.
+    pub fn workers(&self) -> usize {
+        self.narrow("workers")
+    }
+
+    /// Databases, at least 1.
+    pub fn databases(&self) -> u32 {
+        self.narrow("databases")
+    }
+
+    /// The log file; none means standard output.
+    pub fn logfile(&self) -> Option<&Path> {
+        self.path("logfile")
+    }
+
+    /// The least urgent messages that are logged.
+    pub fn loglevel(&self) -> Level {
+        match self.choice("loglevel") {
+            "debug" => Level::Debug,
+            "verbose" => Level::Verbose,
+            "notice" => Level::Notice,
+            "warning" => Level::Warning,
+            _ => Level::Nothing,
+        }
+    }
+
+    /// Whether to go into the background.
+    pub fn daemonize(&self) -> bool {
+        self.yes("daemonize")
+    }
+
+    /// The file that holds the process id while the server runs.
+    pub fn pidfile(&self) -> Option<&Path> {
+        self.path("pidfile")
+    }
+
+    /// The working directory, absolute.
+    pub fn dir(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.text("dir")))
+    }
+
+    /// Longest argument of a request, bytes.
+    pub fn proto_max_bulk_bytes(&self) -> u64 {
+        self.bytes("proto-max-bulk-len")
+    }
+
+    /// Unexecuted input of one client, bytes.
+    pub fn client_query_buffer_bytes(&self) -> u64 {
+        self.bytes("client-query-buffer-limit")
+    }
+
+    /// When a client of this class that does not read is cut.
+    pub fn output_limit(&self, class: ClientClass) -> OutputLimit {
+        match self.value("client-output-buffer-limit") {
+            Value::OutputLimits(limits) => limits.by_class[class as usize],
+            other => panic!("client-output-buffer-limit is not a list of limits but {other:?}"),
+        }
+    }
+
+    /// Who may use DEBUG.
+    pub fn debug_command(&self) -> Permission {
+        self.permission("enable-debug-command")
+    }
+
+    /// Whether a crash is reported with a backtrace.
+    pub fn crash_log_enabled(&self) -> bool {
+        self.yes("crash-log-enabled")
+    }
+
+    /// The event loops' system interface.
+    pub fn io_backend(&self) -> IoBackend {
+        match self.choice("io-backend") {
+            "epoll" => IoBackend::Epoll,
+            _ => IoBackend::Auto,
+        }
+    }
+
+    /// Seconds that a graceful stop may take.
+    pub fn shutdown_timeout_s(&self) -> u32 {
+        self.narrow("shutdown-timeout")
+    }
+
+    /// The master that was asked for.
+    pub fn replica_of(&self) -> Option<(&[u8], u16)> {
+        match self.value("replicaof") {
+            Value::ReplicaOf(master) => {
+                master.as_ref().map(|(host, port)| (host.as_slice(), *port))
+            }
+            other => panic!("replicaof is not a master but {other:?}"),
+        }
+    }
+
+    /// Commands to rename, in the order of the file: old name, new name (empty: remove it).
+    pub fn renamed_commands(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.renamed_commands
+    }
+
+    /// The words after each `user`.
+    pub fn users(&self) -> &[Vec<Vec<u8>>] {
+        &self.users
+    }
+
+    /// The words after each `loadmodule`.
+    pub fn modules(&self) -> &[Vec<Vec<u8>>] {
+        &self.modules
+    }
+}

@@ -1,0 +1,119 @@
+//! Keys of the process: logs, directories, supervision, title, threads' processors.
+
+use super::super::key::{INT_MAX, Key, Kind, checked_text, choice, integer, special, text, yes_no};
+use super::super::special::title_template;
+
+const FACILITIES: &[&str] = &[
+    "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+];
+
+pub(super) const KEYS: &[Key] = &[
+    yes_no("always-show-logo", "no")
+        .moot()
+        .at_start()
+        .doc("Redis draws its logo in the log. Here is nothing to draw."),
+    text("aof_rewrite_cpulist", "")
+        .moot()
+        .at_start()
+        .idle("")
+        .doc("Processors of Redis's rewriting process. Dunlin never forks."),
+    text("bgsave_cpulist", "")
+        .moot()
+        .at_start()
+        .idle("")
+        .doc("Processors of Redis's saving process. Dunlin never forks."),
+    text("bio_cpulist", "")
+        .at_start()
+        .idle("")
+        .doc("Processors of the background threads, such as `0-3` or `1,3`."),
+    yes_no("crash-log-enabled", "yes")
+        .acted()
+        .doc("Write a report with version and backtrace into the log before the process dies of a bug."),
+    yes_no("crash-memcheck-enabled", "yes")
+        .moot()
+        .doc("Redis tests the machine's memory when it crashes. Dunlin does not."),
+    yes_no("daemonize", "no")
+        .acted()
+        .at_start()
+        .doc("Go into the background. The exit code says only that the server was started; the log says how it went on."),
+    special("dir", Kind::Directory, "./")
+        .acted()
+        .protected()
+        .doc("Working directory. Relative paths of other keys, and of `include` lines below it, start from here. CONFIG GET shows it absolute."),
+    yes_no("dynamic-hz", "yes")
+        .moot()
+        .doc("See `hz`."),
+    integer("hz", "10", 0, INT_MAX)
+        .moot()
+        .doc("How often Redis does its housekeeping, 1 to 500 times a second (other values are cut to that). Dunlin has timers for what is due, and does nothing while nothing is."),
+    text("ignore-warnings", "")
+        .doc("Start-up checks to pass over, by name (`ARM64-COW-BUG` in Redis, which does not concern Dunlin)."),
+    text("locale-collate", "")
+        .doc("Locale by which SORT ALPHA compares. Empty takes the environment's."),
+    text("logfile", "")
+        .acted()
+        .at_start()
+        .doc("File that the log is appended to; empty is standard output. SIGHUP opens it anew, so that logrotate can move it."),
+    choice("loglevel", "notice", &["debug", "verbose", "notice", "warning", "nothing"])
+        .acted()
+        .doc("The least urgent messages that are logged."),
+    choice("oom-score-adj", "no", &["no", "yes", "relative", "absolute"])
+        .idle("no")
+        .doc("Whether to tell the kernel which process to end first when memory runs out."),
+    special("oom-score-adj-values", Kind::OomScores, "0 200 800")
+        .doc("Scores for a master, a replica and a background process, each from -2000 to 2000."),
+    text("pidfile", "")
+        .acted()
+        .at_start()
+        .doc("File that holds the process id while the server runs."),
+    checked_text("proc-title-template", "{title} {listen-addr} {server-mode}", title_template)
+        .doc("What `ps` shows: may use `{title}`, `{listen-addr}`, `{server-mode}`, `{port}`, `{tls-port}`, `{unixsocket}`, `{config-file}`."),
+    text("server_cpulist", "")
+        .at_start()
+        .idle("")
+        .doc("Processors of the workers, such as `0-7:2`."),
+    yes_no("set-proc-title", "yes")
+        .at_start()
+        .doc("Whether to change what `ps` shows."),
+    special(
+        "shutdown-on-sigint",
+        Kind::Flags(&["default", "save", "nosave", "now", "force"]),
+        "default",
+    )
+    .idle("default")
+    .doc("How to stop on SIGINT. Words may be combined."),
+    special(
+        "shutdown-on-sigterm",
+        Kind::Flags(&["default", "save", "nosave", "now", "force"]),
+        "default",
+    )
+    .idle("default")
+    .doc("How to stop on SIGTERM. Words may be combined."),
+    integer("shutdown-timeout", "10", 0, INT_MAX)
+        .acted()
+        .doc("Seconds that a graceful stop may take before what is left is cut."),
+    choice("supervised", "no", &["upstart", "systemd", "auto", "no"])
+        .at_start()
+        .idle("no")
+        .doc("Which supervisor to tell that the server is ready."),
+    yes_no("syslog-enabled", "no")
+        .at_start()
+        .idle("no")
+        .doc("Log to syslog, too."),
+    choice("syslog-facility", "local0", FACILITIES)
+        .at_start()
+        .idle("local0")
+        .doc("Facility of syslog messages."),
+    text("syslog-ident", "redis")
+        .at_start()
+        .idle("redis")
+        .doc("Name in syslog messages."),
+    yes_no("use-exit-on-panic", "no")
+        .moot()
+        .hidden()
+        .doc("A test hook of Redis."),
+    integer("watchdog-period", "0", 0, INT_MAX)
+        .hidden()
+        .idle("0")
+        .doc("Milliseconds after which Redis's software watchdog reports a stuck command. 0 is off."),
+];

@@ -1,0 +1,67 @@
+//! Keys of memory: the limit, eviction, expiry, freeing, defragmentation.
+
+use super::super::key::{INT_MAX, Key, choice, integer, memory, yes_no};
+
+const POLICIES: &[&str] = &[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+];
+
+pub(super) const KEYS: &[Key] = &[
+    integer("active-defrag-cycle-max", "25", 1, 99).doc("See `activedefrag`."),
+    integer("active-defrag-cycle-min", "1", 1, 99).doc("See `activedefrag`."),
+    memory("active-defrag-ignore-bytes", "100mb", 1, i64::MAX as u64).doc("See `activedefrag`."),
+    integer("active-defrag-max-scan-fields", "1000", 1, i64::MAX).doc("See `activedefrag`."),
+    integer("active-defrag-threshold-lower", "10", 0, 1000).doc("See `activedefrag`."),
+    integer("active-defrag-threshold-upper", "100", 0, 1000).doc("See `activedefrag`."),
+    integer("active-expire-effort", "1", 1, 10)
+        .moot()
+        .doc("How hard Redis looks for expired keys. Dunlin knows when each key expires, and does not look."),
+    yes_no("activedefrag", "no")
+        .refused("no", "Active defragmentation cannot be enabled: it is not built in this server")
+        .doc("Move values together when memory is fragmented. CONFIG SET refuses `yes`; in a file it is accepted with a warning."),
+    yes_no("activerehashing", "yes")
+        .moot()
+        .doc("Whether Redis grows its tables in idle moments. Dunlin's grow one segment at a time, always."),
+    yes_no("disable-thp", "yes")
+        .at_start()
+        .doc("Whether to turn transparent huge pages off for the process."),
+    yes_no("jemalloc-bg-thread", "yes")
+        .doc("Whether the allocator returns memory from a thread of its own."),
+    yes_no("lazyfree-lazy-eviction", "no")
+        .moot()
+        .doc("Free evicted values in the background. Dunlin frees every big value in slices, whichever command let go of it."),
+    yes_no("lazyfree-lazy-expire", "no")
+        .moot()
+        .doc("The same for expired values."),
+    yes_no("lazyfree-lazy-server-del", "no")
+        .moot()
+        .doc("The same for values that a command overwrites."),
+    yes_no("lazyfree-lazy-user-del", "no")
+        .moot()
+        .doc("The same for DEL."),
+    yes_no("lazyfree-lazy-user-flush", "no")
+        .moot()
+        .doc("The same for FLUSHDB, FLUSHALL and the like without SYNC or ASYNC."),
+    integer("lfu-decay-time", "1", 0, INT_MAX)
+        .doc("Minutes after which the counter of accesses falls by one."),
+    integer("lfu-log-factor", "10", 0, INT_MAX)
+        .doc("How much slower the counter of accesses grows, the higher it is."),
+    memory("maxmemory", "0", 0, u64::MAX)
+        .idle("0")
+        .missing("eviction is not built yet: memory has no limit")
+        .doc("Bytes of memory for keys and values above which keys are evicted. 0 is no limit."),
+    integer("maxmemory-eviction-tenacity", "10", 0, 100)
+        .doc("How long a command may be delayed by eviction, from 0 (hardly) to 100."),
+    choice("maxmemory-policy", "noeviction", POLICIES)
+        .idle("noeviction")
+        .doc("What to evict at `maxmemory`."),
+    integer("maxmemory-samples", "5", 1, INT_MAX)
+        .doc("Keys looked at to find one to evict."),
+];

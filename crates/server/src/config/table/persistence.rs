@@ -1,0 +1,62 @@
+//! Keys of persistence: snapshots and the append-only file.
+
+use super::super::key::{
+    INT_MAX, Key, Kind, checked_text, choice, integer, memory, special, yes_no,
+};
+use super::super::special::{append_directory, append_name, dump_name};
+
+const LOST: &str =
+    "persistence is not built yet: data lives in memory only and is lost when the server stops";
+
+pub(super) const KEYS: &[Key] = &[
+    yes_no("aof-disable-auto-gc", "no")
+        .hidden()
+        .idle("no")
+        .doc("A test hook of Redis: keep old append-only files."),
+    yes_no("aof-load-truncated", "yes").doc("Start with an append-only file whose end is missing."),
+    yes_no("aof-rewrite-incremental-fsync", "yes").doc("Flush a rewritten append-only file piece by piece."),
+    yes_no("aof-timestamp-enabled", "no").doc("Write times into the append-only file."),
+    yes_no("aof-use-rdb-preamble", "yes").doc("Write the base of the append-only file as a snapshot."),
+    checked_text("appenddirname", "appendonlydir", append_directory)
+        .at_start()
+        .doc("Directory of the append-only files, inside `dir`."),
+    checked_text("appendfilename", "appendonly.aof", append_name)
+        .at_start()
+        .doc("Beginning of the names of the append-only files."),
+    choice("appendfsync", "everysec", &["everysec", "always", "no"])
+        .doc("When to flush the append-only file to the disk."),
+    yes_no("appendonly", "no")
+        .refused("no", "persistence is not built in this server yet")
+        .missing(LOST)
+        .doc("Log every change to a file. CONFIG SET refuses `yes`; in a file it is accepted with a warning."),
+    memory("auto-aof-rewrite-min-size", "64mb", 0, i64::MAX as u64)
+        .doc("Smallest append-only file that is rewritten by itself."),
+    integer("auto-aof-rewrite-percentage", "100", 0, INT_MAX)
+        .doc("Growth, in percent, after which the append-only file is rewritten. 0 is never."),
+    checked_text("dbfilename", "dump.rdb", dump_name)
+        .protected()
+        .doc("Name of the snapshot file, inside `dir`."),
+    integer("key-load-delay", "0", i32::MIN as i64, INT_MAX)
+        .hidden()
+        .idle("0")
+        .doc("A test hook of Redis: microseconds to wait at each key that is loaded."),
+    integer("loading-process-events-interval-bytes", "2097152", 1024, INT_MAX)
+        .hidden()
+        .doc("A test hook of Redis: how often clients are served while data is loaded."),
+    yes_no("no-appendfsync-on-rewrite", "no").doc("Do not flush the append-only file while it is rewritten."),
+    yes_no("rdb-del-sync-files", "no").doc("Delete snapshots that were made for replication."),
+    integer("rdb-key-save-delay", "0", i32::MIN as i64, INT_MAX)
+        .hidden()
+        .idle("0")
+        .doc("A test hook of Redis: microseconds to wait at each key that is saved."),
+    yes_no("rdb-save-incremental-fsync", "yes").doc("Flush a snapshot piece by piece."),
+    yes_no("rdbchecksum", "yes").at_start().doc("Put a checksum at the end of a snapshot."),
+    yes_no("rdbcompression", "yes").doc("Compress strings in a snapshot."),
+    choice("sanitize-dump-payload", "no", &["no", "yes", "clients"])
+        .doc("Whether to check loaded and restored values all through."),
+    special("save", Kind::Save, "3600 1 300 100 60 10000")
+        .idle("")
+        .missing(LOST)
+        .doc("Pairs of seconds and changes: write a snapshot after so many seconds if so many keys changed. Lines add up; an empty value turns snapshots off."),
+    yes_no("stop-writes-on-bgsave-error", "yes").doc("Refuse writes while snapshots fail."),
+];

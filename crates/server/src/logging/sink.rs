@@ -1,0 +1,184 @@
+//! Where lines go: standard output, or a file that may be opened anew while the server runs.
+//!
+//! Invariant: one line is one write call as far as the kernel allows, so lines of several threads never mix; a failed
+//! write loses that line and nothing else.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, TryLockError};
+
+/// A log file that can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("Can't open the log file '{}': {}", path.display(), crate::config::errno_text(source))]
+pub struct LogError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+enum Output {
+    Stdout,
+    File(File),
+}
+
+struct Destination {
+    output: Output,
+    /// Absolute, since `dir` may change later.
+    path: Option<PathBuf>,
+}
+
+pub(super) struct Sink {
+    destination: Mutex<Destination>,
+    lost: AtomicU64,
+}
+
+impl Sink {
+    pub(super) fn open(path: Option<&Path>) -> Result<Self, LogError> {
+        let path = path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        let output = match &path {
+            None => Output::Stdout,
+            Some(path) => Output::File(append_to(path)?),
+        };
+        Ok(Self {
+            destination: Mutex::new(Destination { output, path }),
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn replace(&self, other: Sink) {
+        let other = other
+            .destination
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        *self.lock() = other;
+    }
+
+    pub(super) fn reopen(&self) -> Result<(), LogError> {
+        let Some(path) = self.lock().path.clone() else {
+            return Ok(());
+        };
+        // Opened outside the lock: a slow disk holds up nobody who only wants to log.
+        let file = append_to(&path)?;
+        self.lock().output = Output::File(file);
+        Ok(())
+    }
+
+    /// Writes a line that has its line end.
+    pub(super) fn write_line(&self, line: &[u8]) {
+        if self.lock().output.write(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// As [`Sink::write_line`], for a thread that may hold the lock already: it says false then, and writes nothing.
+    pub(super) fn write_in_crash(&self, bytes: &[u8]) -> bool {
+        match self.destination.try_lock() {
+            Ok(mut destination) => destination.output.write(bytes).is_ok(),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                poisoned.into_inner().output.write(bytes).is_ok()
+            }
+            Err(TryLockError::WouldBlock) => false,
+        }
+    }
+
+    /// True if lines go to standard output.
+    pub(super) fn is_stdout(&self) -> bool {
+        match self.destination.try_lock() {
+            Ok(destination) => matches!(destination.output, Output::Stdout),
+            Err(_) => false,
+        }
+    }
+
+    pub(super) fn lines_lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Destination> {
+        // A panic while a line was written leaves nothing half done that matters.
+        self.destination
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Output {
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        match self {
+            Output::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(line)?;
+                stdout.flush()
+            }
+            Output::File(file) => file.write_all(line),
+        }
+    }
+}
+
+fn append_to(path: &Path) -> Result<File, LogError> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(|source| LogError {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let directory =
+            std::env::temp_dir().join(format!("dunlin-log-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_moved_file_is_left_alone_after_reopening() {
+        let directory = scratch("reopen");
+        let (path, moved) = (directory.join("log"), directory.join("log.1"));
+        let sink = Sink::open(Some(&path)).unwrap();
+        sink.write_line(b"one\n");
+        std::fs::rename(&path, &moved).unwrap();
+        sink.write_line(b"two\n");
+        sink.reopen().unwrap();
+        sink.write_line(b"three\n");
+        assert_eq!(std::fs::read_to_string(&moved).unwrap(), "one\ntwo\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_reopened_stays_in_use() {
+        let directory = scratch("gone");
+        let path = directory.join("log");
+        let sink = Sink::open(Some(&path)).unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert!(sink.reopen().is_err());
+        sink.write_line(b"into the removed file\n");
+        assert_eq!(sink.lines_lost(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_loses_lines_and_nothing_else() {
+        let sink = Sink::open(Some(Path::new("/dev/full"))).unwrap();
+        sink.write_line(b"a\n");
+        sink.write_line(b"b\n");
+        assert_eq!(sink.lines_lost(), 2);
+    }
+
+    #[test]
+    fn the_error_names_the_file() {
+        let error = Sink::open(Some(Path::new("/nonexistent/log")))
+            .err()
+            .unwrap();
+        assert_eq!(
+            error.to_string(),
+            "Can't open the log file '/nonexistent/log': No such file or directory"
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! The lines of a start and a stop that people, scripts and Redis's test suite wait for.
+//!
+//! Invariant: each text stands here once; the words that others look for (` PID: `, `Ready to accept connections`,
+//! `Failed listening on port`) are Redis's.
+
+use tracing::{error, info};
+
+use crate::config::Config;
+
+/// The release of Redis whose behaviour is followed: INFO, HELLO and the log report it.
+pub const REDIS_VERSION: &str = "7.2.4";
+/// Our own release.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The first lines: version, process id, mode, where the configuration came from, and its warnings.
+pub fn banner(config: &Config, warnings: &[String]) {
+    let pid = std::process::id();
+    info!("Dunlin {VERSION} (compatible with Redis {REDIS_VERSION}), PID: {pid}");
+    match config.file() {
+        Some(path) => info!("Configuration loaded from {}", path.display()),
+        None => info!("No configuration file: defaults, and what the command line says"),
+    }
+    info!("Running mode=standalone, port={}.", config.port());
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// The server stands, and has read what there was to read.
+pub fn initialized() {
+    info!("Server initialized");
+}
+
+/// Connections are accepted on a listener of this kind: `tcp` or `unix`.
+pub fn ready(kind: &str) {
+    info!("Ready to accept connections {kind}");
+}
+
+/// A port that can't be listened on; the process ends with exit code 1 after it.
+pub fn failed_listening(port: u16) {
+    error!("Failed listening on port {port} (tcp), aborting.");
+}
