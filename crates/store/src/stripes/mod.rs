@@ -306,24 +306,28 @@ impl<T> Stripes<T> {
     /// When they are of another `Stripes`.
     #[inline]
     pub fn release(&self, held: Held) {
-        let set = held.into_set(self.id);
-        if let LockSet::One(stripe) = set
+        held.assert_of(self.id);
+        if let LockSet::One(stripe) = *held.set()
             && self.stripe(stripe).unlock_uncontended()
         {
-            return;
+            held.retire();
+        } else {
+            self.release_slow(held);
         }
-        self.release_slow(&set);
     }
 
     #[inline(never)]
-    fn release_slow(&self, set: &LockSet) {
+    fn release_slow(&self, held: Held) {
         let mut granted = Queue::new();
+        let set = held.set();
         for index in 0..set.size(self.count()) {
             self.stripe(set.at(index)).unlock(&mut granted);
         }
         if *set == LockSet::All {
             self.gate.lower(&mut granted);
         }
+        // Before others are woken: in debug builds the session may be checked the moment it goes on.
+        held.retire();
         granted.send_ready();
     }
 

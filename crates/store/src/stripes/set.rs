@@ -11,8 +11,15 @@ use smallvec::SmallVec;
 pub const SET_INLINE_STRIPES: usize = 6;
 
 /// Stripe numbers, ascending, without duplicates, never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct StripeList(SmallVec<[u16; SET_INLINE_STRIPES]>);
+
+impl Clone for StripeList {
+    /// Copies the bytes at once, where the derived one would go number by number.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl Deref for StripeList {
     type Target = [u16];
