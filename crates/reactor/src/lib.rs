@@ -1,1 +1,67 @@
 //! Event loops, TCP server, buffers and timers, shaped for completion. Knows no protocol.
+//!
+//! A [`Handler`] is given the inputs of all ready connections once a turn and hands output over as [`Rope`]s; it never reads
+//! or writes. The [`EventLoop`] does that through a [`backend::Backend`]: `epoll` for the system's sockets, `memory` for a
+//! deterministic network in the process, with which the same server runs in tests on virtual time.
+//!
+//! ```no_run
+//! use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Limits, ListenAddress, Peer, Rope, TcpServer};
+//!
+//! /// Sends back what it is sent.
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn opened(&mut self, _: &mut Io<'_>, _: ConnId, _: &Peer) {}
+//!     fn inputs(&mut self, io: &mut Io<'_>, batch: &mut [Input]) {
+//!         for input in batch {
+//!             let mut reply = Rope::with_buffer(io.buffer());
+//!             reply.tail().extend_from_slice(input.bytes());
+//!             input.consume(input.bytes().len());
+//!             io.send(input.conn(), &mut reply);
+//!         }
+//!     }
+//!     fn closed(&mut self, _: &mut Io<'_>, _: ConnId, _: CloseReason) {}
+//! }
+//!
+//! let mut server = TcpServer::new();
+//! server.listen(&ListenAddress::Tcp("127.0.0.1:7777".parse()?))?;
+//! let pool = server.start(4, "echo", &Limits::default(), |_| Echo)?;
+//! pool.join()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Invariant: nothing here depends on what the bytes mean, and no memory or time is spent without a limit in [`Limits`].
+
+mod acceptor;
+pub mod backend;
+mod buffer;
+mod clock;
+mod conn;
+mod error;
+mod event_loop;
+mod handler;
+mod io;
+mod limits;
+mod pool;
+mod remote;
+mod state;
+mod tcp_server;
+mod timers;
+mod waker;
+
+pub use backend::epoll::{Epoll, ListenAddress, ListenOptions, Listener};
+pub use buffer::{BUFFER_BYTES, Buffer};
+pub use clock::{Clock, SystemClock, VirtualClock};
+pub use conn::{CloseReason, ConnId, ConnState, Peer};
+pub use dunlin_structures::{Rope, Shared};
+pub use error::Error;
+pub use event_loop::{EventLoop, Sleep, StopReport};
+pub use handler::{Handler, Input};
+pub use io::Io;
+pub use limits::Limits;
+pub use pool::EventLoopPool;
+pub use remote::{PostError, Remote, Task};
+pub use state::Stats;
+pub use tcp_server::TcpServer;
+pub use timers::TimerId;
+pub use waker::{Wake, Waker};

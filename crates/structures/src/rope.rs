@@ -113,20 +113,21 @@ impl Rope {
         self.sealed.push_back(Chunk::Owned(v));
     }
 
-    /// Moves everything of `other` to the end of this rope; `other` is empty afterwards. O(chunks of `other`); a short tail is
-    /// copied (at most 4 KiB), and then `other` keeps its buffer.
+    /// Moves everything of `other` to the end of this rope; `other` is empty afterwards. An empty rope swaps with `other`; else
+    /// O(chunks of `other`), or a copy when `other` is a short tail only (at most 4 KiB; `other` then keeps its buffer).
     pub fn append(&mut self, other: &mut Rope) {
         if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            // Nothing to copy, and no buffer is allocated or lost: `other` gets this rope's empty one, if it has any.
+            mem::swap(self, other);
             return;
         }
         if other.sealed.is_empty() && other.len() <= APPEND_COPY_BYTES_MAX {
             self.tail.extend_from_slice(&other.tail[other.head..]);
             other.tail.clear();
             other.head = 0;
-            return;
-        }
-        if self.is_empty() {
-            mem::swap(self, other);
             return;
         }
         other.settle_head();
@@ -140,11 +141,19 @@ impl Rope {
     /// Fills `out` with the next bytes to write, in order, for one writev; returns how many slices were filled. No slice is
     /// empty.
     pub fn slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        self.slices_within(usize::MAX, out)
+    }
+
+    /// Like [`Rope::slices`], but for no more than `bytes_max` bytes.
+    pub fn slices_within<'a>(&'a self, bytes_max: usize, out: &mut [IoSlice<'a>]) -> usize {
+        let mut left = bytes_max;
         let mut filled = 0;
         let mut skip = self.head;
         let tail = [self.tail.as_slice()];
         for slice in self.sealed.iter().map(Chunk::as_slice).chain(tail) {
             let rest = &slice[skip..];
+            let rest = &rest[..rest.len().min(left)];
+            left -= rest.len();
             skip = 0;
             if rest.is_empty() {
                 continue;
@@ -297,6 +306,9 @@ mod tests {
         let mut rope = Rope::with_buffer(Vec::with_capacity(1024));
         rope.tail().extend_from_slice(b"+OK\r\n");
         assert!(rope.is_contiguous());
+        let mut out = [IoSlice::new(&[]); 2];
+        assert_eq!(rope.slices_within(2, &mut out), 1);
+        assert_eq!(&*out[0], b"+O");
         rope.advance(3);
         assert_eq!(rope.first(), b"\r\n");
         rope.advance(2);

@@ -1,0 +1,138 @@
+//! The listening sockets of a loop.
+//!
+//! Invariant: no error of accept ends accepting. A connection that died in the backlog is skipped; when descriptors or memory
+//! run out all listeners pause (the loop resumes them after a while, or when a connection closes), so a full process neither
+//! spins nor exits.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::backend::{Backend, Token};
+use crate::conn::Peer;
+use crate::timers::TimerId;
+
+struct Slot<L> {
+    listener: L,
+    ready: bool,
+}
+
+/// What one accept call brought.
+pub(crate) enum Accepted<S> {
+    /// A connection.
+    Connection(S, Peer),
+    /// A connection that failed before it was accepted: try the next.
+    Failed,
+    /// The backlog is empty.
+    Drained,
+    /// Descriptors or memory are used up. `first`: for the first time since a connection was accepted.
+    Exhausted { error: io::Error, first: bool },
+}
+
+pub(crate) struct Acceptor<B: Backend> {
+    slots: Vec<Slot<B::Listener>>,
+    /// Running while accepting is paused.
+    pub(crate) resume_timer: Option<TimerId>,
+    told: bool,
+}
+
+impl<B: Backend> Acceptor<B> {
+    pub(crate) fn new() -> Acceptor<B> {
+        Acceptor {
+            slots: Vec::new(),
+            resume_timer: None,
+            told: false,
+        }
+    }
+
+    pub(crate) fn add(&mut self, backend: &mut B, mut listener: B::Listener) -> io::Result<usize> {
+        let index = self.slots.len();
+        backend.set_accepting(&mut listener, Token::listener(index as u32), true)?;
+        self.slots.push(Slot {
+            listener,
+            ready: false,
+        });
+        Ok(index)
+    }
+
+    pub(crate) fn mark_ready(&mut self, index: u32) {
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.ready = true;
+        }
+    }
+
+    /// A listener with something to accept; each is named once per turn, since the backend repeats its event.
+    #[inline]
+    pub(crate) fn next_ready(&mut self) -> Option<usize> {
+        let index = self.slots.iter().position(|s| s.ready)?;
+        self.slots[index].ready = false;
+        Some(index)
+    }
+
+    pub(crate) fn accept(&mut self, backend: &mut B, index: usize) -> Accepted<B::Socket> {
+        match backend.accept(&mut self.slots[index].listener) {
+            Ok(Some((socket, mut peer))) => {
+                peer.listener = index;
+                self.told = false;
+                Accepted::Connection(socket, peer)
+            }
+            Ok(None) => Accepted::Drained,
+            Err(error) if concerns_one_connection(&error) => Accepted::Failed,
+            Err(error) => Accepted::Exhausted {
+                error,
+                first: !std::mem::replace(&mut self.told, true),
+            },
+        }
+    }
+
+    /// Stops watching the listeners. False if they are not being watched.
+    pub(crate) fn pause(&mut self, backend: &mut B) -> bool {
+        if self.resume_timer.is_some() {
+            return false;
+        }
+        self.set_accepting(backend, false);
+        true
+    }
+
+    /// Watches the listeners again.
+    pub(crate) fn resume(&mut self, backend: &mut B) {
+        self.set_accepting(backend, true);
+    }
+
+    /// Closes the listeners.
+    pub(crate) fn close(&mut self) {
+        self.slots.clear();
+    }
+
+    fn set_accepting(&mut self, backend: &mut B, on: bool) {
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            slot.ready = false;
+            let token = Token::listener(index as u32);
+            // Cannot fail for a descriptor that was added once: no memory is needed.
+            let changed = backend.set_accepting(&mut slot.listener, token, on);
+            debug_assert!(changed.is_ok(), "{changed:?}");
+        }
+    }
+}
+
+/// Errors that accept(2) passes on from the connection it was about to return, and interruptions: the next one may be fine.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    let Some(errno) = Errno::from_io_error(error) else {
+        return false;
+    };
+    matches!(
+        errno,
+        Errno::CONNABORTED
+            | Errno::INTR
+            | Errno::PROTO
+            | Errno::PERM
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::NOPROTOOPT
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::NONET
+            | Errno::OPNOTSUPP
+            | Errno::TIMEDOUT
+    )
+}

@@ -1,0 +1,191 @@
+//! socket, bind, listen: IPv4, IPv6 (never both on one socket) and Unix sockets.
+//!
+//! Invariant: no SO_REUSEPORT unless asked for, so a second server on a port fails to start. A Unix socket's file is removed
+//! when its listener is dropped.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::epoll::{self, EventFlags};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen, socket_with,
+    sockopt,
+};
+
+use super::{data, options};
+use crate::backend::{SocketOption, Token};
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// IPv4 or IPv6; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix {
+        /// Its path. A socket file that is left there is replaced.
+        path: PathBuf,
+        /// Permission bits of the file; `None` leaves it to the umask.
+        mode: Option<u32>,
+    },
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAddress::Tcp(address) => address.fmt(f),
+            ListenAddress::Unix { path, .. } => path.display().fmt(f),
+        }
+    }
+}
+
+/// How to listen.
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    /// Connections that may wait to be accepted; the system caps it at net.core.somaxconn.
+    pub backlog: i32,
+    /// Let other sockets of the same user share the port.
+    pub reuse_port: bool,
+    /// Accepted connections send small segments at once.
+    pub nodelay: bool,
+    /// Accepted connections probe an idle peer after this time.
+    pub keepalive: Option<Duration>,
+}
+
+impl Default for ListenOptions {
+    fn default() -> ListenOptions {
+        ListenOptions {
+            backlog: 511,
+            reuse_port: false,
+            nodelay: true,
+            keepalive: Some(Duration::from_secs(300)),
+        }
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    fd: OwnedFd,
+    address: ListenAddress,
+    /// It was added to an epoll instance.
+    added: bool,
+}
+
+impl Listener {
+    /// Binds and listens.
+    ///
+    /// # Errors
+    /// As bind(2) and listen(2) have it; a path that is not a socket is never replaced.
+    pub fn bind(address: &ListenAddress, options: &ListenOptions) -> io::Result<Listener> {
+        match address {
+            ListenAddress::Tcp(address) => Listener::bind_tcp(*address, options),
+            ListenAddress::Unix { path, mode } => Listener::bind_unix(path.clone(), *mode, options),
+        }
+    }
+
+    fn bind_tcp(address: SocketAddr, options: &ListenOptions) -> io::Result<Listener> {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let fd = stream_socket(family)?;
+        sockopt::set_socket_reuseaddr(&fd, true)?;
+        if options.reuse_port {
+            sockopt::set_socket_reuseport(&fd, true)?;
+        }
+        if address.is_ipv6() {
+            sockopt::set_ipv6_v6only(&fd, true)?;
+        }
+        options::set(&fd, SocketOption::NoDelay(options.nodelay))?;
+        options::set(&fd, SocketOption::KeepAlive(options.keepalive))?;
+        bind(&fd, &address)?;
+        listen(&fd, options.backlog)?;
+        let bound = SocketAddr::try_from(getsockname(&fd)?)?;
+        Ok(Listener {
+            fd,
+            address: ListenAddress::Tcp(bound),
+            added: false,
+        })
+    }
+
+    fn bind_unix(
+        path: PathBuf,
+        mode: Option<u32>,
+        options: &ListenOptions,
+    ) -> io::Result<Listener> {
+        let fd = stream_socket(AddressFamily::UNIX)?;
+        let address = SocketAddrUnix::new(&path)?;
+        if fs::symlink_metadata(&path).is_ok_and(|m| m.file_type().is_socket()) {
+            fs::remove_file(&path)?;
+        }
+        bind(&fd, &address)?;
+        // From here on, dropping the listener removes the file.
+        let listener = Listener {
+            fd,
+            address: ListenAddress::Unix {
+                path: path.clone(),
+                mode,
+            },
+            added: false,
+        };
+        if let Some(mode) = mode {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        }
+        listen(&listener.fd, options.backlog)?;
+        Ok(listener)
+    }
+
+    /// Where it listens, with the port that the system chose.
+    #[must_use]
+    pub fn address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    pub(super) fn is_unix(&self) -> bool {
+        matches!(self.address, ListenAddress::Unix { .. })
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    pub(super) fn set_accepting(
+        &mut self,
+        epoll: &OwnedFd,
+        token: Token,
+        on: bool,
+    ) -> io::Result<()> {
+        let flags = if on {
+            EventFlags::IN
+        } else {
+            EventFlags::empty()
+        };
+        if self.added {
+            epoll::modify(epoll, &self.fd, data(token), flags)?;
+        } else {
+            epoll::add(epoll, &self.fd, data(token), flags)?;
+            self.added = true;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let ListenAddress::Unix { path, .. } = &self.address {
+            // Nothing can be done about a failure, and nothing depends on it.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(socket_with(family, SocketType::STREAM, flags, None)?)
+}

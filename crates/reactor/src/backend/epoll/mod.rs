@@ -1,0 +1,185 @@
+//! The epoll backend: readiness turned into completions.
+//!
+//! Edge-triggered: a socket is added once and never changed on the hot path, and a drained socket costs nothing on the next
+//! wait (level-triggered, the kernel would look at it again). The price is paid by the loop, which remembers who still has
+//! bytes. Interest in writing is added only while a socket is full. Listeners and watched descriptors are level-triggered.
+//!
+//! Invariant: every descriptor is non-blocking and close-on-exec. See epoll(7).
+
+mod accept;
+mod listen;
+mod options;
+mod receive;
+mod send;
+mod wait;
+mod wake;
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use dunlin_structures::Rope;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::io::Errno;
+
+use super::{Backend, Event, Received, Sent, SocketOption, Token};
+use crate::buffer::Buffer;
+use crate::clock::{Clock, SystemClock};
+use crate::conn::Peer;
+use crate::waker::Wake;
+
+pub use listen::{ListenAddress, ListenOptions, Listener};
+
+/// A connected socket.
+#[derive(Debug)]
+pub struct Socket {
+    fd: OwnedFd,
+    unix: bool,
+}
+
+/// One epoll instance with its waker.
+pub struct Epoll {
+    epoll: OwnedFd,
+    waker: Arc<wake::EventFd>,
+    /// Filled by the kernel; grows while it is filled to the end.
+    ready: Vec<epoll::Event>,
+}
+
+impl Epoll {
+    /// A new instance.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn new() -> io::Result<Epoll> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let waker = Arc::new(wake::EventFd::new()?);
+        // Edge-triggered, the eventfd need never be read: each write is an event.
+        let flags = EventFlags::IN | EventFlags::ET;
+        epoll::add(&epoll, waker.fd(), data(Token::WAKER), flags)?;
+        Ok(Epoll {
+            epoll,
+            waker,
+            ready: Vec::with_capacity(wait::EVENTS_MIN),
+        })
+    }
+}
+
+#[allow(unsafe_code)]
+// SAFETY: only the events' data is not `Send`, since it could be a pointer; here it is always a token's number.
+unsafe impl Send for Epoll {}
+
+impl fmt::Debug for Epoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Epoll")
+            .field("epoll", &self.epoll)
+            .finish_non_exhaustive()
+    }
+}
+
+fn data(token: Token) -> EventData {
+    EventData::new_u64(token.0)
+}
+
+/// What a connected socket reports.
+fn interest(writable: bool) -> EventFlags {
+    let mut flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+    flags.set(EventFlags::OUT, writable);
+    flags
+}
+
+impl Backend for Epoll {
+    type Socket = Socket;
+    type Listener = Listener;
+    type Descriptor = OwnedFd;
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    #[inline]
+    fn monotonic_us(&self) -> u64 {
+        SystemClock.monotonic_us()
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        Arc::clone(&self.waker) as Arc<dyn Wake>
+    }
+
+    #[inline]
+    fn wait(&mut self, timeout_ms: Option<u64>, events: &mut Vec<Event>) -> io::Result<()> {
+        wait::wait(&self.epoll, &mut self.ready, timeout_ms, events)
+    }
+
+    fn set_accepting(&mut self, listener: &mut Listener, token: Token, on: bool) -> io::Result<()> {
+        listener.set_accepting(&self.epoll, token, on)
+    }
+
+    fn accept(&mut self, listener: &mut Listener) -> io::Result<Option<(Socket, Peer)>> {
+        accept::accept(listener)
+    }
+
+    fn attach(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
+        epoll::add(&self.epoll, &socket.fd, data(token), interest(false))?;
+        Ok(())
+    }
+
+    #[inline]
+    fn receive(
+        &mut self,
+        socket: &mut Socket,
+        buffer: &mut Buffer,
+        bytes_max: usize,
+    ) -> io::Result<Received> {
+        receive::receive(&socket.fd, buffer, bytes_max)
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        socket: &mut Socket,
+        rope: &mut Rope,
+        bytes_max: usize,
+        recycle: &mut dyn FnMut(Vec<u8>),
+    ) -> io::Result<Sent> {
+        send::send(&socket.fd, rope, bytes_max, recycle)
+    }
+
+    fn watch_writable(&mut self, socket: &mut Socket, token: Token, on: bool) -> io::Result<()> {
+        // The kernel looks at the socket again here, so an edge between the short write and now is not missed.
+        epoll::modify(&self.epoll, &socket.fd, data(token), interest(on))?;
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self, socket: &mut Socket) -> io::Result<()> {
+        match rustix::net::shutdown(&socket.fd, rustix::net::Shutdown::Write) {
+            Ok(()) => Ok(()),
+            // The peer was faster; reading will tell.
+            Err(Errno::NOTCONN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn unconfirmed_bytes(&mut self, socket: &mut Socket) -> usize {
+        options::unconfirmed_bytes(&socket.fd)
+    }
+
+    fn take_error(&mut self, socket: &mut Socket) -> Option<io::Error> {
+        match rustix::net::sockopt::socket_error(&socket.fd) {
+            Ok(Ok(())) => None,
+            Ok(Err(errno)) | Err(errno) => Some(errno.into()),
+        }
+    }
+
+    fn set_option(&mut self, socket: &mut Socket, option: SocketOption) -> io::Result<()> {
+        if socket.unix {
+            return Ok(());
+        }
+        options::set(&socket.fd, option)
+    }
+
+    fn watch(&mut self, descriptor: &OwnedFd, token: Token) -> io::Result<()> {
+        epoll::add(&self.epoll, descriptor, data(token), EventFlags::IN)?;
+        Ok(())
+    }
+}

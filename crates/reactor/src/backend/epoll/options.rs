@@ -1,0 +1,45 @@
+//! Options and counters of sockets.
+//!
+//! Invariant: none; each function is one fact of tcp(7) or socket(7).
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::ioctl::{Getter, ioctl};
+use rustix::net::sockopt;
+
+use crate::backend::SocketOption;
+
+/// Probes without an answer after which a peer counts as dead.
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// SIOCOUTQ, the same number as TIOCOUTQ: see tcp(7).
+const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
+
+pub(super) fn set(fd: impl AsFd, option: SocketOption) -> io::Result<()> {
+    match option {
+        SocketOption::NoDelay(on) => sockopt::set_tcp_nodelay(fd, on)?,
+        SocketOption::KeepAlive(None) => sockopt::set_socket_keepalive(fd, false)?,
+        SocketOption::KeepAlive(Some(idle)) => {
+            let fd = fd.as_fd();
+            let idle = idle.max(Duration::from_secs(1));
+            // The dead are found within twice the idle time.
+            let interval = Duration::from_secs((idle.as_secs() / 3).max(1));
+            sockopt::set_socket_keepalive(fd, true)?;
+            sockopt::set_tcp_keepidle(fd, idle)?;
+            sockopt::set_tcp_keepintvl(fd, interval)?;
+            sockopt::set_tcp_keepcnt(fd, KEEPALIVE_PROBES)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that were sent but not confirmed by the peer's system (or, on a Unix socket, not read by the peer).
+pub(super) fn unconfirmed_bytes(fd: &OwnedFd) -> usize {
+    #[allow(unsafe_code)]
+    // SAFETY: SIOCOUTQ writes one int.
+    let count = unsafe { ioctl(fd, Getter::<SIOCOUTQ, std::ffi::c_int>::new()) };
+    // A socket that cannot tell has nothing that waiting would save.
+    count.map_or(0, |n| usize::try_from(n).unwrap_or(0))
+}

@@ -1,0 +1,263 @@
+//! Connections as the loop keeps them: a dense slab of small records, named to handlers by [`ConnId`].
+//!
+//! Invariant: a `ConnId` names one connection for ever; once it is closed, every call with it does nothing. A record owns no
+//! buffer unless it has unconsumed input or unsent output. Sockets are not here (the loop keeps them beside, by index), so
+//! everything that handlers can do works without knowing the backend.
+
+use std::io;
+use std::net::SocketAddr;
+
+use dunlin_structures::Rope;
+
+use crate::backend::Token;
+use crate::buffer::Buffer;
+
+/// Names a connection of one loop. `index` is dense and reused, so handlers keep a `Vec` by index; the generation tells the
+/// uses apart.
+#[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
+pub struct ConnId {
+    index: u32,
+    generation: u32,
+}
+
+impl ConnId {
+    pub(crate) fn new(index: u32, generation: u32) -> ConnId {
+        ConnId { index, generation }
+    }
+
+    /// The place in a dense table: below the most connections that were ever open at once.
+    #[must_use]
+    #[inline]
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// Which use of that place this is.
+    #[must_use]
+    #[inline]
+    pub fn generation(self) -> u32 {
+        self.generation
+    }
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// The other end's address; `None` for a Unix socket.
+    pub remote: Option<SocketAddr>,
+    /// Our end's address; `None` for a Unix socket.
+    pub local: Option<SocketAddr>,
+    /// True for a Unix socket.
+    pub unix: bool,
+    /// Which listener accepted it, in the order in which they were added.
+    pub listener: usize,
+    /// The descriptor, for listings; -1 in the in-memory backend.
+    pub descriptor: i32,
+}
+
+/// The life of a connection.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum ConnState {
+    /// Accepted, [`crate::Handler::opened`] has not returned yet.
+    Initial,
+    /// Both directions are open.
+    Connected,
+    /// One direction is shut: the peer's (its end was read) or ours.
+    HalfClose,
+    /// Closed; its last bytes may still be on their way.
+    Disconnected,
+}
+
+/// Why a connection is gone.
+#[derive(Debug)]
+pub enum CloseReason {
+    /// The peer closed its side, and what it sent was answered.
+    Eof,
+    /// The transport failed.
+    Reset(io::Error),
+    /// The handler closed it, or the loop did in an orderly stop.
+    Local,
+    /// More output piled up than [`crate::Limits::output_hard_bytes`] allows.
+    OutputLimit,
+    /// It was cut at the deadline of a stop.
+    Deadline,
+}
+
+/// One slot of the slab. Flags first, in the order of their use in a turn.
+#[derive(Debug, Default)]
+pub(crate) struct Connection {
+    pub(crate) generation: u32,
+    pub(crate) live: Life,
+    /// The socket may hold unread bytes, its end, or an error.
+    pub(crate) readable: bool,
+    /// The slot stands in the queue of connections to be read or shown.
+    pub(crate) queued: bool,
+    /// Show what is unconsumed even if nothing new came.
+    pub(crate) show: bool,
+    /// The handler paused input.
+    pub(crate) paused: bool,
+    /// The last read filled an ordinary buffer: lend a wide one.
+    pub(crate) wide: bool,
+    /// The end of the peer's stream, or a failure, stands behind the unread bytes: a short read is not the last one.
+    pub(crate) end_ahead: bool,
+    /// The peer's end of stream was read.
+    pub(crate) eof: bool,
+    /// The handler was told that the peer is gone while input was paused.
+    pub(crate) told_peer_closed: bool,
+    /// Output stands in the list to be flushed.
+    pub(crate) dirty: bool,
+    /// The socket is full.
+    pub(crate) blocked: bool,
+    /// The backend was asked to say when the socket takes more.
+    pub(crate) armed: bool,
+    /// Output rose above the soft limit and has not fallen below it yet.
+    pub(crate) over_soft: bool,
+    /// Close once the output is flushed.
+    pub(crate) closing: bool,
+    /// Shut our side down once the output is flushed.
+    pub(crate) shutdown: bool,
+    /// Our side is shut down.
+    pub(crate) shut: bool,
+    /// After closing, wait for the peer to read what was sent.
+    pub(crate) linger: bool,
+    /// Turns in which it was read since a stop began.
+    pub(crate) stop_reads: u8,
+    pub(crate) reason: Option<CloseReason>,
+    pub(crate) input: Buffer,
+    pub(crate) output: Rope,
+}
+
+/// What a slot is used for.
+#[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]
+pub(crate) enum Life {
+    /// Nothing: it is in the free list.
+    #[default]
+    Free,
+    Initial,
+    Open,
+    /// To be closed in this turn; handlers can do nothing with it any more.
+    Doomed,
+    /// The handler was told that it is closed; the peer may still be reading.
+    Lingering,
+}
+
+impl Connection {
+    /// True when handlers may act on it.
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.live, Life::Initial | Life::Open)
+    }
+
+    /// True when its socket should be read now, or its input shown.
+    #[inline]
+    pub(crate) fn wants_turn(&self) -> bool {
+        match self.live {
+            Life::Open => {
+                (self.readable || self.show) && !self.paused && !self.over_soft && !self.closing
+            }
+            Life::Lingering => self.readable,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn state(&self) -> ConnState {
+        match self.live {
+            Life::Initial => ConnState::Initial,
+            Life::Open if self.eof || self.shut || self.shutdown => ConnState::HalfClose,
+            Life::Open => ConnState::Connected,
+            Life::Free | Life::Doomed | Life::Lingering => ConnState::Disconnected,
+        }
+    }
+}
+
+/// The slab.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    slots: Vec<Connection>,
+    free: Vec<u32>,
+    /// Live connections (not those that linger).
+    pub(crate) open: usize,
+    /// Connections that linger.
+    pub(crate) lingering: usize,
+}
+
+impl Connections {
+    /// Takes a slot for a new connection.
+    pub(crate) fn insert(&mut self) -> ConnId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            assert!(self.slots.len() < Token::CONNECTIONS_MAX, "slab is full");
+            self.slots.push(Connection::default());
+            (self.slots.len() - 1) as u32
+        });
+        let slot = &mut self.slots[index as usize];
+        slot.live = Life::Initial;
+        self.open += 1;
+        ConnId::new(index, slot.generation)
+    }
+
+    /// Frees a slot; ids and tokens of this use become stale.
+    pub(crate) fn remove(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        assert!(slot.live != Life::Free, "a connection is freed once");
+        let generation = slot.generation.wrapping_add(1);
+        *slot = Connection {
+            generation,
+            ..Connection::default()
+        };
+        self.free.push(index);
+    }
+
+    pub(crate) fn id(&self, index: u32) -> ConnId {
+        ConnId::new(index, self.slots[index as usize].generation)
+    }
+
+    #[inline]
+    pub(crate) fn at(&mut self, index: u32) -> &mut Connection {
+        &mut self.slots[index as usize]
+    }
+
+    /// The connection if the handler may still act on it.
+    #[inline]
+    pub(crate) fn live(&mut self, id: ConnId) -> Option<&mut Connection> {
+        let slot = self.slots.get_mut(id.index as usize)?;
+        (slot.generation == id.generation && slot.is_live()).then_some(slot)
+    }
+
+    /// The connection that an event names, unless it is gone.
+    #[inline]
+    pub(crate) fn of_event(&mut self, index: u32, generation: u32) -> Option<&mut Connection> {
+        let slot = self.slots.get_mut(index as usize)?;
+        (slot.generation == generation && slot.live != Life::Free).then_some(slot)
+    }
+
+    /// How many slots there are, free ones included.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots.len() as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_id_stays_closed() {
+        let mut all = Connections::default();
+        let a = all.insert();
+        assert!(all.live(a).is_some());
+        all.remove(0);
+        assert!(all.live(a).is_none());
+        let b = all.insert();
+        assert_eq!(b.index(), a.index());
+        assert!(all.live(a).is_none() && all.live(b).is_some());
+        assert!(all.of_event(0, a.generation()).is_none());
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        let bytes = size_of::<Connection>();
+        assert!(bytes <= 192, "{bytes}");
+        let idle = Connection::default();
+        assert_eq!(idle.input.capacity() + idle.output.owned_bytes(), 0);
+    }
+}

@@ -1,0 +1,106 @@
+//! Accepting, and handing accepted sockets to the least loaded loop.
+//!
+//! Invariant: a socket enters the backend only after its connection has a slot, and the handler sees `opened` before anything
+//! else of it. No error of accept ends accepting.
+
+use super::EventLoop;
+use crate::acceptor::Accepted;
+use crate::backend::{Backend, Token};
+use crate::conn::{Life, Peer};
+use crate::handler::Handler;
+use crate::io::Io;
+use crate::timers::Action;
+
+impl<B: Backend> EventLoop<B> {
+    pub(super) fn accept<H: Handler>(&mut self, handler: &mut H) {
+        while let Some(listener) = self.acceptor.next_ready() {
+            for _ in 0..self.state.limits.accepts_per_turn {
+                match self.acceptor.accept(&mut self.backend, listener) {
+                    Accepted::Connection(socket, peer) => self.assign(socket, peer, handler),
+                    Accepted::Failed => {}
+                    Accepted::Drained => break,
+                    Accepted::Exhausted { error, first } => {
+                        self.pause_accepting();
+                        if first {
+                            let io = &mut Io::new(&mut self.state);
+                            handler.accept_paused(io, listener, &error);
+                        }
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives a socket to the loop with the fewest connections, ours if the counts are equal or the other's inbox is full.
+    fn assign<H: Handler>(&mut self, socket: B::Socket, peer: Peer, handler: &mut H) {
+        let ours = &self.neighbours[self.index];
+        let mut best = ours;
+        for neighbour in &self.neighbours {
+            if neighbour.remote.load() < best.remote.load() {
+                best = neighbour;
+            }
+        }
+        best.remote.add_load();
+        if best.remote.index() == self.index {
+            return self.open(socket, peer, handler);
+        }
+        match best.inbox.put(socket, peer) {
+            Ok(()) => best.remote.waker().wake(),
+            Err((socket, peer)) => {
+                best.remote.drop_load();
+                ours.remote.add_load();
+                self.open(socket, peer, handler);
+            }
+        }
+    }
+
+    /// Opens what other loops accepted for this one.
+    pub(super) fn open_handed_over<H: Handler>(&mut self, handler: &mut H) {
+        while let Some((socket, peer)) = self.neighbours[self.index].inbox.take() {
+            self.open(socket, peer, handler);
+        }
+    }
+
+    fn open<H: Handler>(&mut self, mut socket: B::Socket, peer: Peer, handler: &mut H) {
+        let id = self.state.conns.insert();
+        let index = id.index() as u32;
+        let token = Token::connection(index, id.generation());
+        if self.backend.attach(&mut socket, token).is_err() {
+            // Out of kernel memory, or over the limit of watched descriptors: this connection cannot be served.
+            self.state.conns.open -= 1;
+            self.state.conns.remove(index);
+            self.state.stats.accept_failures += 1;
+            self.neighbours[self.index].remote.drop_load();
+            return;
+        }
+        if self.sockets.len() <= id.index() {
+            self.sockets.resize_with(id.index() + 1, || None);
+        }
+        self.sockets[id.index()] = Some(socket);
+        self.state.stats.opened += 1;
+        handler.opened(&mut Io::new(&mut self.state), id, &peer);
+        let c = self.state.conns.at(index);
+        if c.live == Life::Initial {
+            c.live = Life::Open;
+        }
+    }
+
+    fn pause_accepting(&mut self) {
+        self.state.stats.accept_failures += 1;
+        if self.acceptor.pause(&mut self.backend) {
+            let at_ms = self.state.now_ms() + self.state.limits.accept_pause_ms;
+            let timer = self.state.timers.set(at_ms, Action::ResumeAccepting);
+            self.acceptor.resume_timer = Some(timer);
+        }
+    }
+
+    /// Accepts again, if accepting was paused: time has passed or a descriptor came free.
+    #[inline]
+    pub(super) fn resume_accepting(&mut self) {
+        if let Some(timer) = self.acceptor.resume_timer.take() {
+            self.state.timers.cancel(timer);
+            self.acceptor.resume(&mut self.backend);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Writing: at the end of the turn every connection with new output gets one send call.
+//!
+//! Invariant: a connection that the system takes no more from waits for the backend's event, armed only then; one that used up
+//! its budget goes on in the next turn. Crossing the soft limit downwards is told once.
+
+use std::mem;
+
+use super::EventLoop;
+use crate::backend::{Backend, Token};
+use crate::conn::{CloseReason, Life};
+use crate::handler::Handler;
+use crate::io::Io;
+
+/// Handlers may send from `drained` and `closed`; after so many rounds the rest waits for the next turn.
+const SETTLE_ROUNDS_MAX: usize = 4;
+
+impl<B: Backend> EventLoop<B> {
+    /// Writes, closes, and does both again for what handlers did meanwhile.
+    pub(super) fn settle<H: Handler>(&mut self, handler: &mut H) {
+        self.apply_options();
+        for _ in 0..SETTLE_ROUNDS_MAX {
+            self.flush(handler);
+            self.bury(handler);
+            if self.state.dirty.is_empty() && self.state.doomed.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn flush<H: Handler>(&mut self, handler: &mut H) {
+        let mut list = mem::replace(&mut self.state.dirty, mem::take(&mut self.flushing));
+        for index in list.drain(..) {
+            let c = self.state.conns.at(index);
+            if mem::take(&mut c.dirty) && c.is_live() {
+                self.flush_one(index, handler);
+            }
+        }
+        self.flushing = list;
+    }
+
+    fn flush_one<H: Handler>(&mut self, index: u32, handler: &mut H) {
+        if !self.write(index) {
+            return;
+        }
+        let soft = self.state.limits.output_soft_bytes;
+        let c = self.state.conns.at(index);
+        if c.over_soft && c.output.len() <= soft / 2 {
+            c.over_soft = false;
+            let id = self.state.conns.id(index);
+            handler.drained(&mut Io::new(&mut self.state), id);
+            self.state.enqueue(index);
+        }
+        let c = self.state.conns.at(index);
+        if !c.is_live() || !c.output.is_empty() {
+            return;
+        }
+        if c.closing {
+            self.finish_close(index);
+        } else if c.shutdown && !c.shut {
+            self.shut_down(index);
+        }
+    }
+
+    /// One send call. False: the connection failed.
+    fn write(&mut self, index: u32) -> bool {
+        let state = &mut self.state;
+        let c = state.conns.at(index);
+        let Some(socket) = self.sockets[index as usize].as_mut() else {
+            return false;
+        };
+        if c.output.is_empty() || c.blocked {
+            return true;
+        }
+        let pool = &mut state.pool;
+        let budget = state.limits.output_turn_bytes;
+        let mut recycle = |buffer| pool.give(buffer);
+        let sent = match self
+            .backend
+            .send(socket, &mut c.output, budget, &mut recycle)
+        {
+            Ok(sent) => sent,
+            Err(error) => {
+                state.doom(index, CloseReason::Reset(error));
+                return false;
+            }
+        };
+        state.stats.writes += 1;
+        state.stats.bytes_out += sent.bytes as u64;
+        state.held_output -= sent.bytes;
+        let empty = c.output.is_empty();
+        c.blocked = sent.blocked && !empty;
+        if !empty && !sent.blocked {
+            state.again.push(index);
+        } else if c.blocked != c.armed {
+            // Rare: once when a socket fills up, and once when it is empty again.
+            c.armed = c.blocked;
+            let token = Token::connection(index, c.generation);
+            if let Err(error) = self.backend.watch_writable(socket, token, c.armed) {
+                state.doom(index, CloseReason::Reset(error));
+                return false;
+            }
+        }
+        if empty {
+            let output = mem::take(&mut state.conns.at(index).output);
+            state.recycle(output);
+        }
+        true
+    }
+
+    fn shut_down(&mut self, index: u32) {
+        let Some(socket) = self.sockets[index as usize].as_mut() else {
+            return;
+        };
+        match self.backend.shutdown_write(socket) {
+            Ok(()) => self.state.conns.at(index).shut = true,
+            Err(error) => self.state.doom(index, CloseReason::Reset(error)),
+        }
+    }
+
+    fn apply_options(&mut self) {
+        for (id, option) in mem::take(&mut self.state.options) {
+            let live = self.state.conns.live(id).is_some();
+            let socket = self.sockets.get_mut(id.index()).and_then(Option::as_mut);
+            if let (true, Some(socket)) = (live, socket) {
+                // Best effort: a connection works without.
+                let _ = self.backend.set_option(socket, option);
+            }
+        }
+    }
+
+    /// True if the slot's connection still waits to write or to be closed.
+    pub(super) fn has_work(&mut self, index: u32) -> bool {
+        let c = self.state.conns.at(index);
+        c.live == Life::Open
+            && (c.readable || c.queued || c.paused || c.closing || !c.output.is_empty())
+    }
+}

@@ -1,0 +1,148 @@
+//! Reading: every connection that is ready gets one read up to its budget, and the handler is shown all of them at once.
+//!
+//! Invariant: one receive call per connection and turn (two when the end of the stream is known to follow); a short read means
+//! drained. A connection with more goes to the back of the queue. While its input is shown, the buffer is the batch's; what
+//! the handler leaves goes back to the connection, an emptied buffer to the pool.
+
+use std::{io, mem};
+
+use super::EventLoop;
+use crate::backend::Backend;
+use crate::buffer::{BUFFER_BYTES, Buffer};
+use crate::conn::{CloseReason, Life};
+use crate::handler::{Handler, Input};
+use crate::io::Io;
+
+/// A connection with unconsumed bytes is read when its buffer has at least this much room, else the buffer grows.
+const ROOM_BYTES_MIN: usize = BUFFER_BYTES / 2;
+
+impl<B: Backend> EventLoop<B> {
+    pub(super) fn read_inputs<H: Handler>(&mut self, handler: &mut H) {
+        // Who is queued again during the turn has its next read in the next one.
+        let turns = self.state.ready.len();
+        let turns = turns.min(self.state.limits.inputs_per_turn);
+        for _ in 0..turns {
+            let Some(index) = self.state.ready.pop_front() else {
+                break;
+            };
+            let c = self.state.conns.at(index);
+            if !mem::take(&mut c.queued) || !c.wants_turn() {
+                continue;
+            }
+            if c.live == Life::Lingering {
+                self.discard(index);
+            } else {
+                self.read_one(index);
+            }
+        }
+        if self.batch.is_empty() {
+            return;
+        }
+        handler.inputs(&mut Io::new(&mut self.state), &mut self.batch);
+        self.take_back();
+        while let Some(id) = self.paused_at_end.pop() {
+            handler.peer_closed(&mut Io::new(&mut self.state), id);
+        }
+    }
+
+    fn read_one(&mut self, index: u32) {
+        let state = &mut self.state;
+        let c = state.conns.at(index);
+        let shown = mem::take(&mut c.show);
+        let ended_before = c.eof;
+        let mut buffer = mem::take(&mut c.input);
+        state.held_input -= buffer.len();
+        let before = buffer.len();
+        if c.readable && !c.eof && before < state.limits.input_bytes_max {
+            if buffer.capacity() > 0 {
+                buffer.make_room(ROOM_BYTES_MIN);
+            } else if c.wide {
+                buffer = Buffer::from_vec(state.pool.lend_wide());
+            } else {
+                buffer = Buffer::from_vec(state.pool.lend());
+            }
+            if let Err(error) = self.receive(index, &mut buffer) {
+                self.state.pool.give(buffer.into_vec());
+                self.state.doom(index, CloseReason::Reset(error));
+                return;
+            }
+        }
+        let state = &mut self.state;
+        let c = state.conns.at(index);
+        if buffer.len() > before || shown || c.eof != ended_before {
+            let input = Input {
+                eof: c.eof,
+                conn: state.conns.id(index),
+                buffer,
+            };
+            self.batch.push(input);
+        } else {
+            state.keep_input(index, buffer);
+            state.enqueue(index);
+        }
+    }
+
+    /// One receive call, and a second one if it would find the end of the stream.
+    fn receive(&mut self, index: u32, buffer: &mut Buffer) -> io::Result<()> {
+        let state = &mut self.state;
+        let budget = state.limits.input_turn_bytes;
+        // A connection that is live has its socket.
+        let Some(socket) = self.sockets[index as usize].as_mut() else {
+            return Ok(());
+        };
+        let got = self.backend.receive(socket, buffer, budget)?;
+        state.stats.reads += 1;
+        state.stats.bytes_in += got.bytes as u64;
+        let c = state.conns.at(index);
+        c.wide = got.bytes >= BUFFER_BYTES;
+        c.eof = got.eof;
+        c.stop_reads += u8::from(state.stopping.is_some() && c.stop_reads < u8::MAX);
+        c.readable = got.more;
+        if got.more || got.eof || !c.end_ahead || got.bytes == 0 {
+            return Ok(());
+        }
+        // The end stands behind these bytes and no further event will tell: look now, if the budget allows.
+        c.readable = true;
+        if got.bytes >= budget {
+            return Ok(());
+        }
+        buffer.make_room(1);
+        state.stats.reads += 1;
+        match self.backend.receive(socket, buffer, budget - got.bytes) {
+            Ok(rest) => {
+                state.stats.bytes_in += rest.bytes as u64;
+                c.eof = rest.eof;
+                c.readable = !rest.eof && rest.bytes > 0;
+            }
+            // The bytes before the failure come first; to the handler it is an end like any other.
+            Err(_) => {
+                c.eof = true;
+                c.readable = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// After the handler: unconsumed bytes go back to their connections, and those at their end begin to close.
+    fn take_back(&mut self) {
+        let state = &mut self.state;
+        for input in self.batch.drain(..) {
+            let index = input.conn.index() as u32;
+            let Some(c) = state.conns.live(input.conn).filter(|c| !c.closing) else {
+                state.pool.give(input.buffer.into_vec());
+                continue;
+            };
+            let finished = input.eof && !c.paused;
+            if c.paused && c.end_ahead && !c.eof && !mem::replace(&mut c.told_peer_closed, true) {
+                // Its event came and went while the connection was still being read.
+                self.paused_at_end.push(input.conn);
+            }
+            state.keep_input(index, input.buffer);
+            if finished {
+                state.close_after_flush(index, CloseReason::Eof);
+            } else {
+                state.enqueue(index);
+            }
+        }
+    }
+}

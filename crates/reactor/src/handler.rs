@@ -1,0 +1,109 @@
+//! What a user of the reactor writes: a [`Handler`], which is given all input of a turn at once.
+//!
+//! Invariant: a handler never reads, writes or waits; it gets bytes and hands bytes over. All its methods run on its loop's
+//! thread. A connection that closed meanwhile makes later calls with its id do nothing.
+
+use std::io;
+
+use crate::buffer::Buffer;
+use crate::conn::{CloseReason, ConnId, Peer};
+use crate::io::Io;
+
+/// The unconsumed input of one connection, owned by the loop for the turn.
+#[derive(Debug)]
+pub struct Input {
+    pub(crate) conn: ConnId,
+    pub(crate) buffer: Buffer,
+    pub(crate) eof: bool,
+}
+
+impl Input {
+    /// Whose input this is.
+    #[must_use]
+    #[inline]
+    pub fn conn(&self) -> ConnId {
+        self.conn
+    }
+
+    /// All unconsumed bytes: those kept from earlier turns, then the new ones.
+    #[must_use]
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        self.buffer.as_slice()
+    }
+
+    /// Drops the first `n` bytes: they were understood. O(1).
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[inline]
+    pub fn consume(&mut self, n: usize) {
+        self.buffer.consume(n);
+    }
+
+    /// True when the peer will send nothing more. Unless the handler pauses the connection now, it is closed once its output
+    /// is flushed; if it pauses, the same holds when the input is shown again after [`Io::resume_input`].
+    #[must_use]
+    #[inline]
+    pub fn is_eof(&self) -> bool {
+        self.eof
+    }
+}
+
+/// The user's side of an event loop. A turn calls, as far as there is reason: posted tasks, `woken`, `fd_ready`, `stopping`,
+/// `opened`, `timer`, `inputs`, `turn_end`; then output is written, and `drained` and `closed` tell what came of it.
+pub trait Handler {
+    /// A connection was accepted. Its input may be shown in the next turn.
+    fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer);
+
+    /// Once a turn: the inputs of all connections that have new bytes, reached their end, or were resumed. What is not
+    /// consumed stays the reactor's and is shown again with the next bytes or after [`Io::resume_input`].
+    fn inputs(&mut self, io: &mut Io<'_>, batch: &mut [Input]);
+
+    /// The connection is gone; its id is dead. Called exactly once for each `opened`.
+    fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, why: CloseReason);
+
+    /// The peer closed its sending side while input was paused; bytes that it sent before may still be unread. Called at most
+    /// once. A handler that would wait for long (a blocking command) gives up here; others need not care.
+    fn peer_closed(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let _ = (io, conn);
+    }
+
+    /// Output rose above the soft limit earlier and has fallen to half of it now; input is read again.
+    fn drained(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let _ = (io, conn);
+    }
+
+    /// A timer set with [`Io::set_timer`] came due.
+    fn timer(&mut self, io: &mut Io<'_>, token: u64) {
+        let _ = (io, token);
+    }
+
+    /// The loop's waker was used since the last turn, once or often. Posted tasks ran before.
+    fn woken(&mut self, io: &mut Io<'_>) {
+        let _ = io;
+    }
+
+    /// A descriptor registered with [`crate::EventLoop::watch_fd`] is readable. Called every turn until it was read empty.
+    fn fd_ready(&mut self, io: &mut Io<'_>, token: u64) {
+        let _ = (io, token);
+    }
+
+    /// Accepting pauses since the process is out of descriptors or memory. Called once until a connection is accepted again.
+    fn accept_paused(&mut self, io: &mut Io<'_>, listener: usize, error: &io::Error) {
+        let _ = (io, listener, error);
+    }
+
+    /// A graceful stop began: no more connections come, and those without work are being closed. A handler that holds
+    /// connections paused must bring them to an end now, or they are cut at the deadline.
+    fn stopping(&mut self, io: &mut Io<'_>) {
+        let _ = io;
+    }
+
+    /// End of every turn, before output is written. Returns until when the loop may sleep, in ms of the loop's clock; `None`
+    /// means for ever.
+    fn turn_end(&mut self, io: &mut Io<'_>) -> Option<u64> {
+        let _ = io;
+        None
+    }
+}

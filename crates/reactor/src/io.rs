@@ -1,0 +1,206 @@
+//! What a handler can do to its loop.
+//!
+//! Invariant: nothing here makes a system call (but [`Io::refresh_now`] reads the clock); effects show at the end of the turn.
+//! Calls with the id of a closed connection do nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_structures::Rope;
+
+use crate::backend::SocketOption;
+use crate::clock::Clock;
+use crate::conn::{CloseReason, ConnId, ConnState};
+use crate::limits::Limits;
+use crate::state::{State, Stats};
+use crate::timers::{Action, TimerId};
+
+/// The handler's view of its loop during a call.
+pub struct Io<'a> {
+    state: &'a mut State,
+}
+
+impl<'a> Io<'a> {
+    #[inline]
+    pub(crate) fn new(state: &'a mut State) -> Io<'a> {
+        Io { state }
+    }
+
+    /// Monotonic time in ms, read once a turn.
+    #[must_use]
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.state.now_ms()
+    }
+
+    /// Monotonic time in microseconds, read once a turn.
+    #[must_use]
+    #[inline]
+    pub fn now_us(&self) -> u64 {
+        self.state.now_us
+    }
+
+    /// Reads the clock again, after something that took long.
+    pub fn refresh_now(&mut self) {
+        self.state.now_us = self.state.clock.monotonic_us();
+    }
+
+    /// The loop's clock, for the wall time.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.state.clock
+    }
+
+    /// Takes the contents of `rope` as output of `conn`; it is written at the end of the turn, with one system call as a rule.
+    /// The rope is empty afterwards, and usually without its buffer: give it a new one with [`Io::buffer`].
+    #[inline]
+    pub fn send(&mut self, conn: ConnId, rope: &mut Rope) {
+        self.state.send(conn, rope);
+    }
+
+    /// Output of `conn` that the system has not taken yet, bytes.
+    #[must_use]
+    pub fn output_len(&mut self, conn: ConnId) -> usize {
+        self.state.conns.live(conn).map_or(0, |c| c.output.len())
+    }
+
+    /// Input of `conn` that was not consumed in earlier turns, bytes. (0 while it is being shown.)
+    #[must_use]
+    pub fn input_len(&mut self, conn: ConnId) -> usize {
+        self.state.conns.live(conn).map_or(0, |c| c.input.len())
+    }
+
+    /// Memory that `conn`'s buffers take, bytes. (Without that of input being shown.)
+    #[must_use]
+    pub fn buffer_bytes(&mut self, conn: ConnId) -> usize {
+        let conns = &mut self.state.conns;
+        conns
+            .live(conn)
+            .map_or(0, |c| c.input.capacity() + c.output.owned_bytes())
+    }
+
+    /// The state of `conn`.
+    #[must_use]
+    pub fn state(&mut self, conn: ConnId) -> ConnState {
+        match self.state.conns.live(conn) {
+            Some(c) => c.state(),
+            None => ConnState::Disconnected,
+        }
+    }
+
+    /// Reads nothing more from `conn`, and shows nothing, until [`Io::resume_input`].
+    pub fn pause_input(&mut self, conn: ConnId) {
+        if let Some(c) = self.state.conns.live(conn) {
+            c.paused = true;
+        }
+    }
+
+    /// Reads `conn` again and shows its input next turn, even if no new bytes came; the loop does not sleep before.
+    pub fn resume_input(&mut self, conn: ConnId) {
+        if let Some(c) = self.state.conns.live(conn) {
+            c.paused = false;
+            c.show = true;
+            self.state.enqueue(conn.index() as u32);
+        }
+    }
+
+    /// Closes `conn` at the end of the turn. Unsent output is dropped.
+    pub fn close(&mut self, conn: ConnId) {
+        if self.state.conns.live(conn).is_some() {
+            self.state.doom(conn.index() as u32, CloseReason::Local);
+        }
+    }
+
+    /// Reads nothing more from `conn`, writes its output, then closes. What is sent after this call is dropped.
+    pub fn close_after_flush(&mut self, conn: ConnId) {
+        if self.state.conns.live(conn).is_some() {
+            let index = conn.index() as u32;
+            self.state.close_after_flush(index, CloseReason::Local);
+        }
+    }
+
+    /// Writes the output of `conn`, then tells the peer that no more will come; input still does. What is sent after this call
+    /// is dropped.
+    pub fn shutdown_write(&mut self, conn: ConnId) {
+        if let Some(c) = self.state.conns.live(conn) {
+            c.shutdown = true;
+            self.state.mark_dirty(conn.index() as u32);
+        }
+    }
+
+    /// Sends small segments at once (on unless the listener was told otherwise).
+    pub fn set_nodelay(&mut self, conn: ConnId, on: bool) {
+        let options = &mut self.state.options;
+        options.push((conn, SocketOption::NoDelay(on)));
+    }
+
+    /// Probes an idle peer after this time; `None` never does.
+    pub fn set_keepalive(&mut self, conn: ConnId, idle: Option<Duration>) {
+        let options = &mut self.state.options;
+        options.push((conn, SocketOption::KeepAlive(idle)));
+    }
+
+    /// Calls [`crate::Handler::timer`] with `token` at `at_ms` (ms of the loop's clock) or as soon after as the loop can. O(1).
+    pub fn set_timer(&mut self, at_ms: u64, token: u64) -> TimerId {
+        self.state.timers.set(at_ms, Action::User(token))
+    }
+
+    /// Forgets a timer. One that fired or was cancelled is ignored. O(1).
+    pub fn cancel_timer(&mut self, timer: TimerId) {
+        self.state.timers.cancel(timer);
+    }
+
+    /// Open connections of this loop.
+    #[must_use]
+    #[inline]
+    pub fn connections(&self) -> usize {
+        self.state.conns.open
+    }
+
+    /// Unconsumed input and unsent output of all connections of this loop, bytes.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        self.state.held_input + self.state.held_output
+    }
+
+    /// Memory that lies in this loop's buffer pool, bytes.
+    #[must_use]
+    pub fn pooled_bytes(&self) -> usize {
+        self.state.pool.bytes()
+    }
+
+    /// An empty buffer from the pool, for the tail of a rope; `send` brings it back.
+    #[must_use]
+    #[inline]
+    pub fn buffer(&mut self) -> Vec<u8> {
+        self.state.pool.lend()
+    }
+
+    /// Gives a buffer to the pool that was not sent after all.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.state.pool.give(buffer);
+    }
+
+    /// What the loop has done so far.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.state.stats
+    }
+
+    /// The loop's limits; changed ones hold from the next turn on.
+    pub fn limits(&mut self) -> &mut Limits {
+        &mut self.state.limits
+    }
+
+    /// Asks this loop (only) to stop by the given time, see [`crate::Remote::stop`].
+    pub fn stop(&mut self, deadline_ms: u64) {
+        let request = &mut self.state.stop_request_ms;
+        *request = Some(request.map_or(deadline_ms, |at| at.min(deadline_ms)));
+    }
+
+    /// True once a graceful stop has begun.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.state.stopping.is_some()
+    }
+}

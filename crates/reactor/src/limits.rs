@@ -1,0 +1,54 @@
+//! Every limit of an event loop, in one place.
+//!
+//! Invariant: each limit is finite and carries its unit in its name. Nothing here is read from a file: the caller decides.
+
+/// The limits of one event loop.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes read from one connection in one turn; what is left waits behind the other connections.
+    pub input_turn_bytes: usize,
+    /// Unconsumed bytes of one connection at which its reading stops until the handler consumes some.
+    pub input_bytes_max: usize,
+    /// Connections whose input is given to the handler in one turn; the others keep their place in the queue.
+    pub inputs_per_turn: usize,
+    /// Bytes written to one connection in one turn, so that a huge reply does not stall the others.
+    pub output_turn_bytes: usize,
+    /// Unsent bytes of one connection above which its input is not read.
+    pub output_soft_bytes: usize,
+    /// Unsent bytes of one connection above which it is closed with [`crate::CloseReason::OutputLimit`].
+    pub output_hard_bytes: usize,
+    /// Connections accepted from one listener in one turn.
+    pub accepts_per_turn: usize,
+    /// How long accepting pauses when the process is out of descriptors or memory, unless a connection closes earlier.
+    pub accept_pause_ms: u64,
+    /// Tasks that may wait in a loop's queue; posting one more fails.
+    pub tasks_max: usize,
+    /// Accepted sockets that may wait to be taken over by a loop.
+    pub handover_max: usize,
+    /// Timers fired or moved in one turn.
+    pub timer_work_per_turn: usize,
+    /// How long a closed connection may linger until the peer has read what was sent to it.
+    pub linger_ms: u64,
+    /// How long a graceful stop may take when the caller names no deadline.
+    pub stop_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            input_turn_bytes: 64 * 1024,
+            input_bytes_max: (1 << 30) + (64 << 10),
+            inputs_per_turn: 256,
+            output_turn_bytes: 256 * 1024,
+            output_soft_bytes: 1 << 20,
+            output_hard_bytes: usize::MAX,
+            accepts_per_turn: 64,
+            accept_pause_ms: 100,
+            tasks_max: 64 * 1024,
+            handover_max: 1024,
+            timer_work_per_turn: 1_000,
+            linger_ms: 1_000,
+            stop_ms: 10_000,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Everything of a loop that handlers may touch, without the backend: connections, timers, pools, the queues of a turn.
+//!
+//! Invariant: a slot that wants a turn stands in `ready`, one with output to write in `dirty`, one to be closed in `doomed`.
+//! Entries of those lists may be stale; the slot's own flags decide. No system call is made here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use dunlin_structures::Rope;
+
+use crate::backend::SocketOption;
+use crate::buffer::{Buffer, BufferPool};
+use crate::clock::Clock;
+use crate::conn::{CloseReason, ConnId, Connections, Life};
+use crate::limits::Limits;
+use crate::timers::Timers;
+
+/// What a loop has done since it began. Plain counters: read them on the loop's thread.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Turns.
+    pub turns: u64,
+    /// Connections opened.
+    pub opened: u64,
+    /// Connections that found no descriptor or memory: accept calls failing that way.
+    pub accept_failures: u64,
+    /// Receive calls.
+    pub reads: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Send calls.
+    pub writes: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+}
+
+/// A graceful stop in progress.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Stopping {
+    pub(crate) deadline_ms: u64,
+    /// Full turns since it began.
+    pub(crate) turns: u64,
+}
+
+pub(crate) struct State {
+    pub(crate) now_us: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) conns: Connections,
+    pub(crate) pool: BufferPool,
+    pub(crate) timers: Timers,
+    pub(crate) ready: VecDeque<u32>,
+    pub(crate) dirty: Vec<u32>,
+    /// Slots whose output goes on in the next turn.
+    pub(crate) again: Vec<u32>,
+    pub(crate) doomed: Vec<u32>,
+    pub(crate) options: Vec<(ConnId, SocketOption)>,
+    pub(crate) stats: Stats,
+    /// Unconsumed input and unsent output of all connections, bytes.
+    pub(crate) held_input: usize,
+    pub(crate) held_output: usize,
+    pub(crate) stopping: Option<Stopping>,
+    /// A handler asked for a stop by this time.
+    pub(crate) stop_request_ms: Option<u64>,
+}
+
+impl State {
+    pub(crate) fn new(clock: Arc<dyn Clock>, limits: Limits) -> State {
+        let now_us = clock.monotonic_us();
+        State {
+            now_us,
+            clock,
+            limits,
+            conns: Connections::default(),
+            pool: BufferPool::new(),
+            timers: Timers::new(now_us / 1_000),
+            ready: VecDeque::new(),
+            dirty: Vec::new(),
+            again: Vec::new(),
+            doomed: Vec::new(),
+            options: Vec::new(),
+            stats: Stats::default(),
+            held_input: 0,
+            held_output: 0,
+            stopping: None,
+            stop_request_ms: None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_us / 1_000
+    }
+
+    /// Puts a slot in the ready queue if it wants a turn and does not stand there yet.
+    #[inline]
+    pub(crate) fn enqueue(&mut self, index: u32) {
+        let c = self.conns.at(index);
+        if !c.queued && c.wants_turn() {
+            c.queued = true;
+            self.ready.push_back(index);
+        }
+    }
+
+    /// Puts a slot in the list of outputs to be written.
+    #[inline]
+    pub(crate) fn mark_dirty(&mut self, index: u32) {
+        let c = self.conns.at(index);
+        if !c.dirty {
+            c.dirty = true;
+            self.dirty.push(index);
+        }
+    }
+
+    /// Appends output. What a connection that is closing or shut is sent is dropped.
+    #[inline]
+    pub(crate) fn send(&mut self, conn: ConnId, rope: &mut Rope) {
+        let added = rope.len();
+        let Some(c) = self.conns.live(conn) else {
+            rope.clear();
+            return;
+        };
+        if added == 0 {
+            return;
+        }
+        if c.closing || c.shutdown || c.shut {
+            rope.clear();
+            return;
+        }
+        c.output.append(rope);
+        self.held_output += added;
+        let len = c.output.len();
+        c.over_soft |= len > self.limits.output_soft_bytes;
+        if !c.dirty {
+            c.dirty = true;
+            self.dirty.push(conn.index() as u32);
+        }
+        if len > self.limits.output_hard_bytes {
+            self.doom(conn.index() as u32, CloseReason::OutputLimit);
+        }
+    }
+
+    /// Closes a live connection at the end of the turn, dropping its output; the first reason stands.
+    pub(crate) fn doom(&mut self, index: u32, reason: CloseReason) {
+        let c = self.conns.at(index);
+        if !c.is_live() {
+            return;
+        }
+        c.live = Life::Doomed;
+        c.reason.get_or_insert(reason);
+        self.doomed.push(index);
+        self.drop_input(index);
+        let c = self.conns.at(index);
+        let output = std::mem::take(&mut c.output);
+        self.held_output -= output.len();
+        self.recycle(output);
+    }
+
+    /// No more input from a live connection; it is closed for `reason` once its output is flushed.
+    pub(crate) fn close_after_flush(&mut self, index: u32, reason: CloseReason) {
+        let c = self.conns.at(index);
+        if !c.is_live() || c.closing {
+            return;
+        }
+        c.closing = true;
+        c.reason.get_or_insert(reason);
+        self.drop_input(index);
+        self.mark_dirty(index);
+    }
+
+    /// Keeps what the handler left of a connection's input.
+    #[inline]
+    pub(crate) fn keep_input(&mut self, index: u32, buffer: Buffer) {
+        if buffer.is_empty() {
+            self.pool.give(buffer.into_vec());
+        } else {
+            self.held_input += buffer.len();
+            self.conns.at(index).input = buffer;
+        }
+    }
+
+    pub(crate) fn drop_input(&mut self, index: u32) {
+        let buffer = std::mem::take(&mut self.conns.at(index).input);
+        self.held_input -= buffer.len();
+        self.pool.give(buffer.into_vec());
+    }
+
+    /// Gives the buffer of an emptied or abandoned rope back to the pool.
+    #[inline]
+    pub(crate) fn recycle(&mut self, mut rope: Rope) {
+        rope.clear();
+        let tail = rope.take_tail();
+        if tail.capacity() > 0 {
+            self.pool.give(tail);
+        }
+    }
+}
