@@ -25,6 +25,10 @@ pub const REQUEST_BYTES_MAX: usize = u32::MAX as usize;
 
 /// Bytes behind a line or a bulk: CR LF.
 const LINE_END_BYTES: usize = 2;
+/// The short way of reading knows lengths of so many digits.
+const SHORT_DIGITS_MAX: usize = 4;
+/// The longest of these.
+const SHORT_LENGTH_MAX: usize = 10usize.pow(SHORT_DIGITS_MAX as u32) - 1;
 /// More digits than this (a sign included) are no 64-bit integer, whatever they are.
 const LENGTH_DIGITS_MAX: usize = 20;
 
@@ -174,7 +178,22 @@ impl RequestParser {
             Some(_) => return self.inline(input, 0, limits, args),
         }
         let before = args.len();
-        let mut progress = Progress::START;
+        match Progress::short_way(input, limits, args) {
+            Ok(end) => Outcome::Request { end },
+            Err(progress) => self.long_way(progress, input, limits, args, before),
+        }
+    }
+
+    /// Goes on with a new request where the short way ended. Its arguments begin at `before`.
+    #[cold]
+    fn long_way(
+        &mut self,
+        mut progress: Progress,
+        input: &[u8],
+        limits: &Limits,
+        args: &mut Vec<Span>,
+        before: usize,
+    ) -> Outcome {
         match progress.advance(input, limits, args) {
             Ok(()) => Outcome::Request { end: progress.at },
             Err(stop) => {
@@ -271,8 +290,45 @@ impl Progress {
         bulk_len: None,
     };
 
-    /// Reads on in an array request, appending the arguments it completes, until the request or the input ends.
+    /// Reads a request that is here as a whole, with lengths of few digits: nearly all are. Returns its end.
+    ///
+    /// At anything else it returns how far it came, and [`Progress::advance`] goes on there. All state is in locals, as every
+    /// argument's place depends on the one before, and memory on that path would cost more than all the rest.
     #[inline]
+    fn short_way(input: &[u8], limits: &Limits, args: &mut Vec<Span>) -> Result<usize, Progress> {
+        let Some((count, mut at)) = short_line(input) else {
+            return Err(Progress::START);
+        };
+        if (count > UNAUTHENTICATED_ARGS_MAX && !limits.authenticated)
+            || count > limits.args_max
+            || limits.bulk_bytes_max < SHORT_LENGTH_MAX
+        {
+            return Err(Progress::START);
+        }
+        for args_left in (1..=count).rev() {
+            let here = Progress {
+                at,
+                args_left,
+                ..Progress::START
+            };
+            let rest = &input[at..];
+            let Some((len, bytes)) = short_line(rest) else {
+                return Err(here);
+            };
+            let next = at + bytes + len + LINE_END_BYTES;
+            if rest[0] != b'$' || next > input.len() {
+                return Err(here);
+            }
+            args.push(Span {
+                start: (at + bytes) as u32,
+                len: len as u32,
+            });
+            at = next;
+        }
+        Ok(at)
+    }
+
+    /// Reads on in an array request, appending the arguments it completes, until the request or the input ends.
     fn advance(
         &mut self,
         input: &[u8],
@@ -304,21 +360,7 @@ impl Progress {
     }
 
     /// Reads `*<count>`; 0 for an empty or null array.
-    #[inline]
     fn args_count(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Stop> {
-        if let Some((count, bytes)) = short_line(input)
-            && count <= limits.args_max
-            && (limits.authenticated || count <= UNAUTHENTICATED_ARGS_MAX)
-            && self.scanned == 0
-        {
-            self.at = bytes;
-            return Ok(count);
-        }
-        self.args_count_any(input, limits)
-    }
-
-    #[cold]
-    fn args_count_any(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Stop> {
         let line = self.line(input, limits, ProtocolError::TooBigMultibulkCount)?;
         let count = parse_integer(&line[1..])
             .filter(|&count| count <= limits.args_max as i64)
@@ -330,22 +372,7 @@ impl Progress {
     }
 
     /// Reads `$<length>` at `self.at`.
-    #[inline]
     fn bulk_len(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Stop> {
-        let rest = &input[self.at..];
-        if let Some((len, bytes)) = short_line(rest)
-            && rest[0] == b'$'
-            && len <= limits.bulk_bytes_max
-            && self.scanned == 0
-        {
-            self.at += bytes;
-            return Ok(len);
-        }
-        self.bulk_len_any(input, limits)
-    }
-
-    #[cold]
-    fn bulk_len_any(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Stop> {
         let line = self.line(input, limits, ProtocolError::TooBigBulkCount)?;
         // The line is complete before its first byte is judged, as in Redis: the error depends on it.
         match line.first() {
@@ -393,32 +420,28 @@ impl Progress {
     }
 }
 
-/// A length of one to three digits after the first byte, and the bytes of its line with line end.
+/// A length of at most [`SHORT_DIGITS_MAX`] digits after the first byte, and the bytes of its line with the line end.
 ///
-/// `None` for anything else, and for anything within 6 bytes of the end of the input: no complete request with arguments is so short.
+/// `None` for anything else, and for anything within 7 bytes of the end of the input: no complete argument is so short but an
+/// empty one.
 #[inline]
 fn short_line(rest: &[u8]) -> Option<(usize, usize)> {
-    let line: &[u8; 6] = rest.first_chunk()?;
-    let first = line[1].wrapping_sub(b'0');
-    if first > 9 {
+    let line: &[u8; SHORT_DIGITS_MAX + 3] = rest.first_chunk()?;
+    let mut value = usize::from(line[1].wrapping_sub(b'0'));
+    if value > 9 {
         return None;
     }
-    if line[2] == b'\r' {
-        return Some((usize::from(first), 4));
+    for (at, &byte) in line[..SHORT_DIGITS_MAX + 2].iter().enumerate().skip(2) {
+        if byte == b'\r' {
+            return Some((value, at + LINE_END_BYTES));
+        }
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 || value == 0 {
+            return None;
+        }
+        value = value * 10 + usize::from(digit);
     }
-    let second = line[2].wrapping_sub(b'0');
-    if first == 0 || second > 9 {
-        return None;
-    }
-    let tens = usize::from(first) * 10 + usize::from(second);
-    if line[3] == b'\r' {
-        return Some((tens, 5));
-    }
-    let third = line[3].wrapping_sub(b'0');
-    if third > 9 || line[4] != b'\r' {
-        return None;
-    }
-    Some((tens * 10 + usize::from(third), 6))
+    None
 }
 
 /// A decimal integer in the one form Redis accepts: no sign but `-`, no leading zeros, no `-0`.

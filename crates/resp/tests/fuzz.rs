@@ -12,15 +12,6 @@ const TEST_TIME: Duration = Duration::from_millis(700);
 /// Bytes per input. Byte by byte and in three variants this stays below a millisecond.
 const INPUT_BYTES_MAX: usize = 512;
 
-/// The first bytes choose how the rest is cut.
-fn cut(bytes: &[u8]) -> (Vec<usize>, &[u8]) {
-    let (pieces, stream) = bytes.split_at(bytes.len().min(3));
-    (
-        pieces.iter().map(|&size| usize::from(size % 16)).collect(),
-        stream,
-    )
-}
-
 macro_rules! target {
     ($name:ident, $check:expr) => {
         #[test]
@@ -29,7 +20,7 @@ macro_rules! target {
                 .with_test_time(TEST_TIME)
                 .with_max_len(INPUT_BYTES_MAX)
                 .for_each(|bytes: &[u8]| {
-                    let (pieces, stream) = cut(bytes);
+                    let (pieces, stream) = invariants::cut(bytes);
                     #[allow(clippy::redundant_closure_call)]
                     $check(stream, &pieces)
                 });

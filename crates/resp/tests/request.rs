@@ -109,6 +109,17 @@ fn refused_counts() {
             "PING; ! invalid multibulk length",
         );
     }
+    for count in ["00", "01", "010", "1x", "12x", "1234x"] {
+        // With more bytes behind them these take the short way.
+        check(
+            format!("*{count}\r\n$1\r\na\r\n"),
+            "! invalid multibulk length",
+        );
+        check(
+            format!("*1\r\n${count}\r\naaaaaaaa"),
+            "! invalid bulk length",
+        );
+    }
     check("*2147483647\r\n", "");
     check("*-9223372036854775808\r\nPING\n", "PING");
 }

@@ -313,3 +313,12 @@ pub fn resp_like(bytes: &[u8]) -> Vec<u8> {
         .copied()
         .collect()
 }
+
+/// Fuzzed bytes as the sizes of pieces, and the stream that is cut into them.
+pub fn cut(bytes: &[u8]) -> (Vec<usize>, &[u8]) {
+    let (pieces, stream) = bytes.split_at(bytes.len().min(3));
+    (
+        pieces.iter().map(|&size| usize::from(size % 16)).collect(),
+        stream,
+    )
+}
