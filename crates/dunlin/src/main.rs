@@ -5,14 +5,15 @@
 
 mod daemon;
 mod invocation;
+mod memory;
 mod pidfile;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use dunlin_server::config::{Config, Loaded};
-use dunlin_server::logging::{self, startup};
+use dunlin_server::config::Config;
+use dunlin_server::logging;
 
 use invocation::Invocation;
 
@@ -57,11 +58,5 @@ fn start(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     logging::set_report_enabled(config.crash_log_enabled());
     logging::install_panic_hook();
     let _pidfile = pidfile::Pidfile::write(config);
-    Ok(serve(loaded))
-}
-
-fn serve(loaded: Loaded) -> ExitCode {
-    startup::banner(&loaded.config, &loaded.warnings);
-    tracing::error!("This build has no server in it yet");
-    ExitCode::FAILURE
+    Ok(dunlin_server::run(loaded, memory::figures))
 }

@@ -62,14 +62,14 @@ mod flags {
         FAST = "fast",
         /// Allowed without authentication.
         NO_AUTH = "no_auth",
+        /// Not while a replica loads beside serving.
+        NO_ASYNC_LOADING = "no_async_loading",
         /// Not inside MULTI.
         NO_MULTI = "no_multi",
         /// Key positions need more than the specs.
         MOVABLEKEYS = "movablekeys",
         /// Allowed while another client's script runs too long.
         ALLOW_BUSY = "allow_busy",
-        /// Only as a subcommand container.
-        NO_ASYNC_LOADING = "no_async_loading",
     }
 }
 
@@ -274,6 +274,8 @@ pub struct Argument {
     pub optional: bool,
     /// May be repeated.
     pub multiple: bool,
+    /// Version that had it first, where that is later than the command's; else empty.
+    pub since: &'static str,
     /// Inner arguments of [`ArgKind::OneOf`] and [`ArgKind::Block`].
     pub inner: &'static [Argument],
 }
@@ -281,7 +283,7 @@ pub struct Argument {
 impl Argument {
     /// A plain argument.
     pub const fn new(name: &'static str, kind: ArgKind) -> Argument {
-        Argument { name, kind, token: "", optional: false, multiple: false, inner: &[] }
+        Argument { name, kind, token: "", optional: false, multiple: false, since: "", inner: &[] }
     }
     /// The key of key spec 0.
     pub const KEY: Argument = Argument::new("key", ArgKind::Key(0));
@@ -300,6 +302,10 @@ impl Argument {
     /// With a word before it.
     pub const fn with_token(self, token: &'static str) -> Argument {
         Argument { token, ..self }
+    }
+    /// Added to the command by this version.
+    pub const fn since(self, version: &'static str) -> Argument {
+        Argument { since: version, ..self }
     }
     /// May be left out.
     pub const fn optional(self) -> Argument {
@@ -324,6 +330,8 @@ pub enum Scope {
     Stepwise,
     /// The stripes of the queued and watched keys.
     Transaction,
+    /// The stripes of the watched keys.
+    Watched,
 }
 
 /// Runs a command whose arity, state and locks have been seen to.
@@ -354,6 +362,12 @@ pub struct Command {
     pub complexity: &'static str,
     /// One sentence on what it does.
     pub summary: &'static str,
+    /// What COMMAND INFO hints to clients and proxies: `nondeterministic_output`, `request_policy:all_shards` ...
+    pub tips: &'static [&'static str],
+    /// What changed since it was added: version and change.
+    pub history: &'static [(&'static str, &'static str)],
+    /// The version that deprecated it, and what to use instead.
+    pub deprecated: Option<(&'static str, &'static str)>,
     /// Argument tree.
     pub arguments: &'static [Argument],
     /// Subcommands of a container.
@@ -379,6 +393,9 @@ impl Command {
         since: "1.0.0",
         complexity: "O(1)",
         summary: "",
+        tips: &[],
+        history: &[],
+        deprecated: None,
         arguments: &[],
         subcommands: &[],
         weight: None,

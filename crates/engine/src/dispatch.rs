@@ -83,13 +83,18 @@ impl Engine {
     pub fn execute(&self, mut call: Call<'_>) -> Executed {
         let id = match self.admit(&mut call) {
             Ok(id) => id,
-            Err(error) => {
+            Err((Some(id), error)) if self.table.at(id).full_name == "exec" => {
+                // A refused EXEC ends the transaction too: it runs to give up what is watched and to say why.
+                call.session.transaction.get_or_insert_default().refused = Some(error);
+                id
+            }
+            Err((_, error)) => {
                 self.reject(&mut call, &error);
                 return Executed::Done { id: None };
             }
         };
         let command = self.table.at(id);
-        if call.session.in_transaction() && !command.flags.has(Flags::NO_MULTI) && !runs_inside_multi(command) {
+        if call.session.in_transaction() && !runs_inside_multi(command) {
             return self.queue(&mut call, id);
         }
         match self.lock_set(command, call.args, call.session, call.first_hash) {
@@ -163,11 +168,14 @@ impl Engine {
         stepped
     }
 
-    /// The checks that come before everything else. Id of the command or subcommand.
-    fn admit(&self, call: &mut Call<'_>) -> Result<usize, ReplyError> {
+    /// The checks that come before everything else. Id of the command or subcommand; with an error, the id if there is
+    /// such a command.
+    fn admit(&self, call: &mut Call<'_>) -> Result<usize, (Option<usize>, ReplyError)> {
         let args = call.args;
-        let mut id =
-            call.id.or_else(|| self.table.id_of(args.at(0))).ok_or_else(|| ReplyError::unknown_command(args))?;
+        let mut id = call
+            .id
+            .or_else(|| self.table.id_of(args.at(0)))
+            .ok_or_else(|| (None, ReplyError::unknown_command(args)))?;
         let mut command = self.table.at(id);
         if !command.subcommands.is_empty()
             && let Some(name) = args.get(1)
@@ -175,22 +183,20 @@ impl Engine {
             id = self
                 .table
                 .subcommand(id, name)
-                .ok_or_else(|| ReplyError::unknown_subcommand(command.name, name))?;
+                .ok_or_else(|| (None, ReplyError::unknown_subcommand(command.name, name)))?;
             command = self.table.at(id);
         }
-        if !command.accepts(args.len()) {
-            self.stats[call.worker.number].commands[id].rejected.add(1);
-            return Err(ReplyError::WrongArity(command.full_name));
-        }
-        if !call.session.authenticated && !command.flags.has(Flags::NO_AUTH) {
-            self.stats[call.worker.number].commands[id].rejected.add(1);
-            return Err(ReplyError::NoAuth);
-        }
-        if call.session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
-            self.stats[call.worker.number].commands[id].rejected.add(1);
-            return Err(ReplyError::err("Command not allowed inside a transaction"));
-        }
-        Ok(id)
+        let refusal = if !command.accepts(args.len()) {
+            ReplyError::WrongArity(command.full_name)
+        } else if !call.session.authenticated && !command.flags.has(Flags::NO_AUTH) {
+            ReplyError::NoAuth
+        } else if call.session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
+            ReplyError::err("Command not allowed inside a transaction")
+        } else {
+            return Ok(id);
+        };
+        self.stats[call.worker.number].commands[id].rejected.add(1);
+        Err((Some(id), refusal))
     }
 
     /// Answers an error from before the handler; in a transaction EXEC will refuse.
@@ -205,7 +211,10 @@ impl Engine {
     fn queue(&self, call: &mut Call<'_>, id: usize) -> Executed {
         let command = self.table.at(id);
         let transaction = call.session.transaction.as_mut().expect("only called inside MULTI");
-        transaction.queue.push(Queued { id, command, args: call.args.to_owned() });
+        // EXEC will refuse to run an aborted transaction, so its commands need no memory.
+        if !transaction.aborted {
+            transaction.queue.push(Queued { id, command, args: call.args.to_owned() });
+        }
         Reply::new(call.out, call.session.version).simple("QUEUED");
         Executed::Done { id: None }
     }
@@ -222,6 +231,11 @@ impl Engine {
             Scope::Nothing | Scope::Stepwise => None,
             Scope::All => Some(LockSet::All),
             Scope::Transaction => self.transaction_set(session),
+            Scope::Watched => {
+                let mut stripes = SmallVec::<[u16; 8]>::new();
+                self.watched_stripes(session, &mut stripes);
+                (!stripes.is_empty()).then(|| LockSet::of(stripes))
+            }
             Scope::Keys => {
                 if let ([spec], Some((_, hash))) = (command.keys, first_hash)
                     && matches!(spec.find, crate::command::Find::Range { last: 0, .. })
@@ -244,17 +258,22 @@ impl Engine {
         }
     }
 
-    /// Stripes of everything queued and watched.
-    fn transaction_set(&self, session: &Session) -> Option<LockSet> {
-        let mut stripes = SmallVec::<[u16; 8]>::new();
+    fn watched_stripes(&self, session: &Session, stripes: &mut SmallVec<[u16; 8]>) {
         if let Some(watches) = &session.watches {
             stripes.extend(watches.keys.iter().map(|(_, _, hash)| self.store.stripe_of(*hash) as u16));
         }
+    }
+
+    /// Stripes of everything queued and watched.
+    fn transaction_set(&self, session: &Session) -> Option<LockSet> {
+        let mut stripes = SmallVec::<[u16; 8]>::new();
+        self.watched_stripes(session, &mut stripes);
         for queued in session.transaction.iter().flat_map(|t| &t.queue) {
             match queued.command.scope {
                 Scope::All | Scope::Stepwise => return Some(LockSet::All),
                 Scope::Keys => self.each_stripe(queued.command, queued.args.as_args(), &mut stripes),
-                Scope::Nothing | Scope::Transaction => {}
+                // Its watched keys are held anyway.
+                Scope::Nothing | Scope::Transaction | Scope::Watched => {}
             }
         }
         (!stripes.is_empty()).then(|| LockSet::of(stripes))
@@ -290,8 +309,8 @@ impl Engine {
             Ok(Flow::Continue(continuation)) => Executed::Continue(continuation),
             Err(error) => {
                 cx.reply.error(&error);
-                cx.stats.commands[id].failed.add(1);
                 cx.stats.errors.add(1);
+                cx.stats.commands[id].failed.add(1);
                 Executed::Done { id: Some(id) }
             }
         };

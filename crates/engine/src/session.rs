@@ -2,6 +2,7 @@
 //!
 //! Nothing of the socket is here; RESET and a new connection start from [`Session::new`], so no state leaks.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dunlin_resp::Version;
@@ -9,6 +10,7 @@ use dunlin_store::watch::WatchFlag;
 
 use crate::args::OwnedArgs;
 use crate::command::Command;
+use crate::error::ReplyError;
 
 /// A command queued by MULTI.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Transaction {
     pub queue: Vec<Queued>,
     /// A command could not be queued: EXEC will refuse.
     pub aborted: bool,
+    /// EXEC itself was refused, for this reason.
+    pub refused: Option<ReplyError>,
 }
 
 /// A watched key: database, key, hash.
@@ -42,6 +46,21 @@ pub struct Watches {
     pub keys: Vec<Watched>,
 }
 
+/// Where a client's connection comes from; for CLIENT INFO and the like.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Peer {
+    /// The client's address; `None` on a Unix socket.
+    pub remote: Option<SocketAddr>,
+    /// The server's address that it connected to.
+    pub local: Option<SocketAddr>,
+    /// Whether it came over a Unix socket.
+    pub unix: bool,
+    /// The socket's descriptor.
+    pub descriptor: i32,
+    /// When it was accepted, milliseconds since 1970.
+    pub opened_ms: u64,
+}
+
 /// One client's state.
 #[derive(Debug)]
 pub struct Session {
@@ -53,6 +72,8 @@ pub struct Session {
     pub version: Version,
     /// Whether AUTH succeeded or no password is needed.
     pub authenticated: bool,
+    /// Its connection.
+    pub peer: Peer,
     /// Name given by CLIENT SETNAME or HELLO.
     pub name: Box<[u8]>,
     /// Library name and version given by CLIENT SETINFO.
@@ -75,6 +96,7 @@ impl Session {
             db: 0,
             version: Version::Resp2,
             authenticated,
+            peer: Peer::default(),
             name: Box::default(),
             lib: Default::default(),
             transaction: None,

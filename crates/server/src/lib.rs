@@ -1,4 +1,19 @@
 //! The meeting point: workers, sessions, configuration, files, and the commands that need those.
+//!
+//! Bytes come in through the reactor, become commands by `resp`, change state in the engine, and leave as replies. Only
+//! here are the layers joined; clocks and randomness are read here and handed down.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "the server reads the clocks for everybody below")]
+
+pub mod auxiliary;
+pub mod commands;
 pub mod config;
+pub mod host;
 pub mod logging;
+mod run;
+pub mod shared;
+pub mod worker;
+
+pub use run::run;
+pub use shared::{Memory, Shared};

@@ -3,7 +3,7 @@
 //! Invariant: a shard is taken apart only after every worker has passed a batch boundary since it left the keyspace.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use dunlin_structures::dict::Drain;
 use dunlin_structures::epoch::Limbo;
@@ -24,11 +24,19 @@ pub(crate) enum Garbage {
 #[derive(Default)]
 pub(crate) struct Heap {
     queue: Mutex<VecDeque<Garbage>>,
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Heap {
     pub(crate) fn push(&self, garbage: impl IntoIterator<Item = Garbage>) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).extend(garbage);
+        if let Some(wake) = self.wake.get() {
+            wake();
+        }
+    }
+
+    pub(crate) fn on_push(&self, wake: Box<dyn Fn() + Send + Sync>) {
+        assert!(self.wake.set(wake).is_ok(), "installed once");
     }
 
     fn pop(&self) -> Option<Garbage> {

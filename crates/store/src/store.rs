@@ -14,7 +14,7 @@ use crate::reaper::{Heap, Reaper};
 use crate::shard::{Expired, Shard};
 use crate::stripes::{Held, LockSet, Stripes};
 use crate::txn::Txn;
-use crate::watch::WatchTable;
+use crate::watch::{WatchFlag, WatchTable};
 
 /// No deadline.
 const NEVER: u64 = u64::MAX;
@@ -202,6 +202,11 @@ impl Store {
     /// The freeing task.
     pub fn reaper(&self) -> Reaper {
         Reaper::new()
+    }
+
+    /// Installs the function that wakes the freeing task. Called once, before the workers start.
+    pub fn on_garbage(&self, wake: Box<dyn Fn() + Send + Sync>) {
+        self.heap.on_push(wake);
     }
 
     /// Whether the freeing task has work.
@@ -403,6 +408,16 @@ impl Store {
         change(table);
         let after = table.len();
         self.watched_keys.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// Unwatches a key for a session that is gone; false when the stripe is busy.
+    pub fn unwatch_now(&self, db: u32, key: &[u8], hash: u64, flag: &Arc<WatchFlag>) -> bool {
+        let stripe = self.stripe_of(hash);
+        let Some(mut held) = self.stripes.try_lock_one(stripe) else { return false };
+        let table = &mut self.stripes.with(&mut held, stripe).watched;
+        self.count_watched(table, |table| table.unwatch(db, key, flag));
+        self.stripes.release(held);
+        true
     }
 
     pub(crate) fn clear_head(&self, db: u32, stripe: usize) {

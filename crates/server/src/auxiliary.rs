@@ -1,0 +1,177 @@
+//! The auxiliary thread: runs commands that are too long for a worker, with their stripes held.
+//!
+//! Invariant: a session that is away belongs to its job alone and comes back with it, whatever becomes of its connection.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use dunlin_engine::{Call, Engine, Executed, Heavy, OwnedArgs, Session, WorkerState};
+use dunlin_reactor::Waker;
+use dunlin_store::stripes::{ReadyList, Waiter, Wake};
+use dunlin_structures::Rope;
+
+use crate::host::ServerHost;
+
+/// A command on its way to the auxiliary thread.
+pub struct Job {
+    /// Worker to which the session returns.
+    pub worker: usize,
+    /// Its connection there.
+    pub token: u64,
+    /// The session.
+    pub session: Box<Session>,
+    /// The arguments.
+    pub args: OwnedArgs,
+    /// The command with its stripes.
+    pub heavy: Heavy,
+    /// Time of the command, milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// A command on its way back.
+pub struct Finished {
+    /// Its connection.
+    pub token: u64,
+    /// The session.
+    pub session: Box<Session>,
+    /// The reply.
+    pub out: Rope,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    ended: bool,
+}
+
+/// Both directions between the workers and the auxiliary thread. At most one job for each connection: bounded by
+/// `maxclients`.
+pub struct Exchange {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    finished: Box<[Mutex<Vec<Finished>>]>,
+    wakers: OnceLock<Vec<Waker>>,
+}
+
+impl Exchange {
+    /// For this many workers.
+    pub fn new(workers: usize) -> Exchange {
+        Exchange {
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            finished: (0..workers).map(|_| Mutex::default()).collect(),
+            wakers: OnceLock::new(),
+        }
+    }
+
+    /// How to wake the workers. Called once, before they start.
+    pub fn set_wakers(&self, wakers: Vec<Waker>) {
+        assert!(self.wakers.set(wakers).is_ok(), "set once");
+    }
+
+    /// Hands a job over.
+    pub fn submit(&self, job: Job) {
+        lock(&self.queue).jobs.push_back(job);
+        self.arrived.notify_one();
+    }
+
+    /// What has come back for a worker.
+    pub fn take_finished(&self, worker: usize) -> Vec<Finished> {
+        std::mem::take(&mut *lock(&self.finished[worker]))
+    }
+
+    /// Ends the thread after the jobs that are queued.
+    pub fn end(&self) {
+        lock(&self.queue).ended = true;
+        self.arrived.notify_one();
+    }
+
+    fn send_back(&self, worker: usize, finished: Finished) {
+        lock(&self.finished[worker]).push(finished);
+        if let Some(wakers) = self.wakers.get() {
+            wakers[worker].wake();
+        }
+    }
+}
+
+/// Nobody parks on the auxiliary thread: its jobs hold all that they need.
+struct NoOne;
+
+impl Wake for NoOne {
+    fn wake(&self) {}
+}
+
+/// The auxiliary thread's own state.
+pub struct Auxiliary {
+    engine: Arc<Engine>,
+    exchange: Arc<Exchange>,
+    state: WorkerState,
+    host: ServerHost,
+    waiter: Arc<Waiter>,
+}
+
+impl Auxiliary {
+    /// The auxiliary of this engine; `host` may sleep.
+    pub fn new(engine: Arc<Engine>, exchange: Arc<Exchange>, host: ServerHost, seed: u64) -> Auxiliary {
+        let state = engine.worker(host.worker, seed);
+        Auxiliary { engine, exchange, state, host, waiter: Waiter::new(ReadyList::new(NoOne), 0) }
+    }
+
+    /// Runs jobs until [`Exchange::end`].
+    pub fn run(mut self) {
+        loop {
+            let exchange = Arc::clone(&self.exchange);
+            let mut queue = lock(&exchange.queue);
+            let job = loop {
+                match queue.jobs.pop_front() {
+                    Some(job) => break job,
+                    None if queue.ended => return,
+                    None => queue = exchange.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                }
+            };
+            drop(queue);
+            self.do_job(job);
+        }
+    }
+
+    /// Runs one job if there is one: for a scheduler that steps everything on one thread.
+    pub fn step(&mut self) -> bool {
+        let job = lock(&self.exchange.queue).jobs.pop_front();
+        job.map(|job| self.do_job(job)).is_some()
+    }
+
+    fn do_job(&mut self, job: Job) {
+        let mut out = Rope::new();
+        let mut session = job.session;
+        let started_us = self.host.clock.monotonic_us();
+        self.engine.store.epochs.online(self.state.number);
+        let executed = self.engine.run_heavy(
+            Call {
+                args: job.args.as_args(),
+                id: None,
+                first_hash: None,
+                session: &mut session,
+                out: &mut out,
+                host: &mut self.host,
+                worker: &mut self.state,
+                waiter: &self.waiter,
+                now_ms: job.now_ms,
+            },
+            job.heavy,
+        );
+        self.state.local.batch_boundary(&self.engine.store.epochs);
+        self.engine.store.epochs.offline(self.state.number);
+        let Executed::Done { id } = executed else { unreachable!("a heavy command runs to its end") };
+        let elapsed_us = self.host.clock.monotonic_us() - started_us;
+        self.host.shared.workers[self.state.number].commands.add(1);
+        if let Some(id) = id {
+            self.engine.stats[self.state.number].commands[id].nanoseconds.add(elapsed_us * 1_000);
+        }
+        self.exchange.send_back(job.worker, Finished { token: job.token, session, out });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic aborts the process, so a poisoned lock is never seen in production.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,282 @@
+//! Starts the server, waits until it is told to stop, and ends it.
+//!
+//! Threads: a worker for each event loop, the auxiliary, the one that frees big values, and one for signals.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread;
+
+use anyhow::{Context as _, anyhow};
+use dunlin_engine::Engine;
+use dunlin_reactor::backend::epoll::{ListenAddress, ListenOptions};
+use dunlin_reactor::{Clock, EventLoopPool, Limits, Remote, SystemClock, TcpServer};
+use dunlin_store::Settings;
+use dunlin_store::stripes::{ReadyList, Wake};
+
+use crate::auxiliary::{Auxiliary, Exchange};
+use crate::config::{BindHost, Config, Loaded};
+use crate::host::ServerHost;
+use crate::logging::{self, startup};
+use crate::shared::{Memory, Shared};
+use crate::worker::Worker;
+
+/// Unsent output above which a client's input is not read.
+const OUTPUT_SOFT_BYTES: usize = 1 << 20;
+/// What a client may send ahead of what its limit lets it keep unparsed.
+const INPUT_SLACK_BYTES: usize = 64 << 10;
+
+/// Serves with this configuration until told to stop. `memory` asks the allocator for its figures.
+pub fn run(loaded: Loaded, memory: fn() -> Memory) -> ExitCode {
+    startup::banner(&loaded.config, &loaded.warnings);
+    match serve(loaded.config, memory) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Wakes a worker's loop from a stripe's release.
+struct WakeLoop(Remote);
+
+impl Wake for WakeLoop {
+    fn wake(&self) {
+        self.0.waker().wake();
+    }
+}
+
+fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
+    let workers = config.workers().max(1);
+    let mut tcp = TcpServer::with_options(ListenOptions {
+        backlog: config.tcp_backlog() as i32,
+        keepalive: None,
+        ..ListenOptions::default()
+    });
+    let kinds = listen(&mut tcp, &config)?;
+    raise_descriptor_limit(&config);
+    let limits = Limits {
+        output_soft_bytes: OUTPUT_SOFT_BYTES,
+        input_bytes_max: usize::try_from(config.client_query_buffer_bytes())
+            .unwrap_or(usize::MAX)
+            .saturating_add(INPUT_SLACK_BYTES),
+        ..Limits::default()
+    };
+    let loops = tcp.into_loops(workers, &limits)?;
+    let remotes = loops[0].remotes();
+    let port = config.port();
+    let shutdown_ms = u64::from(config.shutdown_timeout_s()) * 1_000;
+    let shared = make_shared(config, workers, memory)?;
+    shared.port.store(u32::from(port), Ordering::Relaxed);
+    let engine = Arc::clone(&shared.engine);
+
+    let exchange = Arc::new(Exchange::new(workers));
+    exchange.set_wakers(remotes.iter().map(|r| r.waker().clone()).collect());
+    let owners = remotes.clone();
+    engine.store.on_wake_owner(Box::new(move |worker| owners[worker].waker().wake()));
+    let stopping = remotes.clone();
+    shared.on_stop(Box::new(move || {
+        let deadline = SystemClock.monotonic_us() / 1_000 + shutdown_ms.max(1);
+        stopping.iter().for_each(|r| r.stop(deadline));
+    }));
+
+    let ended = Arc::new(AtomicBool::new(false));
+    let reaper = start_reaper(&engine, &ended)?;
+    let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
+    watch_signals(Arc::clone(&shared), remotes)?;
+    startup::initialized();
+    let make = {
+        let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
+        move |event_loop: &mut dunlin_reactor::EventLoop<dunlin_reactor::backend::epoll::Epoll>| {
+            let worker = event_loop.index();
+            let host = ServerHost {
+                shared: Arc::clone(&shared),
+                clock: event_loop.clock(),
+                worker,
+                input_len: 0,
+                may_sleep: false,
+            };
+            let ready = ReadyList::new(WakeLoop(event_loop.remote()));
+            Worker::new(Arc::clone(&shared.engine), host, ready, Arc::clone(&exchange), seed(worker))
+        }
+    };
+    let pool = EventLoopPool::start(loops, "worker", make)?;
+    kinds.iter().for_each(|kind| startup::ready(kind));
+
+    let report = pool.join()?;
+    exchange.end();
+    ended.store(true, Ordering::Release);
+    reaper.thread().unpark();
+    auxiliary.join().map_err(|_| anyhow!("the auxiliary thread failed"))?;
+    reaper.join().map_err(|_| anyhow!("the freeing thread failed"))?;
+    if report.cut > 0 {
+        tracing::warn!("{} connections were cut: their clients did not take their replies in time", report.cut);
+    }
+    tracing::info!("Dunlin is now ready to exit, bye bye...");
+    let code = shared.exit_code.load(Ordering::SeqCst).clamp(0, 255) as u8;
+    Ok(ExitCode::from(code))
+}
+
+fn make_shared(config: Config, workers: usize, memory: fn() -> Memory) -> anyhow::Result<Arc<Shared>> {
+    let settings = Settings {
+        databases: config.databases() as usize,
+        workers,
+        hash_key: [random_u64()?, random_u64()?],
+        ..Settings::default()
+    };
+    let engine = Arc::new(Engine::new(&settings, crate::commands::FAMILIES));
+    let run_id = format!("{:016x}{:016x}{:08x}", random_u64()?, random_u64()?, random_u64()? as u32);
+    let now_ms = SystemClock.wall_us() / 1_000;
+    Ok(Arc::new(Shared::new(engine, config, now_ms, run_id, memory)))
+}
+
+/// Listens on everything that is configured; the kinds of listeners, for the log.
+fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static str>> {
+    let mut kinds = Vec::new();
+    let port = config.port();
+    if port != 0 {
+        for bind in config.bind() {
+            if let Err(error) = listen_on(tcp, &bind.host, port) {
+                if bind.optional {
+                    tracing::debug!("Skipping {:?}: {error:#}", bind.host);
+                    continue;
+                }
+                tracing::warn!("Could not create server TCP listening socket {:?}:{port}: {error:#}", bind.host);
+                startup::failed_listening(port);
+                return Err(error);
+            }
+            if kinds.is_empty() {
+                kinds.push("tcp");
+            }
+        }
+    }
+    if let Some(path) = config.unixsocket() {
+        let address = ListenAddress::Unix { path: path.to_owned(), mode: config.unixsocketperm() };
+        tcp.listen(&address).context("Failed opening Unix socket")?;
+        kinds.push("unix");
+    }
+    if kinds.is_empty() {
+        return Err(anyhow!("Nothing to listen on: configure a port and an address to bind, or a Unix socket"));
+    }
+    Ok(kinds)
+}
+
+fn listen_on(tcp: &mut TcpServer, host: &BindHost, port: u16) -> anyhow::Result<()> {
+    let addresses: Vec<SocketAddr> = match host {
+        BindHost::AnyV4 => vec![SocketAddr::from(([0, 0, 0, 0], port))],
+        BindHost::AnyV6 => vec![SocketAddr::from(([0u16; 8], port))],
+        BindHost::Name(name) => (name.as_str(), port).to_socket_addrs()?.take(1).collect(),
+    };
+    for address in addresses {
+        tcp.listen(&ListenAddress::Tcp(address))?;
+    }
+    Ok(())
+}
+
+/// Descriptors needed beside those of clients: listeners, pollers, files.
+const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// Raises the soft limit of open files to what `maxclients` needs, or says that it can't.
+fn raise_descriptor_limit(config: &Config) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = u64::from(config.maxclients()) + RESERVED_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let reachable = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum });
+    if raised.is_err() || reachable < wanted {
+        tracing::warn!(
+            "maxclients {} needs {wanted} open files, but the limit is {reachable}: raise it with ulimit -n.",
+            config.maxclients()
+        );
+    }
+}
+
+fn start_reaper(engine: &Arc<Engine>, ended: &Arc<AtomicBool>) -> anyhow::Result<thread::JoinHandle<()>> {
+    let (engine, ended) = (Arc::clone(engine), Arc::clone(ended));
+    let store = Arc::clone(&engine);
+    let handle = thread::Builder::new().name("reaper".into()).spawn(move || {
+        // Freeing must never take the processor from a worker.
+        if let Err(error) = rustix::process::setpriority_process(None, REAPER_NICENESS) {
+            tracing::debug!("The freeing thread keeps its priority: {error}");
+        }
+        let mut reaper = engine.store.reaper();
+        while !ended.load(Ordering::Acquire) {
+            if !reaper.step(&engine.store) {
+                thread::park();
+            }
+        }
+    })?;
+    let thread = handle.thread().clone();
+    store.store.on_garbage(Box::new(move || thread.unpark()));
+    Ok(handle)
+}
+
+/// The lowest priority.
+const REAPER_NICENESS: i32 = 19;
+
+fn start_auxiliary(
+    shared: &Arc<Shared>,
+    exchange: &Arc<Exchange>,
+    workers: usize,
+) -> anyhow::Result<thread::JoinHandle<()>> {
+    let host = ServerHost {
+        shared: Arc::clone(shared),
+        clock: Arc::new(SystemClock),
+        worker: workers,
+        input_len: 0,
+        may_sleep: true,
+    };
+    let auxiliary = Auxiliary::new(Arc::clone(&shared.engine), Arc::clone(exchange), host, seed(workers));
+    Ok(thread::Builder::new().name("auxiliary".into()).spawn(move || auxiliary.run())?)
+}
+
+/// TERM, INT and QUIT stop, gracefully at first, at once the second time; HUP reopens the log.
+fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        let received = AtomicI64::new(0);
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                match logging::reopen() {
+                    Ok(()) => tracing::info!("Received SIGHUP: the log was reopened"),
+                    Err(error) => tracing::warn!("Received SIGHUP, but the log can't be reopened: {error}"),
+                }
+                continue;
+            }
+            let name = match signal {
+                SIGINT => "SIGINT",
+                SIGQUIT => "SIGQUIT",
+                _ => "SIGTERM",
+            };
+            if received.fetch_add(1, Ordering::Relaxed) == 0 {
+                tracing::warn!("Received {name} scheduling shutdown...");
+                shared.request_stop(0);
+            } else {
+                tracing::warn!("Received {name} again: ending at once");
+                remotes.iter().for_each(|r| r.stop(0));
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn random_u64() -> anyhow::Result<u64> {
+    let mut bytes = [0u8; 8];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
+            .context("no random numbers")?;
+    }
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// Seed of a worker's generator for RANDOMKEY and the like; predictable numbers if the system has no better ones.
+fn seed(worker: usize) -> u64 {
+    random_u64().unwrap_or(0x9e37_79b9_7f4a_7c15 ^ worker as u64)
+}

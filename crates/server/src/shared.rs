@@ -1,0 +1,189 @@
+//! What all workers share: the settings that commands change at run time, and the counters that INFO sums.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crossbeam_utils::CachePadded;
+use dunlin_engine::Engine;
+use dunlin_store::Counter;
+
+use crate::config::Config;
+
+/// Settings copied out of the configuration, so that the hot path reads an atomic and takes no lock.
+#[derive(Debug, Default)]
+pub struct Knobs {
+    /// `client-query-buffer-limit`.
+    pub query_bytes_max: AtomicUsize,
+    /// `maxclients`.
+    pub clients_max: AtomicUsize,
+    /// `timeout`: idle clients are closed after this many seconds; 0 never.
+    pub timeout_s: AtomicU32,
+    /// `tcp-keepalive`.
+    pub keepalive_s: AtomicU32,
+    /// `protected-mode`.
+    pub protected: AtomicBool,
+    /// Hard limit of unsent output of a normal client; 0 none.
+    pub output_hard_bytes: AtomicUsize,
+}
+
+/// Counters of one worker's connections.
+#[derive(Debug, Default)]
+pub struct WorkerCounters {
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections refused over `maxclients`.
+    pub rejected: Counter,
+    /// Connections open now.
+    pub open: AtomicUsize,
+    /// Bytes read and written.
+    pub input_bytes: Counter,
+    /// See `input_bytes`.
+    pub output_bytes: Counter,
+    /// Commands processed, queued ones included.
+    pub commands: Counter,
+    /// Sessions parked because a stripe was busy.
+    pub parked: Counter,
+    /// Sessions suspended now (parked, in steps, or away at the auxiliary thread).
+    pub suspended: AtomicUsize,
+    /// Turns of the loop that had input.
+    pub batches: Counter,
+    /// Protocol errors that closed a connection.
+    pub protocol_errors: Counter,
+}
+
+/// How the server is asked to stop.
+pub type StopRequest = Box<dyn Fn() + Send + Sync>;
+
+/// See the module's text.
+pub struct Shared {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The configuration.
+    config: Mutex<Config>,
+    /// Hot settings.
+    pub knobs: Knobs,
+    /// One set for each worker.
+    pub workers: Box<[CachePadded<WorkerCounters>]>,
+    /// Next client number.
+    next_client: AtomicU64,
+    /// `requirepass`, while set.
+    password: Mutex<Option<Vec<u8>>>,
+    /// When the server started, milliseconds since 1970.
+    pub started_ms: u64,
+    /// 40 hexadecimal digits, new at each start.
+    pub run_id: String,
+    /// Exit code asked for by SHUTDOWN, or -1.
+    pub exit_code: AtomicI64,
+    /// Asks every loop to stop.
+    stop: OnceLock<StopRequest>,
+    /// The port listened on, for INFO.
+    pub port: AtomicU32,
+    /// Peak of the allocated bytes seen by INFO.
+    pub peak_bytes: AtomicU64,
+    /// Asks the allocator for its figures: allocated, resident, active bytes.
+    pub memory: fn() -> Memory,
+}
+
+/// Bytes as the allocator counts them.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Memory {
+    /// Asked for by the program.
+    pub allocated: u64,
+    /// In pages that hold allocations.
+    pub active: u64,
+    /// Resident.
+    pub resident: u64,
+}
+
+impl Shared {
+    /// Shared state of a server with these settings.
+    pub fn new(engine: Arc<Engine>, config: Config, now_ms: u64, run_id: String, memory: fn() -> Memory) -> Shared {
+        let workers = config.workers().max(1);
+        let shared = Shared {
+            engine,
+            config: Mutex::new(config),
+            knobs: Knobs::default(),
+            // The last set is the auxiliary thread's.
+            workers: (0..=workers).map(|_| CachePadded::default()).collect(),
+            next_client: AtomicU64::new(1),
+            password: Mutex::new(None),
+            started_ms: now_ms,
+            run_id,
+            exit_code: AtomicI64::new(-1),
+            stop: OnceLock::new(),
+            port: AtomicU32::new(0),
+            peak_bytes: AtomicU64::new(0),
+            memory,
+        };
+        shared.apply_config();
+        shared
+    }
+
+    /// The configuration, for reading and changing; call [`Shared::apply_config`] after a change.
+    pub fn config(&self) -> MutexGuard<'_, Config> {
+        lock(&self.config)
+    }
+
+    /// Copies the settings that the hot path reads.
+    pub fn apply_config(&self) {
+        let config = self.config();
+        let (knobs, relaxed) = (&self.knobs, Ordering::Relaxed);
+        let bytes = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        knobs.query_bytes_max.store(bytes(config.client_query_buffer_bytes()), relaxed);
+        knobs.clients_max.store(config.maxclients() as usize, relaxed);
+        knobs.timeout_s.store(config.timeout_s(), relaxed);
+        knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
+        knobs.protected.store(config.protected_mode(), relaxed);
+        let output = config.output_limit(crate::config::ClientClass::Normal);
+        knobs.output_hard_bytes.store(bytes(output.hard_bytes), relaxed);
+        self.engine.bulk_bytes_max.store(bytes(config.proto_max_bulk_bytes()), relaxed);
+        let password = config.requirepass().map(<[u8]>::to_vec);
+        self.engine.password_required.store(password.is_some(), relaxed);
+        *lock(&self.password) = password;
+    }
+
+    /// Whether this is the password; true when none is required.
+    pub fn password_matches(&self, given: &[u8]) -> bool {
+        match &*lock(&self.password) {
+            None => true,
+            Some(password) => {
+                // Every byte is looked at, so that the time tells nothing of where the first difference is.
+                let different = password.iter().zip(given).fold(0, |acc, (a, b)| acc | (a ^ b));
+                different == 0 && password.len() == given.len()
+            }
+        }
+    }
+
+    /// Number for a new client.
+    pub fn next_client_id(&self) -> u64 {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sum of one counter over all workers.
+    pub fn total(&self, counter: impl Fn(&WorkerCounters) -> &Counter) -> u64 {
+        self.workers.iter().map(|w| counter(w).value()).sum()
+    }
+
+    /// Connections open now.
+    pub fn open_clients(&self) -> usize {
+        self.workers.iter().map(|w| w.open.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Installs how loops are asked to stop. Called once, before they start.
+    pub fn on_stop(&self, stop: StopRequest) {
+        assert!(self.stop.set(stop).is_ok(), "installed once");
+    }
+
+    /// Asks every loop to stop; the process exits with `code`.
+    pub fn request_stop(&self, code: i64) {
+        self.exit_code.store(code, Ordering::SeqCst);
+        if let Some(stop) = self.stop.get() {
+            stop();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic aborts the process, so a poisoned lock is never seen in production.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,276 @@
+//! One turn's input: parsed, looked ahead, executed, window by window.
+//!
+//! Memory latency is what a command costs at a million keys, so the keys of a whole window are hashed and their buckets,
+//! then their entries, are brought into the cache before the first command runs.
+//!
+//! Invariant: what was executed is consumed, what was not is shown again.
+
+use dunlin_engine::{Args, Call, Executed, Flags, OwnedArgs};
+use dunlin_reactor::{Input, Io};
+use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
+
+use super::Worker;
+use super::slot::Activity;
+use super::timing::Timing;
+
+/// Commands looked ahead together: their cache lines (three each) fit the first-level cache.
+const WINDOW_COMMANDS: usize = 96;
+/// The id of a command that is not in the table.
+const UNKNOWN: u16 = u16::MAX;
+
+/// Where the arguments of a prepared command are.
+enum Place {
+    /// `count` spans from `first` on, relative to `base` in the input.
+    Spans { base: usize, first: u32, count: u32 },
+    /// Copied, because quotes had to be undone.
+    Owned(Box<OwnedArgs>),
+    /// Not a command: answer and close.
+    Broken(Box<ProtocolError>),
+    /// The rest of a request that is over `client-query-buffer-limit`: close.
+    TooLong,
+}
+
+/// A command of the window.
+struct Prepared {
+    input: u32,
+    id: u16,
+    /// Index of the first key; 0 for none.
+    key: u16,
+    db: u32,
+    hash: u64,
+    /// Where the next request of this input begins.
+    end: usize,
+    place: Place,
+}
+
+/// How far one input has come.
+#[derive(Copy, Clone, Default)]
+struct Reach {
+    /// Parsed up to here.
+    parsed: usize,
+    /// Executed up to here, if `suspended`; else what is parsed is executed.
+    done: usize,
+    /// There is no further complete request.
+    exhausted: bool,
+    /// The session waits or closes: its other prepared commands are skipped.
+    suspended: bool,
+}
+
+/// Why parsing of an input stopped.
+#[derive(Copy, Clone, Eq, PartialEq)]
+enum Filled {
+    /// It has no further complete request.
+    Exhausted,
+    /// The window is full, or must be executed before more is parsed.
+    Window,
+}
+
+/// A worker's buffers for batches, kept from turn to turn.
+#[derive(Default)]
+pub(super) struct Batch {
+    window: Vec<Prepared>,
+    spans: Vec<Span>,
+    reach: Vec<Reach>,
+}
+
+impl Batch {
+    #[inline]
+    fn args<'a>(&'a self, prepared: &'a Prepared, bytes: &'a [u8]) -> Args<'a> {
+        match &prepared.place {
+            Place::Spans { base, first, count } => {
+                Args::new(&bytes[*base..], &self.spans[*first as usize..][..*count as usize])
+            }
+            Place::Owned(args) => args.as_args(),
+            Place::Broken(_) | Place::TooLong => Args::new(&[], &[]),
+        }
+    }
+}
+
+impl Worker {
+    /// Executes what has arrived; what is left of each input waits for its rest, or for its session.
+    pub(super) fn run_batch(&mut self, io: &mut Io<'_>, inputs: &mut [Input]) {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.reach.clear();
+        batch.reach.resize(inputs.len(), Reach::default());
+        let mut next = 0;
+        while next < inputs.len() {
+            batch.window.clear();
+            batch.spans.clear();
+            while next < inputs.len() {
+                match self.prepare(&mut batch, next, &inputs[next]) {
+                    Filled::Exhausted => next += 1,
+                    Filled::Window => break,
+                }
+            }
+            self.look_ahead(&mut batch, inputs);
+            self.execute_window(io, &mut batch, inputs);
+        }
+        for (input, reach) in inputs.iter_mut().zip(&batch.reach) {
+            input.consume(if reach.suspended { reach.done } else { reach.parsed });
+            self.flush(io, input.conn());
+        }
+        self.batch = batch;
+    }
+
+    /// Parses commands of one input into the window.
+    fn prepare(&mut self, batch: &mut Batch, index: usize, input: &Input) -> Filled {
+        let bytes = input.bytes();
+        let reach = &mut batch.reach[index];
+        let limits = match self.slots.get(input.conn().index()).and_then(Option::as_deref) {
+            Some(slot) if slot.conn == input.conn() && slot.is_idle() && !reach.suspended => Limits {
+                bulk_bytes_max: self.engine.string_bytes_max(),
+                authenticated: slot.session.as_ref().is_some_and(|s| s.authenticated),
+                ..Limits::default()
+            },
+            Some(slot) if slot.conn == input.conn() && !matches!(slot.activity, Activity::Closing) => {
+                // Suspended since an earlier window: what follows is shown again when it is back.
+                return Filled::Exhausted;
+            }
+            // Closing or closed: nobody will look at it again.
+            _ => {
+                *reach = Reach { done: bytes.len(), suspended: true, ..*reach };
+                return Filled::Exhausted;
+            }
+        };
+        let slot = self.slots[input.conn().index()].as_deref_mut().expect("looked at above");
+        let db = slot.session.as_ref().map_or(0, |s| s.db);
+        slot.active_ms = self.now_mono_ms;
+        while !reach.exhausted && reach.parsed < bytes.len() {
+            let (first, base) = (batch.spans.len(), reach.parsed);
+            let (end, place) = match slot.parser.next(&bytes[base..], &limits, &mut batch.spans) {
+                Outcome::Request { end } => {
+                    let count = batch.spans.len() - first;
+                    if count == 0 {
+                        reach.parsed += end;
+                        continue;
+                    }
+                    (base + end, Place::Spans { base, first: first as u32, count: count as u32 })
+                }
+                Outcome::Inline { end, words } => {
+                    let owned = OwnedArgs::of(words.iter().map(Vec::as_slice));
+                    (base + end, Place::Owned(Box::new(owned)))
+                }
+                Outcome::NeedMore { .. } => {
+                    reach.exhausted = true;
+                    if bytes.len() - base <= self.query_bytes_max {
+                        break;
+                    }
+                    (bytes.len(), Place::TooLong)
+                }
+                Outcome::Error(error) => {
+                    reach.exhausted = true;
+                    (bytes.len(), Place::Broken(Box::new(error)))
+                }
+            };
+            reach.parsed = end;
+            batch.window.push(Prepared { input: index as u32, id: UNKNOWN, key: 0, db, hash: 0, end, place });
+            // An unauthenticated session's next request may be longer after AUTH.
+            if batch.window.len() >= WINDOW_COMMANDS || !limits.authenticated {
+                return Filled::Window;
+            }
+        }
+        reach.exhausted = true;
+        Filled::Exhausted
+    }
+
+    /// Finds the commands, hashes their first keys, and brings buckets, then entries, into the cache.
+    fn look_ahead(&self, batch: &mut Batch, inputs: &[Input]) {
+        let mut window = std::mem::take(&mut batch.window);
+        for prepared in &mut window {
+            let args = batch.args(prepared, inputs[prepared.input as usize].bytes());
+            let Some(id) = args.get(0).and_then(|name| self.engine.table.id_of(name)) else { continue };
+            let key = self.engine.table.at(id).first_key().and_then(|i| Some((i, args.get(i)?)));
+            let hashed = key.map(|(index, key)| (index, self.engine.store.hasher().hash(key)));
+            prepared.id = id as u16;
+            if let Some((index, hash)) = hashed {
+                (prepared.key, prepared.hash) = (index as u16, hash);
+                self.engine.store.prefetch_bucket(prepared.db, hash);
+            }
+        }
+        // With one command there is nothing to overlap the second pass with.
+        if window.len() > 1 {
+            for prepared in window.iter().filter(|p| p.key != 0) {
+                self.engine.store.prefetch_entries(prepared.db, prepared.hash);
+            }
+        }
+        batch.window = window;
+    }
+
+    fn execute_window(&mut self, io: &mut Io<'_>, batch: &mut Batch, inputs: &[Input]) {
+        let mut timing = Timing::start(self);
+        for index in 0..batch.window.len() {
+            let prepared = &batch.window[index];
+            let input = prepared.input as usize;
+            if batch.reach[input].suspended {
+                continue;
+            }
+            let end = prepared.end;
+            if self.execute_prepared(io, batch, index, &inputs[input], &mut timing) {
+                let reach = &mut batch.reach[input];
+                (reach.suspended, reach.done) = (true, end);
+                // The parser may have looked into a later request, which will be shown again from its start.
+                if let Some(slot) = self.slot(inputs[input].conn()) {
+                    slot.parser = RequestParser::new();
+                }
+            }
+        }
+        timing.settle(self);
+    }
+
+    /// Executes one command; true when its session is suspended or closing.
+    fn execute_prepared(
+        &mut self,
+        io: &mut Io<'_>,
+        batch: &Batch,
+        index: usize,
+        input: &Input,
+        timing: &mut Timing,
+    ) -> bool {
+        let prepared = &batch.window[index];
+        let conn = input.conn();
+        if let Place::Broken(error) = &prepared.place {
+            self.protocol_error(io, conn, Some(error));
+            return true;
+        }
+        if let Place::TooLong = &prepared.place {
+            self.protocol_error(io, conn, None);
+            return true;
+        }
+        let args = batch.args(prepared, input.bytes());
+        let known = (prepared.id != UNKNOWN).then_some(prepared.id as usize);
+        timing.before(self, known);
+        let Some(slot) = self.slots[conn.index()].as_deref_mut() else { return true };
+        let Some(session) = slot.session.as_deref_mut() else { return true };
+        if slot.out.tail().capacity() == 0 {
+            *slot.out.tail() = io.buffer();
+        }
+        self.host.input_len = input.bytes().len() - prepared.end;
+        let executed = self.engine.execute(Call {
+            args,
+            id: known,
+            first_hash: (prepared.key != 0).then_some((prepared.key as usize, prepared.hash)),
+            session,
+            out: &mut slot.out,
+            host: &mut self.host,
+            worker: &mut self.state,
+            waiter: &slot.waiter,
+            now_ms: self.now_ms,
+        });
+        match executed {
+            Executed::Done { id } => {
+                let closing = session.close_after_reply;
+                let fast = id.is_some_and(|id| self.engine.table.at(id).flags.has(Flags::FAST));
+                timing.after(self, id, fast);
+                if closing {
+                    self.close_after_reply(io, conn);
+                }
+                closing
+            }
+            other => {
+                timing.after(self, None, false);
+                self.suspend(io, conn, other, args);
+                true
+            }
+        }
+    }
+}

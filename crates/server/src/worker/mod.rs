@@ -1,0 +1,308 @@
+//! A worker: one event loop's handler. Reads, parses, executes and answers; an ordinary command never leaves its thread.
+//!
+//! Invariant: a worker never waits. A session that would have to is suspended (see [`suspended`]), and the others go on.
+
+mod batch;
+mod slot;
+mod suspended;
+mod timing;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use dunlin_engine::session::Peer as ClientPeer;
+use dunlin_engine::{Engine, Session, WorkerState};
+use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Peer};
+use dunlin_resp::{ProtocolError, RequestParser};
+use dunlin_store::ExpireProgress;
+use dunlin_store::stripes::{ReadyList, Waiter};
+use dunlin_store::watch::WatchFlag;
+use dunlin_structures::Rope;
+
+use self::batch::Batch;
+use self::slot::{Activity, Slot, token_of};
+use crate::auxiliary::Exchange;
+use crate::host::ServerHost;
+
+/// Wheel nodes that one turn may move or fire.
+const EXPIRE_WORK_PER_TURN: usize = 128;
+/// Deadlines are looked after at most this often: what is due within the period goes in one pass.
+const EXPIRE_PERIOD_MS: u64 = 5;
+/// How often clients are checked for `timeout`, while that is set.
+const IDLE_CHECK_MS: u64 = 1_000;
+/// When something that a busy stripe delayed is tried again.
+const RETRY_MS: u64 = 1;
+/// Token of the reactor timer that checks idle clients.
+const IDLE_CHECK: u64 = 1;
+
+/// A watched key of a session that is gone, to be unwatched when its stripe is free.
+type Orphan = ((u32, Box<[u8]>, u64), Arc<WatchFlag>);
+
+/// See the module's text.
+pub struct Worker {
+    number: usize,
+    engine: Arc<Engine>,
+    host: ServerHost,
+    state: WorkerState,
+    slots: Vec<Option<Box<Slot>>>,
+    ready: Arc<ReadyList>,
+    auxiliary: Arc<Exchange>,
+    batch: Batch,
+    tokens: Vec<u64>,
+    stepping: VecDeque<ConnId>,
+    unwatch_later: Vec<Orphan>,
+    query_bytes_max: usize,
+    /// Wall clock of this batch, milliseconds since 1970.
+    now_ms: u64,
+    /// The loop's clock of this turn.
+    now_mono_ms: u64,
+    last_expire_ms: u64,
+    awake: bool,
+    idle_check_set: bool,
+}
+
+impl Worker {
+    /// Worker number `host.worker` of the engine. `ready` wakes this worker's loop.
+    pub fn new(engine: Arc<Engine>, host: ServerHost, ready: Arc<ReadyList>, auxiliary: Arc<Exchange>, seed: u64) -> Worker {
+        Worker {
+            number: host.worker,
+            state: engine.worker(host.worker, seed),
+            engine,
+            host,
+            slots: Vec::new(),
+            ready,
+            auxiliary,
+            batch: Batch::default(),
+            tokens: Vec::new(),
+            stepping: VecDeque::new(),
+            unwatch_later: Vec::new(),
+            query_bytes_max: 0,
+            now_ms: 0,
+            now_mono_ms: 0,
+            last_expire_ms: 0,
+            awake: false,
+            idle_check_set: false,
+        }
+    }
+
+    /// First call of a turn: the loop has slept or passed a batch boundary.
+    #[inline]
+    fn begin(&mut self, io: &mut Io<'_>) {
+        if self.awake {
+            return;
+        }
+        self.awake = true;
+        self.engine.store.epochs.online(self.number);
+        self.engine.store.sleep_until(self.number, 0);
+        self.now_mono_ms = io.now_ms();
+        self.query_bytes_max = self.host.shared.knobs.query_bytes_max.load(Ordering::Relaxed);
+        self.read_wall_clock();
+        self.run_ready(io);
+    }
+
+    /// Reads the time that commands see.
+    fn read_wall_clock(&mut self) {
+        self.now_ms = self.host.clock.wall_us() / 1_000;
+        self.state.local.clock = (self.now_ms / 1_000) as u32;
+    }
+
+    fn slot(&mut self, conn: ConnId) -> Option<&mut Slot> {
+        self.slots.get_mut(conn.index()).and_then(Option::as_deref_mut).filter(|s| s.conn == conn)
+    }
+
+    /// Answers input that is no RESP (`None`: that is longer than it may be) and closes.
+    fn protocol_error(&mut self, io: &mut Io<'_>, conn: ConnId, error: Option<&ProtocolError>) {
+        let number = self.number;
+        let Some(slot) = self.slot(conn) else { return };
+        if let Some(error) = error {
+            error.reply(slot.out.tail());
+        }
+        self.host.shared.workers[number].protocol_errors.add(1);
+        self.close_after_reply(io, conn);
+    }
+
+    /// Sends what is there, then closes.
+    fn close_after_reply(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        if let Some(slot) = self.slot(conn) {
+            slot.activity = Activity::Closing;
+        }
+        self.flush(io, conn);
+        io.close_after_flush(conn);
+    }
+
+    /// Whether this client may connect at all; else it has been told why not.
+    fn admit(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) -> bool {
+        let shared = &self.host.shared;
+        let max = shared.knobs.clients_max.load(Ordering::Relaxed);
+        let refusal = if shared.open_clients() >= max {
+            shared.workers[self.number].rejected.add(1);
+            "-ERR max number of clients reached\r\n"
+        } else if shared.knobs.protected.load(Ordering::Relaxed)
+            && !shared.engine.password_required.load(Ordering::Relaxed)
+            && !is_local(peer)
+        {
+            shared.workers[self.number].rejected.add(1);
+            PROTECTED
+        } else {
+            return true;
+        };
+        let mut rope = Rope::with_buffer(io.buffer());
+        rope.tail().extend_from_slice(refusal.as_bytes());
+        io.send(conn, &mut rope);
+        io.close_after_flush(conn);
+        false
+    }
+
+    /// Removes keys whose time has come; until when (wall clock) nothing of the sort is needed.
+    fn look_after_deadlines(&mut self) -> Option<u64> {
+        let due = self.engine.store.next_due(self.number)?;
+        let next_pass = self.last_expire_ms + EXPIRE_PERIOD_MS;
+        if due > self.now_ms || (next_pass > self.now_ms && due != 0) {
+            return Some(due.max(next_pass));
+        }
+        match self.engine.store.expire_some(&mut self.state.local, self.now_ms, EXPIRE_WORK_PER_TURN) {
+            ExpireProgress::More => Some(self.now_ms),
+            ExpireProgress::Until(due) => {
+                self.last_expire_ms = self.now_ms;
+                due.map(|due| due.max(self.now_ms + EXPIRE_PERIOD_MS))
+            }
+        }
+    }
+
+    fn close_idle(&mut self, io: &mut Io<'_>) {
+        let timeout_ms = u64::from(self.host.shared.knobs.timeout_s.load(Ordering::Relaxed)) * 1_000;
+        self.idle_check_set = timeout_ms > 0;
+        if timeout_ms == 0 {
+            return;
+        }
+        let now = io.now_ms();
+        for slot in self.slots.iter().flatten().filter(|s| s.is_idle()) {
+            if now.saturating_sub(slot.active_ms) > timeout_ms {
+                io.close(slot.conn);
+            }
+        }
+        io.set_timer(now + IDLE_CHECK_MS, IDLE_CHECK);
+    }
+}
+
+impl Handler for Worker {
+    fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
+        self.begin(io);
+        let admitted = self.admit(io, conn, peer);
+        let shared = &self.host.shared;
+        let counters = &shared.workers[self.number];
+        counters.open.fetch_add(1, Ordering::Relaxed);
+        let keepalive_s = shared.knobs.keepalive_s.load(Ordering::Relaxed);
+        if !peer.unix {
+            io.set_keepalive(conn, (keepalive_s > 0).then(|| Duration::from_secs(u64::from(keepalive_s))));
+        }
+        let mut session = Session::new(shared.next_client_id(), !self.engine.password_required.load(Ordering::Relaxed));
+        session.peer = ClientPeer {
+            remote: peer.remote,
+            local: peer.local,
+            unix: peer.unix,
+            descriptor: peer.descriptor,
+            opened_ms: self.now_ms,
+        };
+        if admitted {
+            counters.accepted.add(1);
+        }
+        if self.slots.len() <= conn.index() {
+            self.slots.resize_with(conn.index() + 1, || None);
+        }
+        self.slots[conn.index()] = Some(Box::new(Slot {
+            conn,
+            session: Some(Box::new(session)),
+            parser: RequestParser::new(),
+            waiter: Waiter::new(Arc::clone(&self.ready), token_of(conn)),
+            out: Rope::new(),
+            activity: if admitted { Activity::Idle } else { Activity::Closing },
+            active_ms: io.now_ms(),
+        }));
+        if !self.idle_check_set {
+            self.close_idle(io);
+        }
+    }
+
+    fn inputs(&mut self, io: &mut Io<'_>, inputs: &mut [Input]) {
+        self.begin(io);
+        let counters = &self.host.shared.workers[self.number];
+        counters.batches.add(1);
+        counters.input_bytes.add(inputs.iter().map(|i| i.bytes().len() as u64).sum());
+        self.run_batch(io, inputs);
+    }
+
+    fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, _why: CloseReason) {
+        self.begin(io);
+        let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::take) else { return };
+        self.host.shared.workers[self.number].open.fetch_sub(1, Ordering::Relaxed);
+        let waits = matches!(slot.activity, Activity::Parked { .. } | Activity::Stepping { parked: true, .. });
+        if waits {
+            self.engine.store.abandon_stripes(&slot.waiter);
+        }
+        if let Some(session) = slot.session {
+            self.forget(session);
+        }
+    }
+
+    fn timer(&mut self, io: &mut Io<'_>, token: u64) {
+        self.begin(io);
+        debug_assert_eq!(token, IDLE_CHECK);
+        self.close_idle(io);
+    }
+
+    fn woken(&mut self, io: &mut Io<'_>) {
+        self.begin(io);
+        self.run_ready(io);
+        self.run_finished(io);
+        if !self.idle_check_set {
+            self.close_idle(io);
+        }
+    }
+
+    fn accept_paused(&mut self, _io: &mut Io<'_>, _listener: usize, error: &std::io::Error) {
+        tracing::warn!("Accepting client connections pauses: {error}. Raise the limit of open files, or lower maxclients.");
+    }
+
+    fn turn_end(&mut self, io: &mut Io<'_>) -> Option<u64> {
+        self.begin(io);
+        self.run_ready(io);
+        let more_steps = self.run_steps(io);
+        let retry = self.run_unwatch();
+        let due_ms = self.look_after_deadlines();
+        self.awake = false;
+        self.state.local.batch_boundary(&self.engine.store.epochs);
+        let now_mono_ms = io.now_ms();
+        let mut until = due_ms.map(|due| now_mono_ms + due.saturating_sub(self.now_ms));
+        if retry {
+            until = Some(until.unwrap_or(u64::MAX).min(now_mono_ms + RETRY_MS));
+        }
+        if more_steps || until.is_some_and(|until| until <= now_mono_ms) {
+            return Some(now_mono_ms);
+        }
+        // From here on a deadline or a hand-over that concerns this worker wakes it.
+        let sleep_until_ms = due_ms.unwrap_or(u64::MAX);
+        if !self.engine.store.sleep_until(self.number, sleep_until_ms) || !self.ready.prepare_sleep() {
+            return Some(now_mono_ms);
+        }
+        self.engine.store.epochs.offline(self.number);
+        until
+    }
+}
+
+/// Whether the peer is on this machine.
+fn is_local(peer: &Peer) -> bool {
+    peer.unix
+        || peer.remote.is_some_and(|address| match address.ip() {
+            IpAddr::V4(ip) => ip.is_loopback(),
+            IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+        })
+}
+
+const PROTECTED: &str = "-DENIED Dunlin is running in protected mode because protected mode is enabled and no password is \
+set for the default user. In this mode connections are only accepted from the loopback interface. To accept others: \
+set a password (requirepass), or bind to chosen addresses and turn protected-mode off, in the configuration file or by \
+CONFIG SET from this machine.\r\n";

@@ -1,0 +1,47 @@
+//! One connection of a worker: its session, its half-parsed request, its output of this turn, and what it waits for.
+
+use std::sync::Arc;
+
+use dunlin_engine::{Continuation, OwnedArgs, Session};
+use dunlin_reactor::ConnId;
+use dunlin_resp::RequestParser;
+use dunlin_store::stripes::Waiter;
+use dunlin_structures::Rope;
+
+/// What a connection is doing.
+pub(super) enum Activity {
+    /// Ready for its next command.
+    Idle,
+    /// A command waits for a stripe.
+    Parked { id: usize, args: OwnedArgs },
+    /// A command goes on in steps. `parked`: its next step waits for a stripe.
+    Stepping { continuation: Box<dyn Continuation>, parked: bool },
+    /// A command runs on the auxiliary thread, which has the session.
+    Away,
+    /// Closing: nothing more is executed.
+    Closing,
+}
+
+/// See the module's text.
+pub(super) struct Slot {
+    pub(super) conn: ConnId,
+    /// `None` while it is away.
+    pub(super) session: Option<Box<Session>>,
+    pub(super) parser: RequestParser,
+    pub(super) waiter: Arc<Waiter>,
+    pub(super) out: Rope,
+    pub(super) activity: Activity,
+    /// Monotonic time of the last input, for `timeout`.
+    pub(super) active_ms: u64,
+}
+
+impl Slot {
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.activity, Activity::Idle)
+    }
+}
+
+/// The token by which ready lists and the auxiliary thread name a connection.
+pub(super) fn token_of(conn: ConnId) -> u64 {
+    (u64::from(conn.generation()) << 32) | conn.index() as u64
+}

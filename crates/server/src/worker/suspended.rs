@@ -1,0 +1,221 @@
+//! Sessions that wait: for a stripe, for their next step, or for the auxiliary thread.
+//!
+//! Invariant: a suspended connection's input is paused, its session executes nothing else, and it owns its arguments.
+
+use dunlin_engine::dispatch::Stepped;
+use dunlin_engine::{Args, Call, Executed, Heavy, OwnedArgs, Session};
+use dunlin_reactor::{ConnId, Io};
+
+use super::Worker;
+use super::slot::{Activity, token_of};
+use crate::auxiliary::{Finished, Job};
+
+/// Steps of one session in a turn are stopped after this long, so that the other connections are served.
+const STEPS_TURN_US: u64 = 300;
+/// A session in steps whose client takes its output slower than this much stays where it is.
+const STEP_OUTPUT_BYTES_MAX: usize = 64 << 20;
+
+impl Worker {
+    /// Puts a session aside whose command was not done at once.
+    pub(super) fn suspend(&mut self, io: &mut Io<'_>, conn: ConnId, executed: Executed, args: Args<'_>) {
+        io.pause_input(conn);
+        let number = self.number;
+        let parked = matches!(executed, Executed::Parked { .. });
+        let Some(slot) = self.slot(conn) else { return };
+        match executed {
+            Executed::Done { .. } => unreachable!("a finished command suspends nobody"),
+            Executed::Parked { id } => slot.activity = Activity::Parked { id, args: args.to_owned() },
+            Executed::Continue(continuation) => {
+                slot.activity = Activity::Stepping { continuation, parked: false };
+                self.stepping.push_back(conn);
+            }
+            Executed::Heavy(heavy) => self.send_away(conn, heavy, args),
+        }
+        let counters = &self.host.shared.workers[number];
+        if parked {
+            counters.parked.add(1);
+        }
+    }
+
+    fn send_away(&mut self, conn: ConnId, heavy: Heavy, args: Args<'_>) {
+        let (worker, now_ms) = (self.number, self.now_ms);
+        let slot = self.slot(conn).expect("the connection executes a command");
+        slot.activity = Activity::Away;
+        let session = slot.session.take().expect("a session that executes is here");
+        let job = Job { worker, token: token_of(conn), session, args: args.to_owned(), heavy, now_ms };
+        self.auxiliary.submit(job);
+    }
+
+    /// Goes on with the sessions that were granted a stripe.
+    pub(super) fn run_ready(&mut self, io: &mut Io<'_>) {
+        while self.ready.drain(&mut self.tokens) > 0 {
+            let mut tokens = std::mem::take(&mut self.tokens);
+            for token in tokens.drain(..) {
+                self.resume(io, token);
+            }
+            self.tokens = tokens;
+        }
+    }
+
+    /// Takes back the sessions that the auxiliary thread is done with.
+    pub(super) fn run_finished(&mut self, io: &mut Io<'_>) {
+        for finished in self.auxiliary.take_finished(self.number) {
+            self.come_back(io, finished);
+        }
+    }
+
+    /// A parked session was granted its stripe.
+    fn resume(&mut self, io: &mut Io<'_>, token: u64) {
+        let index = (token & u64::from(u32::MAX)) as usize;
+        let Some(slot) = self.slots.get_mut(index).and_then(Option::as_deref_mut) else { return };
+        // A token of a connection that is gone: its waiter was abandoned, which gave the stripe back.
+        if token_of(slot.conn) != token {
+            return;
+        }
+        let conn = slot.conn;
+        match std::mem::replace(&mut slot.activity, Activity::Idle) {
+            Activity::Parked { id, args } => {
+                let Some(session) = slot.session.as_deref_mut() else { return };
+                if slot.out.tail().capacity() == 0 {
+                    *slot.out.tail() = io.buffer();
+                }
+                let call = Call {
+                    args: args.as_args(),
+                    id: None,
+                    first_hash: None,
+                    session,
+                    out: &mut slot.out,
+                    host: &mut self.host,
+                    worker: &mut self.state,
+                    waiter: &slot.waiter,
+                    now_ms: self.now_ms,
+                };
+                match self.engine.resume(call, id) {
+                    Executed::Done { .. } => self.finish(io, conn),
+                    other => self.suspend(io, conn, other, args.as_args()),
+                }
+            }
+            Activity::Stepping { continuation, .. } => {
+                slot.activity = Activity::Stepping { continuation, parked: false };
+                if self.step(io, conn, true) {
+                    self.stepping.push_back(conn);
+                }
+            }
+            other => slot.activity = other,
+        }
+    }
+
+    /// A command is done: sends its reply and lets the connection go on.
+    fn finish(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let Some(slot) = self.slot(conn) else { return };
+        slot.activity = Activity::Idle;
+        if slot.session.as_ref().is_some_and(|s| s.close_after_reply) {
+            self.close_after_reply(io, conn);
+            return;
+        }
+        self.flush(io, conn);
+        io.resume_input(conn);
+    }
+
+    /// Does one step of a session; whether it has more to do and can.
+    fn step(&mut self, io: &mut Io<'_>, conn: ConnId, resumed: bool) -> bool {
+        let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::as_deref_mut) else { return false };
+        if slot.conn != conn {
+            return false;
+        }
+        let Activity::Stepping { continuation, parked } = &mut slot.activity else { return false };
+        let Some(session) = slot.session.as_deref_mut() else { return false };
+        let none = OwnedArgs::default();
+        let call = Call {
+            args: none.as_args(),
+            id: None,
+            first_hash: None,
+            session,
+            out: &mut slot.out,
+            host: &mut self.host,
+            worker: &mut self.state,
+            waiter: &slot.waiter,
+            now_ms: self.now_ms,
+        };
+        match self.engine.step(call, &mut **continuation, resumed) {
+            Stepped::More => true,
+            Stepped::Parked => {
+                *parked = true;
+                false
+            }
+            Stepped::Done => {
+                self.finish(io, conn);
+                false
+            }
+        }
+    }
+
+    /// Steps the sessions that go on in steps, for a bounded time; whether any has more to do.
+    pub(super) fn run_steps(&mut self, io: &mut Io<'_>) -> bool {
+        if self.stepping.is_empty() {
+            return false;
+        }
+        let start_us = self.host.clock.monotonic_us();
+        let mut waiting_for_client = 0;
+        while let Some(conn) = self.stepping.pop_front() {
+            if io.output_len(conn) > STEP_OUTPUT_BYTES_MAX {
+                self.stepping.push_back(conn);
+                waiting_for_client += 1;
+                if waiting_for_client >= self.stepping.len() {
+                    break;
+                }
+            } else if self.step(io, conn, false) {
+                self.stepping.push_back(conn);
+            }
+            if self.host.clock.monotonic_us() - start_us > STEPS_TURN_US {
+                break;
+            }
+        }
+        self.read_wall_clock();
+        waiting_for_client < self.stepping.len()
+    }
+
+    fn come_back(&mut self, io: &mut Io<'_>, finished: Finished) {
+        let index = (finished.token & u64::from(u32::MAX)) as usize;
+        let Some(slot) = self.slots.get_mut(index).and_then(Option::as_deref_mut) else {
+            return self.forget(finished.session);
+        };
+        if token_of(slot.conn) != finished.token {
+            return self.forget(finished.session);
+        }
+        let conn = slot.conn;
+        slot.session = Some(finished.session);
+        slot.out.append(&mut { finished.out });
+        self.finish(io, conn);
+    }
+
+    /// Drops a session whose connection is gone; what it watches is unwatched as soon as its stripes are free.
+    pub(super) fn forget(&mut self, session: Box<Session>) {
+        if let Some(watches) = session.watches {
+            self.unwatch_later.extend(watches.keys.into_iter().map(|key| (key, watches.flag.clone())));
+        }
+    }
+
+    /// Unwatches for sessions that are gone; whether some stripe was busy.
+    pub(super) fn run_unwatch(&mut self) -> bool {
+        if self.unwatch_later.is_empty() {
+            return false;
+        }
+        let store = &self.engine.store;
+        self.unwatch_later.retain(|((db, key, hash), flag)| !store.unwatch_now(*db, key, *hash, flag));
+        !self.unwatch_later.is_empty()
+    }
+
+    /// Gives a reply's bytes to the reactor.
+    pub(super) fn flush(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let number = self.number;
+        let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::as_deref_mut) else { return };
+        if slot.conn == conn && !slot.out.is_empty() {
+            self.host.shared.workers[number].output_bytes.add(slot.out.len() as u64);
+            io.send(conn, &mut slot.out);
+        } else if slot.out.tail().capacity() > 0 {
+            // Lent for a reply that was not written: idle connections own no buffer.
+            io.recycle(std::mem::take(&mut slot.out).take_tail());
+        }
+    }
+}
