@@ -18,7 +18,7 @@ use crate::conn::Peer;
 use crate::waker::Wake;
 
 pub mod epoll;
-
+pub mod memory;
 
 /// Names the subject of an event: a connection (slot and generation), a listener, a watched descriptor or the waker.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
