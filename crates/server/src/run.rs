@@ -20,10 +20,8 @@ use crate::config::{BindHost, Config, Loaded};
 use crate::host::ServerHost;
 use crate::logging::{self, startup};
 use crate::shared::{Memory, Shared};
-use crate::worker::Worker;
+use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
 
-/// Unsent output above which a client's input is not read.
-const OUTPUT_SOFT_BYTES: usize = 1 << 20;
 /// What a client may send ahead of what its limit lets it keep unparsed.
 const INPUT_SLACK_BYTES: usize = 64 << 10;
 

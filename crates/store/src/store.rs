@@ -315,14 +315,17 @@ impl Store {
         (due != NEVER && self.active_expire.load(Ordering::Relaxed)).then_some(due)
     }
 
-    /// Tells that `worker` is about to sleep until `until_ms`; false when an earlier deadline came meanwhile and it
-    /// must not. Call with 0 after waking.
-    pub fn sleep_until(&self, worker: usize, until_ms: u64) -> bool {
+    /// Tells that `worker` is about to sleep until `until_ms`, having seen deadlines from `seen_ms` on (both `u64::MAX`
+    /// for never); false when an earlier deadline came meanwhile and it must not.
+    pub fn sleep_until(&self, worker: usize, until_ms: u64, seen_ms: u64) -> bool {
         let owner = &self.owners[worker];
         owner.sleeps_until_ms.store(until_ms, Ordering::SeqCst);
-        until_ms == 0
-            || !self.active_expire.load(Ordering::Relaxed)
-            || owner.due_ms.load(Ordering::SeqCst) >= until_ms
+        !self.active_expire.load(Ordering::Relaxed) || owner.due_ms.load(Ordering::SeqCst) >= until_ms.min(seen_ms)
+    }
+
+    /// Tells that `worker` is awake: setting a deadline need not wake it.
+    pub fn awake(&self, worker: usize) {
+        self.owners[worker].sleeps_until_ms.store(0, Ordering::Relaxed);
     }
 
     /// Removes expired keys from the stripes that `local`'s worker owns, at most `work` wheel nodes' worth.
@@ -351,7 +354,11 @@ impl Store {
                         more |= self.expire_stripe(local, &mut held, stripe, now_ms, &mut work);
                         self.stripes.release(held);
                     }
-                    None => more = true,
+                    // Its holder may be at it for long: no point in asking again at once.
+                    None => {
+                        earliest = earliest.min(now_ms + 1);
+                        continue;
+                    }
                 }
             }
             earliest = earliest.min(self.stripe_due_ms[stripe].load(Ordering::Relaxed));

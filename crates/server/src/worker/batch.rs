@@ -6,11 +6,11 @@
 //! Invariant: what was executed is consumed, what was not is shown again.
 
 use dunlin_engine::{Args, Call, Executed, Flags, OwnedArgs};
-use dunlin_reactor::{Input, Io};
+use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
 
-use super::Worker;
-use super::slot::Activity;
+use super::slot::{Activity, Slot};
+use super::{OUTPUT_SOFT_BYTES, Worker};
 use super::timing::Timing;
 
 /// Commands looked ahead together: their cache lines (three each) fit the first-level cache.
@@ -261,10 +261,14 @@ impl Worker {
                 let closing = session.close_after_reply;
                 let fast = id.is_some_and(|id| self.engine.table.at(id).flags.has(Flags::FAST));
                 timing.after(self, id, fast);
+                let full = slot_output_is_full(&self.slots, conn);
                 if closing {
                     self.close_after_reply(io, conn);
+                } else if full {
+                    // `drained` shows the rest again.
+                    io.pause_input(conn);
                 }
-                closing
+                closing || full
             }
             other => {
                 timing.after(self, None, false);
@@ -273,4 +277,9 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether this turn's output is so long that further commands of the connection wait until it was taken.
+fn slot_output_is_full(slots: &[Option<Box<Slot>>], conn: ConnId) -> bool {
+    slots[conn.index()].as_deref().is_some_and(|slot| slot.out.len() > OUTPUT_SOFT_BYTES)
 }

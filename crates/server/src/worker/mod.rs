@@ -35,6 +35,8 @@ const EXPIRE_PERIOD_MS: u64 = 5;
 const IDLE_CHECK_MS: u64 = 1_000;
 /// When something that a busy stripe delayed is tried again.
 const RETRY_MS: u64 = 1;
+/// Unsent output of a client at which its further commands wait.
+pub(crate) const OUTPUT_SOFT_BYTES: usize = 1 << 20;
 /// Token of the reactor timer that checks idle clients.
 const IDLE_CHECK: u64 = 1;
 
@@ -96,9 +98,14 @@ impl Worker {
         }
         self.awake = true;
         self.engine.store.epochs.online(self.number);
-        self.engine.store.sleep_until(self.number, 0);
+        self.engine.store.awake(self.number);
         self.now_mono_ms = io.now_ms();
-        self.query_bytes_max = self.host.shared.knobs.query_bytes_max.load(Ordering::Relaxed);
+        let knobs = &self.host.shared.knobs;
+        self.query_bytes_max = knobs.query_bytes_max.load(Ordering::Relaxed);
+        io.limits().output_hard_bytes = match knobs.output_hard_bytes.load(Ordering::Relaxed) {
+            0 => usize::MAX,
+            bytes => bytes,
+        };
         self.read_wall_clock();
         self.run_ready(io);
     }
@@ -248,6 +255,14 @@ impl Handler for Worker {
         }
     }
 
+    fn drained(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        self.begin(io);
+        // It was paused with commands left, for the sake of the output; a suspended session goes on by itself.
+        if self.slot(conn).is_some_and(|slot| slot.is_idle()) {
+            io.resume_input(conn);
+        }
+    }
+
     fn timer(&mut self, io: &mut Io<'_>, token: u64) {
         self.begin(io);
         debug_assert_eq!(token, IDLE_CHECK);
@@ -272,11 +287,12 @@ impl Handler for Worker {
         self.run_ready(io);
         let more_steps = self.run_steps(io);
         let retry = self.run_unwatch();
-        let due_ms = self.look_after_deadlines();
+        let pass_ms = self.look_after_deadlines();
+        let seen_ms = self.engine.store.next_due(self.number).unwrap_or(u64::MAX);
         self.awake = false;
         self.state.local.batch_boundary(&self.engine.store.epochs);
         let now_mono_ms = io.now_ms();
-        let mut until = due_ms.map(|due| now_mono_ms + due.saturating_sub(self.now_ms));
+        let mut until = pass_ms.map(|pass| now_mono_ms + pass.saturating_sub(self.now_ms));
         if retry {
             until = Some(until.unwrap_or(u64::MAX).min(now_mono_ms + RETRY_MS));
         }
@@ -284,8 +300,8 @@ impl Handler for Worker {
             return Some(now_mono_ms);
         }
         // From here on a deadline or a hand-over that concerns this worker wakes it.
-        let sleep_until_ms = due_ms.unwrap_or(u64::MAX);
-        if !self.engine.store.sleep_until(self.number, sleep_until_ms) || !self.ready.prepare_sleep() {
+        let sleep_until_ms = pass_ms.unwrap_or(u64::MAX);
+        if !self.engine.store.sleep_until(self.number, sleep_until_ms, seen_ms) || !self.ready.prepare_sleep() {
             return Some(now_mono_ms);
         }
         self.engine.store.epochs.offline(self.number);
