@@ -1,5 +1,10 @@
 //! Numbers as arguments and replies: Redis's rules of what parses and how it prints.
 
+mod big;
+mod long_double;
+
+pub use long_double::LongDouble;
+
 /// Parses a decimal integer in canonical form (no `+`, no leading zeros, no blanks), as Redis demands of arguments.
 #[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {

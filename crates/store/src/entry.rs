@@ -136,7 +136,7 @@ impl StrRef<'_> {
 
     /// The text as one vector. O(length).
     pub fn to_vec(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.len());
         self.for_each(|piece| out.extend_from_slice(piece));
         out
     }
@@ -158,8 +158,16 @@ impl<'a> NewString<'a> {
     pub fn new(text: &'a [u8]) -> Self {
         match parse_canonical_int(text) {
             Some(n) => NewString::Int(n),
-            None if text.len() <= EMBSTR_BYTES_MAX => NewString::Embstr(text),
-            None => NewString::Raw(text),
+            None => NewString::text(text),
+        }
+    }
+
+    /// Never an integer: `embstr` up to 44 bytes, `raw` above.
+    pub fn text(text: &'a [u8]) -> Self {
+        if text.len() <= EMBSTR_BYTES_MAX {
+            NewString::Embstr(text)
+        } else {
+            NewString::Raw(text)
         }
     }
 }
@@ -223,7 +231,11 @@ impl Shape {
         self.key_len > 255 || self.value_len > 255
     }
     fn lead(self) -> usize {
-        let lens = if self.wide() { WIDE_HEADER_BYTES } else { NARROW_HEADER_BYTES };
+        let lens = if self.wide() {
+            WIDE_HEADER_BYTES
+        } else {
+            NARROW_HEADER_BYTES
+        };
         lens + if self.deadline { TIMER_BYTES } else { 0 }
     }
     fn content(self) -> usize {
@@ -248,7 +260,10 @@ impl Entry {
 
     /// Writes flags, kind, clock and lengths.
     fn write_header(&mut self, kind: Kind, clock: u32, shape: Shape) {
-        assert!(shape.key_len <= u32::MAX as usize, "keys are limited by proto-max-bulk-len");
+        assert!(
+            shape.key_len <= u32::MAX as usize,
+            "keys are limited by proto-max-bulk-len"
+        );
         let mut flags = kind as u8;
         if shape.deadline {
             flags |= DEADLINE;
@@ -263,7 +278,9 @@ impl Entry {
             p.cast::<u32>().write_unaligned(word);
             if shape.wide() {
                 p.add(4).cast::<u32>().write_unaligned(shape.key_len as u32);
-                p.add(8).cast::<u32>().write_unaligned(shape.value_len as u32);
+                p.add(8)
+                    .cast::<u32>()
+                    .write_unaligned(shape.value_len as u32);
             } else {
                 p.add(4).write(shape.key_len as u8);
                 p.add(5).write(shape.value_len as u8);
@@ -287,12 +304,19 @@ impl Entry {
         // SAFETY: the lengths stand where `write_header` put them for this WIDE flag.
         let (key_len, value_len) = unsafe {
             if flags & WIDE != 0 {
-                (p.add(4).cast::<u32>().read_unaligned() as usize, p.add(8).cast::<u32>().read_unaligned() as usize)
+                (
+                    p.add(4).cast::<u32>().read_unaligned() as usize,
+                    p.add(8).cast::<u32>().read_unaligned() as usize,
+                )
             } else {
                 (p.add(4).read() as usize, p.add(5).read() as usize)
             }
         };
-        Shape { key_len, value_len, deadline: flags & DEADLINE != 0 }
+        Shape {
+            key_len,
+            value_len,
+            deadline: flags & DEADLINE != 0,
+        }
     }
 
     /// A new entry without deadline.
@@ -302,8 +326,18 @@ impl Entry {
         Entry::assemble(key, kind, bytes, clock, None)
     }
 
-    fn assemble(key: &[u8], kind: Kind, value: &[u8], clock: u32, timer: Option<(u32, u64)>) -> Entry {
-        let shape = Shape { key_len: key.len(), value_len: value.len(), deadline: timer.is_some() };
+    fn assemble(
+        key: &[u8],
+        kind: Kind,
+        value: &[u8],
+        clock: u32,
+        timer: Option<(u32, u64)>,
+    ) -> Entry {
+        let shape = Shape {
+            key_len: key.len(),
+            value_len: value.len(),
+            deadline: timer.is_some(),
+        };
         let mut entry = Entry(Entry::allocate(shape));
         entry.write_header(kind, clock, shape);
         if let Some((index, deadline)) = timer {
@@ -313,7 +347,8 @@ impl Entry {
         unsafe {
             let body = entry.0.as_ptr().add(shape.lead());
             body.copy_from_nonoverlapping(key.as_ptr(), key.len());
-            body.add(key.len()).copy_from_nonoverlapping(value.as_ptr(), value.len());
+            body.add(key.len())
+                .copy_from_nonoverlapping(value.as_ptr(), value.len());
         }
         entry
     }
@@ -333,17 +368,29 @@ impl Entry {
     fn value_bytes(&self) -> &[u8] {
         let shape = self.shape();
         // SAFETY: value_len bytes stand behind lead and key.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(shape.lead() + shape.key_len), shape.value_len) }
+        unsafe {
+            std::slice::from_raw_parts(
+                self.0.as_ptr().add(shape.lead() + shape.key_len),
+                shape.value_len,
+            )
+        }
     }
 
     fn value_bytes_mut(&mut self) -> &mut [u8] {
         let shape = self.shape();
         // SAFETY: as in `value_bytes`; `&mut self` makes the access exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(shape.lead() + shape.key_len), shape.value_len) }
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                self.0.as_ptr().add(shape.lead() + shape.key_len),
+                shape.value_len,
+            )
+        }
     }
 
     fn word(&self) -> [u8; 8] {
-        self.value_bytes().try_into().expect("values behind a pointer and integers take 8 bytes")
+        self.value_bytes()
+            .try_into()
+            .expect("values behind a pointer and integers take 8 bytes")
     }
 
     fn chunked_ptr(&self) -> *const Chunked {
@@ -358,6 +405,16 @@ impl Entry {
             Arc::increment_strong_count(raw);
             Arc::from_raw(raw)
         }
+    }
+
+    /// Takes the entry's reference out. Eight meaningless raw bytes are left as the value, so that neither a drop nor a
+    /// change of the entry releases the reference again.
+    fn take_chunked(&mut self) -> Arc<Chunked> {
+        let raw = self.chunked_ptr();
+        let (clock, shape) = (self.clock(), self.shape());
+        self.write_header(Kind::Raw, clock, shape);
+        // SAFETY: the pointer came from Arc::into_raw, and the entry has just forgotten it.
+        unsafe { Arc::from_raw(raw) }
     }
 
     /// The value as a string; `None` when it is of another type. O(1).
@@ -379,7 +436,11 @@ impl Entry {
         let at = shape.lead() - 6;
         let mut bytes = [0u8; 8];
         // SAFETY: an entry with DEADLINE has six deadline bytes at the end of its lead.
-        unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.0.as_ptr().add(at), 6) };
+        unsafe {
+            bytes
+                .as_mut_ptr()
+                .copy_from_nonoverlapping(self.0.as_ptr().add(at), 6)
+        };
         Some(u64::from_le_bytes(bytes))
     }
 
@@ -390,13 +451,22 @@ impl Entry {
             return NO_TIMER;
         }
         // SAFETY: an entry with DEADLINE has the index in the ten last bytes of its lead.
-        unsafe { self.0.as_ptr().add(shape.lead() - TIMER_BYTES).cast::<u32>().read_unaligned() }
+        unsafe {
+            self.0
+                .as_ptr()
+                .add(shape.lead() - TIMER_BYTES)
+                .cast::<u32>()
+                .read_unaligned()
+        }
     }
 
     /// Overwrites wheel index and deadline of an entry that has room for them.
     pub fn write_timer(&mut self, index: u32, deadline_ms: u64) {
         let shape = self.shape();
-        assert!(shape.deadline, "an entry without deadline has no room for one");
+        assert!(
+            shape.deadline,
+            "an entry without deadline has no room for one"
+        );
         let deadline = deadline_ms.min(DEADLINE_MS_MAX).to_le_bytes();
         // SAFETY: an entry with DEADLINE has ten timer bytes at the end of its lead.
         unsafe {
@@ -449,8 +519,7 @@ impl Entry {
     /// Drops what the value owns outside the entry; the entry's value bytes are dead afterwards.
     fn release_outside(&mut self) {
         if self.kind() == Kind::Chunked {
-            // SAFETY: the pointer came from Arc::into_raw and is given up here, once.
-            drop(unsafe { Arc::from_raw(self.chunked_ptr()) });
+            drop(self.take_chunked());
         }
     }
 
@@ -465,7 +534,10 @@ impl Entry {
     /// `value` is in stored form and is not part of this entry.
     fn with_value(mut self, kind: Kind, value: &[u8]) -> Entry {
         let old = self.shape();
-        let new = Shape { value_len: value.len(), ..old };
+        let new = Shape {
+            value_len: value.len(),
+            ..old
+        };
         if old.class() == new.class() && old.wide() == new.wide() {
             self.release_outside();
             let clock = self.clock();
@@ -501,7 +573,13 @@ impl Entry {
 
     fn rebuilt(mut self, key: Option<&[u8]>, timer: Option<(u32, u64)>) -> Entry {
         let kind = self.kind();
-        let fresh = Entry::assemble(key.unwrap_or(self.key()), kind, self.value_bytes(), self.clock(), timer);
+        let fresh = Entry::assemble(
+            key.unwrap_or(self.key()),
+            kind,
+            self.value_bytes(),
+            self.clock(),
+            timer,
+        );
         // The outside value now belongs to `fresh`: this shell must not release it.
         let shape = self.shape();
         let clock = self.clock();
@@ -529,13 +607,9 @@ impl Entry {
         let end = offset + bytes.len();
         match self.kind() {
             Kind::Chunked => {
-                // SAFETY: the pointer came from Arc::into_raw; the old word is dead until the new one is written, and
-                // nothing between can unwind (a panic aborts).
-                let mut chunked = unsafe { Arc::from_raw(self.chunked_ptr()) };
+                let mut chunked = self.take_chunked();
                 Arc::make_mut(&mut chunked).write(offset, bytes);
-                let word = Arc::into_raw(chunked).expose_provenance().to_ne_bytes();
-                self.value_bytes_mut().copy_from_slice(&word);
-                self
+                self.with_chunked(chunked)
             }
             Kind::Int => {
                 let text = self.as_string().expect("an integer is a string").to_vec();
@@ -569,7 +643,9 @@ impl Entry {
             unsafe {
                 let value = self.0.as_ptr().add(old.lead() + old.key_len);
                 if value_len > old.value_len {
-                    value.add(old.value_len).write_bytes(0, value_len - old.value_len);
+                    value
+                        .add(old.value_len)
+                        .write_bytes(0, value_len - old.value_len);
                 }
             }
             self.write_header(Kind::Raw, clock, new);
@@ -601,7 +677,11 @@ impl Entry {
             Some(StrRef::Chunked(_)) => ValueImage::Chunked(self.chunked_arc()),
             None => unreachable!("every kind of this build is a string"),
         };
-        Image { value, deadline: self.deadline(), clock: self.clock() }
+        Image {
+            value,
+            deadline: self.deadline(),
+            clock: self.clock(),
+        }
     }
 }
 
@@ -658,7 +738,9 @@ fn stored<'a>(value: NewString<'a>, scratch: &'a mut [u8; 8]) -> (Kind, &'a [u8]
         NewString::Embstr(b) => (Kind::Embstr, b),
         NewString::Raw(b) if b.len() <= INLINE_BYTES_MAX => (Kind::Raw, b),
         NewString::Raw(b) => {
-            *scratch = Arc::into_raw(Arc::new(Chunked::from_bytes(b))).expose_provenance().to_ne_bytes();
+            *scratch = Arc::into_raw(Arc::new(Chunked::from_bytes(b)))
+                .expose_provenance()
+                .to_ne_bytes();
             (Kind::Chunked, scratch)
         }
     }

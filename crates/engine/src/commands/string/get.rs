@@ -1,5 +1,7 @@
 //! GET key: the value of a string. <https://redis.io/commands/get>
 
+use dunlin_store::Key;
+
 use crate::command::{Argument, Categories, Command, Flags, KeySpec, Scope};
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
@@ -9,7 +11,9 @@ pub(super) const GET: Command = Command {
     full_name: "get",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),
-    categories: Categories::READ.and(Categories::STRING).and(Categories::FAST),
+    categories: Categories::READ
+        .and(Categories::STRING)
+        .and(Categories::FAST),
     keys: &[KeySpec::one(1, &["RO", "access"])],
     scope: Scope::Keys,
     group: "string",
@@ -23,9 +27,58 @@ pub(super) const GET: Command = Command {
 
 fn get(cx: &mut Ctx<'_>) -> Outcome {
     let key = cx.key(1);
-    match cx.keys.read(cx.session.db, &key) {
-        None => cx.reply.null(),
-        Some(entry) => cx.reply.string(entry.as_string().ok_or(ReplyError::WrongType)?),
-    }
+    reply_value(cx, &key)?;
     Ok(Flow::Done)
+}
+
+/// Answers with the string under `key`, or null; whether the key exists.
+#[inline]
+pub(super) fn reply_value(cx: &mut Ctx<'_>, key: &Key<'_>) -> Result<bool, ReplyError> {
+    match cx.keys.read(cx.session.db, key) {
+        None => {
+            cx.reply.null();
+            Ok(false)
+        }
+        Some(entry) => {
+            cx.reply
+                .string(entry.as_string().ok_or(ReplyError::WrongType)?);
+            Ok(true)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Console, check, resp3};
+
+    #[test]
+    fn returns_what_was_set() {
+        check(
+            "GET k; SET k v; GET k; SET k \"\"; GET k; SET k -9223372036854775808; GET k",
+            concat!("nil; OK; v; OK; ; OK; -9223372036854775808"),
+        );
+        check(
+            "GET",
+            "(error) ERR wrong number of arguments for 'get' command",
+        );
+    }
+
+    #[test]
+    fn null_has_its_own_type_in_resp3() {
+        let mut console = Console::default();
+        assert_eq!(console.call(1, &[b"GET", b"k"]), b"$-1\r\n");
+        resp3(&mut console);
+        assert_eq!(console.call(1, &[b"GET", b"k"]), b"_\r\n");
+    }
+
+    #[test]
+    fn long_strings_arrive_whole() {
+        let mut console = Console::default();
+        for len in [65_535, 65_536, 65_537, 200_000] {
+            let value: Vec<u8> = (0..len).map(|i| (i * 7 % 251) as u8).collect();
+            assert_eq!(console.call(1, &[b"SET", b"k", &value]), b"+OK\r\n");
+            let expected = [format!("${len}\r\n").as_bytes(), &value, b"\r\n"].concat();
+            assert_eq!(console.call(1, &[b"GET", b"k"]), expected);
+        }
+    }
 }

@@ -3,8 +3,10 @@
 use dunlin_store::log::Arg;
 use dunlin_store::{Event, Key, NewString, Ttl};
 
+use super::expire_option::ExpireOption;
+use super::get::reply_value;
 use crate::command::{ArgKind, Argument, Categories, Command, Flags, KeySpec, Scope};
-use crate::expiry::{Unit, positive_deadline};
+use crate::expiry::positive_deadline;
 use crate::{Args, Ctx, Flow, Outcome, ReplyError};
 
 /// SET.
@@ -13,8 +15,13 @@ pub(super) const SET: Command = Command {
     full_name: "set",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    categories: Categories::WRITE.and(Categories::STRING).and(Categories::SLOW),
-    keys: &[KeySpec::one(1, &["RW", "access", "update", "variable_flags"])],
+    categories: Categories::WRITE
+        .and(Categories::STRING)
+        .and(Categories::SLOW),
+    keys: &[KeySpec::one(
+        1,
+        &["RW", "access", "update", "variable_flags"],
+    )],
     scope: Scope::Keys,
     group: "string",
     since: "1.0.0",
@@ -23,7 +30,11 @@ pub(super) const SET: Command = Command {
     arguments: &[
         Argument::KEY,
         Argument::new("value", ArgKind::String),
-        Argument::one_of("condition", &[Argument::token("nx", "NX"), Argument::token("xx", "XX")]).optional(),
+        Argument::one_of(
+            "condition",
+            &[Argument::token("nx", "NX"), Argument::token("xx", "XX")],
+        )
+        .optional(),
         Argument::token("get", "GET").optional(),
         Argument::one_of(
             "expiration",
@@ -49,16 +60,21 @@ enum Condition {
     Present,
 }
 
-struct Options {
+struct Options<'a> {
     condition: Condition,
     get: bool,
-    ttl: Ttl,
+    keep_ttl: bool,
+    expire: ExpireOption<'a>,
 }
 
-impl Options {
-    fn parse(args: Args<'_>, now_ms: u64) -> Result<Options, ReplyError> {
-        let mut options = Options { condition: Condition::Always, get: false, ttl: Ttl::Clear };
-        let mut expiry = None;
+impl<'a> Options<'a> {
+    fn parse(args: Args<'a>) -> Result<Options<'a>, ReplyError> {
+        let mut options = Options {
+            condition: Condition::Always,
+            get: false,
+            keep_ttl: false,
+            expire: ExpireOption::default(),
+        };
         let mut i = 3;
         while i < args.len() {
             if args.is(i, "nx") && options.condition != Condition::Present {
@@ -67,22 +83,24 @@ impl Options {
                 options.condition = Condition::Present;
             } else if args.is(i, "get") {
                 options.get = true;
-            } else if args.is(i, "keepttl") && expiry.is_none() {
-                options.ttl = Ttl::Keep;
-            } else if let (Some(unit), Some(time), true, None) =
-                (Unit::from_option(&args[i]), args.get(i + 1), options.ttl == Ttl::Clear, expiry)
-            {
-                expiry = Some((unit, time));
+            } else if args.is(i, "keepttl") && options.expire.given.is_none() {
+                options.keep_ttl = true;
+            } else if !options.keep_ttl && options.expire.accept(args, i) {
                 i += 1;
             } else {
                 return Err(ReplyError::Syntax);
             }
             i += 1;
         }
-        if let Some((unit, time)) = expiry {
-            options.ttl = Ttl::At(positive_deadline(unit, time, now_ms, "set")?);
-        }
         Ok(options)
+    }
+
+    fn ttl(&self, now_ms: u64) -> Result<Ttl, ReplyError> {
+        Ok(match self.expire.given {
+            Some((unit, time)) => Ttl::At(positive_deadline(unit, time, now_ms, "set")?),
+            None if self.keep_ttl => Ttl::Keep,
+            None => Ttl::Clear,
+        })
     }
 }
 
@@ -94,21 +112,12 @@ fn set(cx: &mut Ctx<'_>) -> Outcome {
         cx.reply.ok();
         return Ok(Flow::Done);
     }
-    let options = Options::parse(cx.args, cx.keys.now_ms())?;
-    let db = cx.db();
+    let options = Options::parse(cx.args)?;
+    let ttl = options.ttl(cx.keys.now_ms())?;
     let exists = if options.get {
-        match cx.keys.read(db, &key) {
-            None => {
-                cx.reply.null();
-                false
-            }
-            Some(entry) => {
-                cx.reply.string(entry.as_string().ok_or(ReplyError::WrongType)?);
-                true
-            }
-        }
+        reply_value(cx, &key)?
     } else {
-        options.condition != Condition::Always && cx.keys.find(db, &key).is_some()
+        options.condition != Condition::Always && cx.find(1).is_some()
     };
     let wanted = match options.condition {
         Condition::Always => true,
@@ -116,7 +125,7 @@ fn set(cx: &mut Ctx<'_>) -> Outcome {
         Condition::Present => exists,
     };
     if wanted {
-        store(cx, &key, value, options.ttl);
+        store(cx, &key, value, ttl);
     }
     match (options.get, wanted) {
         (true, _) => {}
@@ -132,11 +141,148 @@ pub(super) fn store(cx: &mut Ctx<'_>, key: &Key<'_>, value: &[u8], ttl: Ttl) {
     cx.keys.put_string(db, key, NewString::new(value), ttl);
     let (set, name): (Event, Arg<'_>) = (Event::string("set"), "SET".into());
     match ttl {
-        Ttl::Clear => cx.keys.record(db, key.bytes, set, &[name, key.bytes.into(), value.into()]),
-        Ttl::Keep => cx.keys.record(db, key.bytes, set, &[name, key.bytes.into(), value.into(), "KEEPTTL".into()]),
+        Ttl::Clear => cx
+            .keys
+            .record(db, key.bytes, set, &[name, key.bytes.into(), value.into()]),
+        Ttl::Keep => cx.keys.record(
+            db,
+            key.bytes,
+            set,
+            &[name, key.bytes.into(), value.into(), "KEEPTTL".into()],
+        ),
         Ttl::At(at) => {
-            cx.keys.record(db, key.bytes, set, &[name, key.bytes.into(), value.into(), "PXAT".into(), at.into()]);
+            cx.keys.record(
+                db,
+                key.bytes,
+                set,
+                &[
+                    name,
+                    key.bytes.into(),
+                    value.into(),
+                    "PXAT".into(),
+                    at.into(),
+                ],
+            );
             cx.keys.notify(db, key.bytes, Event::generic("expire"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{START_MS, check};
+
+    #[test]
+    fn conditions() {
+        check(
+            "SET k a XX; GET k; SET k b NX; SET k c NX; GET k; SET k d xx; GET k",
+            "nil; nil; OK; nil; b; OK; d",
+        );
+        check("SET k a PX 5; +5ms; SET k b XX; SET k c NX", "OK; nil; OK");
+        check(
+            "SET k v; WATCH k; 2> SET k w NX; MULTI; GET k; EXEC",
+            "OK; OK; nil; OK; QUEUED; [v]",
+        );
+    }
+
+    #[test]
+    fn get_returns_what_was_there() {
+        check("SET k a GET; SET k b GET; GET k", "nil; a; b");
+        check(
+            "SET k a GET XX; GET k; SET k a; SET k b XX GET; GET k",
+            "nil; nil; OK; a; b",
+        );
+        check("SET k a NX GET; SET k b GET NX; GET k", "nil; a; a");
+        check("SET k 1; SET k 2 get get; GET k", "OK; 1; 2");
+        check(
+            "SET k 1 PX 5; SET k 2 GET PX 9; +8ms; SET k 3 KEEPTTL GET; +1ms; GET k",
+            "OK; 1; 2; nil",
+        );
+    }
+
+    #[test]
+    fn deadlines() {
+        check("SET k v EX 1; +999ms; GET k; +1ms; GET k", "OK; v; nil");
+        check(
+            "SET k v PX 10; SET k w KEEPTTL; +9ms; GET k; +1ms; GET k",
+            "OK; OK; w; nil",
+        );
+        check(
+            "SET k v PX 10; SET k w; +10ms; GET k; SET k x KEEPTTL; +1s; GET k",
+            "OK; OK; w; OK; x",
+        );
+        check(
+            &format!("SET k v PXAT {}; +2ms; GET k; +1ms; GET k", START_MS + 3),
+            "OK; v; nil",
+        );
+        check(
+            &format!(
+                "SET k v EXAT {}; +999ms; GET k; +1ms; GET k",
+                START_MS / 1000 + 1
+            ),
+            "OK; v; nil",
+        );
+        check("SET k v PXAT 1; GET k; KEYS *", "OK; nil; []");
+        check(
+            "SET k v XX GET EX 5; SET k v PX 5 NX GET; SET k w GET PX 6 XX; +6ms; GET k",
+            "nil; nil; v; nil",
+        );
+    }
+
+    #[test]
+    fn options_that_do_not_go_together() {
+        for options in [
+            "foo",
+            "EX",
+            "EX 1 PX 1",
+            "PX 1 EX 1",
+            "EXAT 1 PXAT 1",
+            "NX XX",
+            "XX NX",
+            "KEEPTTL EX 1",
+            "EX 1 KEEPTTL",
+            "10",
+            "EX 1 2",
+            "GET EX",
+            "PERSIST",
+            "NX GET PX",
+        ] {
+            check(
+                &format!("SET k v {options}; KEYS *"),
+                "(error) ERR syntax error; []",
+            );
+        }
+        check(
+            "SET k v NX nx KEEPTTL keepttl; SET k w EX 100 ex 1; +1s; GET k",
+            "OK; OK; nil",
+        );
+    }
+
+    #[test]
+    fn times_that_are_none() {
+        let error = "(error) ERR invalid expire time in 'set' command";
+        for time in [
+            "EX 0",
+            "EX -1",
+            "PX 0",
+            "EXAT -5",
+            "PXAT 0",
+            "EX 9223372036854775",
+            "EX 9223372036854776",
+            "PX 9223372036854775807",
+        ] {
+            check(
+                &format!("SET k v {time}; SET k v GET {time}; KEYS *"),
+                &format!("{error}; {error}; []"),
+            );
+        }
+        check(
+            "SET k v EX x; SET k v EX 1.5",
+            &["(error) ERR value is not an integer or out of range"; 2].join("; "),
+        );
+        check(
+            "SET k v EX 9223370336854; GET k; SET k v PX 9223372036854; GET k",
+            "OK; v; OK; v",
+        );
     }
 }
