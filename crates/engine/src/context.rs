@@ -101,7 +101,8 @@ impl<'a> Ctx<'a> {
 
     /// A database number from an argument.
     pub fn database(&self, arg: &[u8]) -> Result<u32, ReplyError> {
-        let n = crate::number::parse_i64(arg).ok_or(ReplyError::InvalidDatabase)?;
+        let n = crate::number::parse_i64(arg).ok_or(ReplyError::NotInteger)?;
+        let n = i32::try_from(n).map_err(|_| ReplyError::NotInt32)?;
         match u32::try_from(n) {
             Ok(db) if (db as usize) < self.engine.store.databases() => Ok(db),
             _ => Err(ReplyError::DatabaseOutOfRange),

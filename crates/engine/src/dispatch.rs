@@ -310,11 +310,15 @@ impl Engine {
             Err(error) => {
                 cx.reply.error(&error);
                 cx.stats.errors.add(1);
-                cx.stats.commands[id].failed.add(1);
-                Executed::Done { id: Some(id) }
+                // It has been counted as rejected.
+                let ran = !matches!(error, ReplyError::ExecRefused(_));
+                cx.stats.commands[id].failed.add(u64::from(ran));
+                Executed::Done { id: ran.then_some(id) }
             }
         };
-        cx.stats.commands[id].calls.add(1);
+        if !matches!(executed, Executed::Done { id: None }) {
+            cx.stats.commands[id].calls.add(1);
+        }
         cx.keys.commit();
         if let Some(held) = held {
             self.store.release_stripes(held);

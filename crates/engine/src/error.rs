@@ -44,12 +44,60 @@ pub enum ReplyError {
     /// A database number outside the configured ones.
     #[error("ERR DB index is out of range")]
     DatabaseOutOfRange,
-    /// A database argument that is no number.
-    #[error("ERR invalid DB index")]
-    InvalidDatabase,
+    /// A number outside 32 bits where a C `int` is meant.
+    #[error("ERR value is out of range, value must between -2147483648 and 2147483647")]
+    NotInt32,
+    /// SWAPDB whose first database is no number.
+    #[error("ERR invalid first DB index")]
+    InvalidFirstDatabase,
+    /// SWAPDB whose second database is no number.
+    #[error("ERR invalid second DB index")]
+    InvalidSecondDatabase,
     /// An expire time that is not positive or overflows, of the named command.
     #[error("ERR invalid expire time in '{0}' command")]
     InvalidExpire(&'static str),
+    /// NX of the EXPIRE family together with another condition.
+    #[error("ERR NX and XX, GT or LT options at the same time are not compatible")]
+    ExpireNxWithOthers,
+    /// GT and LT of the EXPIRE family together.
+    #[error("ERR GT and LT options at the same time are not compatible")]
+    ExpireGtWithLt,
+    /// An unknown option of the EXPIRE family.
+    #[error("ERR Unsupported option {0}")]
+    UnsupportedOption(String),
+    /// OBJECT FREQ while no access frequencies are kept.
+    #[error(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
+         between policies at runtime LRU and LFU data will take some time to adjust."
+    )]
+    NoFrequencies,
+    /// COMMAND GETKEYS of something that is no command.
+    #[error("ERR Invalid command specified")]
+    GetKeysUnknownCommand,
+    /// COMMAND GETKEYS of a command without keys.
+    #[error("ERR The command has no key arguments")]
+    GetKeysNoKeys,
+    /// COMMAND GETKEYS with a wrong number of arguments of that command.
+    #[error("ERR Invalid number of arguments specified for command")]
+    GetKeysWrongArity,
+    /// COMMAND GETKEYS with arguments that its key specs don't fit.
+    #[error("ERR Invalid arguments specified for command")]
+    GetKeysInvalidArguments,
+    /// A subcommand that exists, called in a way that it does not know: the subcommand and its container.
+    #[error("ERR unknown subcommand or wrong number of arguments for '{0}'. Try {1} HELP.")]
+    SubcommandSyntax(String, String),
+    /// FUNCTION LIST with another option.
+    #[error("ERR Unknown argument {0}")]
+    UnknownArgument(String),
+    /// FUNCTION LIST LIBRARYNAME without the name.
+    #[error("ERR library name argument was not given")]
+    LibraryNameMissing,
+    /// FUNCTION FLUSH with another mode.
+    #[error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")]
+    FunctionFlushMode,
+    /// SCRIPT FLUSH with another mode.
+    #[error("ERR SCRIPT FLUSH only support SYNC|ASYNC option")]
+    ScriptFlushMode,
     /// A wrong number of arguments; the name is the full one (`config|get`).
     #[error("ERR wrong number of arguments for '{0}' command")]
     WrongArity(&'static str),
@@ -62,6 +110,9 @@ pub enum ReplyError {
     /// EXEC of a transaction in which queueing failed.
     #[error("EXECABORT Transaction discarded because of previous errors.")]
     ExecAbort,
+    /// EXEC that was refused before it ran, with the refusal's text.
+    #[error("EXECABORT Transaction discarded because of: {0}")]
+    ExecRefused(String),
     /// MULTI in MULTI.
     #[error("ERR MULTI calls can not be nested")]
     NestedMulti,
@@ -113,6 +164,13 @@ impl ReplyError {
         }
         let name = shown(args.get(0).unwrap_or_default(), SHOWN_BYTES);
         ReplyError::err(format!("unknown command '{name}', with args beginning with: {rest}"))
+    }
+
+    /// A subcommand of these arguments with too many or unknown arguments of its own.
+    pub fn subcommand_syntax(args: crate::Args<'_>) -> ReplyError {
+        let shown = |i: usize| String::from_utf8_lossy(args.get(i).unwrap_or_default()).into_owned();
+        let subcommand = shown(1).chars().take(128).collect();
+        ReplyError::SubcommandSyntax(subcommand, shown(0).to_ascii_uppercase())
     }
 
     /// An unknown subcommand of a container command such as CONFIG.

@@ -63,7 +63,8 @@ impl Default for Console {
 impl Console {
     /// A console over this engine.
     pub fn new(engine: Arc<Engine>) -> Console {
-        let worker = engine.worker(0, 42);
+        let mut worker = engine.worker(0, 42);
+        worker.local.clock = (START_MS / 1000) as u32;
         let waiter = Waiter::new(ReadyList::new(NoOne), 0);
         Console { engine, worker, sessions: BTreeMap::new(), waiter, now_ms: START_MS }
     }

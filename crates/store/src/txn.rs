@@ -357,10 +357,7 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn record_args<'x>(&mut self, db: u32, key: &[u8], event: Event, args: impl ExactSizeIterator<Item = &'x [u8]>) {
         self.changed(db, key, event);
-        if self.store.log.is_active() {
-            self.local.record.begin(db, args.len());
-            args.for_each(|a| self.local.record.bulk(a));
-        }
+        self.effect(db, args);
     }
 
     /// Tells of a change whose effect another call records (the second key of RENAME).
@@ -368,6 +365,14 @@ impl<'a> Txn<'a> {
     pub fn changed(&mut self, db: u32, key: &[u8], event: Event) {
         self.counters().changes.add(1);
         self.tell(db, key, event);
+    }
+
+    /// Records an effect of a change that [`Txn::changed`] told of: where the effect's database is not the key's (COPY).
+    pub fn effect<'x>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'x [u8]>) {
+        if self.store.log.is_active() {
+            self.local.record.begin(db, args.len());
+            args.for_each(|a| self.local.record.bulk(a));
+        }
     }
 
     #[inline]
@@ -430,13 +435,13 @@ impl<'a> Txn<'a> {
             if self.local.undo.is_some() {
                 self.remember_shard(db, stripe);
             }
-            let now = self.stripe_now(stripe);
             let store = self.store;
             let data = store.stripes.with(held(&mut self.held), stripe);
             let Some(shard) = data.shards[db as usize].take() else { continue };
             if !data.watched.is_empty() {
+                // A watched key that lies there expired was alive when watched, since WATCH removes expired ones.
                 let hasher = store.hasher();
-                data.watched.touch_all(db, |key| is_alive(&shard, hasher.hash(key), key, now));
+                data.watched.touch_all(db, |key| shard.find(hasher.hash(key), key).is_some());
             }
             removed += shard.len() as u64;
             store.clear_head(db, stripe);
@@ -462,16 +467,16 @@ impl<'a> Txn<'a> {
             return;
         }
         for stripe in 0..self.store.stripe_count() {
-            let now = self.stripe_now(stripe);
+            self.expire_watched(stripe, [a, b]);
             let store = self.store;
             let data = store.stripes.with(held(&mut self.held), stripe);
             let hasher = store.hasher();
-            for (db, other) in [(a, b), (b, a)] {
+            for db in [a, b] {
                 // A key that exists in neither is not changed by the exchange.
                 data.watched.touch_all(db, |key| {
-                    [db, other].iter().any(|&d| {
+                    [a, b].iter().any(|&d| {
                         let shard = data.shards[d as usize].as_deref();
-                        shard.is_some_and(|s| is_alive(s, hasher.hash(key), key, now))
+                        shard.is_some_and(|s| s.find(hasher.hash(key), key).is_some())
                     })
                 });
             }
@@ -486,23 +491,44 @@ impl<'a> Txn<'a> {
         }
     }
 
+    /// Removes expired keys that are watched in one of these databases from all of them: what is left is alive, so that
+    /// changing places with an expired key is not mistaken for a change.
+    fn expire_watched(&mut self, stripe: usize, dbs: [u32; 2]) {
+        let watched = self.watch_table(stripe);
+        if watched.is_empty() {
+            return;
+        }
+        let keys: Vec<Box<[u8]>> = watched.keys().filter(|(db, _)| dbs.contains(db)).map(|(_, key)| key.into()).collect();
+        for bytes in &keys {
+            let key = self.key(bytes);
+            for db in dbs {
+                let _ = self.find(db, &key);
+            }
+        }
+    }
+
     /// Visits keys of one held stripe from `cursor` on, at least `min` of them if there are so many; returns where to
-    /// go on, 0 at the end. Expired keys are skipped (and left to the wheel).
+    /// go on, 0 at the end. Expired keys are not visited but removed.
     pub fn scan(&mut self, db: u32, stripe: usize, cursor: u64, min: usize, mut visit: impl FnMut(&Entry)) -> u64 {
         let now = self.stripe_now(stripe);
         let store = self.store;
         let Some(shard) = self.shard(db, stripe) else { return 0 };
         let hasher = store.hasher();
-        shard.dict().scan(
+        let mut expired: Vec<Box<[u8]>> = Vec::new();
+        let next = shard.dict().scan(
             cursor,
             min,
             |e| hasher.hash(e.key()),
-            |e| {
-                if e.deadline().is_none_or(|at| at > now) {
-                    visit(e);
-                }
+            |e| match e.deadline() {
+                Some(at) if at <= now => expired.push(e.key().into()),
+                _ => visit(e),
             },
-        )
+        );
+        for key in &expired {
+            let key = self.key(key);
+            let _ = self.find(db, &key);
+        }
+        next
     }
 
     /// A key of one held stripe, each equally likely; it may have expired.
@@ -593,8 +619,4 @@ impl<'a> Txn<'a> {
 #[inline]
 fn held<'x>(held: &'x mut Option<&mut Held>) -> &'x mut Held {
     held.as_deref_mut().expect("a command that locks nothing touches no key")
-}
-
-fn is_alive(shard: &Shard, hash: u64, key: &[u8], now_ms: u64) -> bool {
-    shard.find(hash, key).is_some_and(|slot| shard.entry(slot).deadline().is_none_or(|at| at > now_ms))
 }

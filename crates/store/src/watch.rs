@@ -69,6 +69,11 @@ impl WatchTable {
         }
     }
 
+    /// The watched keys and their databases.
+    pub fn keys(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.keys.keys().map(|(db, key)| (*db, &**key))
+    }
+
     /// Number of watched keys.
     pub fn len(&self) -> usize {
         self.keys.len()

@@ -13,13 +13,16 @@ pub(super) const DEL: Command = Command {
     full_name: "del",
     arity: -2,
     flags: Flags::WRITE,
-    categories: Categories::KEYSPACE.and(Categories::WRITE).and(Categories::SLOW),
+    categories: Categories::KEYSPACE
+        .and(Categories::WRITE)
+        .and(Categories::SLOW),
     keys: &[KeySpec::rest(1, 1, &["RM", "delete"])],
     scope: Scope::Keys,
     group: "generic",
     since: "1.0.0",
     complexity: "O(N) in the number of keys; values are freed in the background",
     summary: "Removes keys.",
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     arguments: &[Argument::KEY.multiple()],
     handler: del,
     ..Command::BASE
@@ -30,7 +33,9 @@ pub(super) const UNLINK: Command = Command {
     name: "unlink",
     full_name: "unlink",
     flags: Flags::WRITE.and(Flags::FAST),
-    categories: Categories::KEYSPACE.and(Categories::WRITE).and(Categories::FAST),
+    categories: Categories::KEYSPACE
+        .and(Categories::WRITE)
+        .and(Categories::FAST),
     since: "4.0.0",
     ..DEL
 };
@@ -42,10 +47,48 @@ fn del(cx: &mut Ctx<'_>) -> Outcome {
         let key = cx.key(i);
         if let Some(entry) = cx.keys.remove(db, &key) {
             cx.keys.discard(entry);
-            cx.keys.record(db, key.bytes, Event::generic("del"), &["DEL".into(), key.bytes.into()]);
+            cx.keys.record(
+                db,
+                key.bytes,
+                Event::generic("del"),
+                &["DEL".into(), key.bytes.into()],
+            );
             removed += 1;
         }
     }
     cx.reply.integer(removed);
     Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn removes_what_is_there() {
+        check(
+            "SET a 1; SET b 1; DEL a b c a; EXISTS a b; DEL a",
+            "OK; OK; 2; 0; 0",
+        );
+        check(
+            "SET a 1 PX 5; SET b 1; UNLINK a; +5ms; UNLINK a b; DBSIZE",
+            "OK; OK; 1; 1; 0",
+        );
+        check(
+            "SET a 1 PX 5; +5ms; DEL a; DEL",
+            "OK; 0; (error) ERR wrong number of arguments for 'del' command",
+        );
+    }
+
+    #[test]
+    fn a_removal_touches_watchers() {
+        check(
+            "SET a 1; WATCH a; DEL a; MULTI; PING; EXEC",
+            "OK; OK; 1; OK; QUEUED; nil",
+        );
+        check(
+            "WATCH a; DEL a; MULTI; PING; EXEC",
+            "OK; 0; OK; QUEUED; [PONG]",
+        );
+    }
 }

@@ -1,9 +1,51 @@
-//! Commands on keys whatever they hold.
+//! Commands on keys whatever they hold, and on whole databases.
 
+mod copy;
+mod dbsize;
 mod del;
+mod exists;
+mod expire;
+mod flush;
 mod keys;
+mod move_key;
+mod object;
+mod persist;
+mod randomkey;
+mod rename;
+mod scan;
+mod swapdb;
+mod touch;
+mod ttl;
+mod type_of;
 
 use crate::Command;
 
 /// Sorted by name.
-pub const TABLE: &[&Command] = &[&del::DEL, &keys::KEYS, &del::UNLINK];
+pub const TABLE: &[&Command] = &[
+    &copy::COPY,
+    &dbsize::DBSIZE,
+    &del::DEL,
+    &exists::EXISTS,
+    &expire::EXPIRE,
+    &expire::EXPIREAT,
+    &ttl::EXPIRETIME,
+    &flush::FLUSHALL,
+    &flush::FLUSHDB,
+    &keys::KEYS,
+    &move_key::MOVE,
+    &object::OBJECT,
+    &persist::PERSIST,
+    &expire::PEXPIRE,
+    &expire::PEXPIREAT,
+    &ttl::PEXPIRETIME,
+    &ttl::PTTL,
+    &randomkey::RANDOMKEY,
+    &rename::RENAME,
+    &rename::RENAMENX,
+    &scan::SCAN,
+    &swapdb::SWAPDB,
+    &touch::TOUCH,
+    &ttl::TTL,
+    &type_of::TYPE,
+    &del::UNLINK,
+];

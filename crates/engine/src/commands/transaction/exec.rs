@@ -13,7 +13,10 @@ pub(super) const EXEC: Command = Command {
     name: "exec",
     full_name: "exec",
     arity: 1,
-    flags: Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::SKIP_SLOWLOG),
+    flags: Flags::NOSCRIPT
+        .and(Flags::LOADING)
+        .and(Flags::STALE)
+        .and(Flags::SKIP_SLOWLOG),
     categories: Categories::SLOW.and(Categories::TRANSACTION),
     scope: Scope::Transaction,
     group: "transactions",
@@ -27,7 +30,13 @@ pub(super) const EXEC: Command = Command {
 
 fn weight(engine: &Engine, session: &Session, _args: Args<'_>) -> u64 {
     let queued = session.transaction.iter().flat_map(|t| &t.queue);
-    queued.map(|q| q.command.weight.map_or(1, |weight| weight(engine, session, q.args.as_args()))).sum()
+    queued
+        .map(|q| {
+            q.command
+                .weight
+                .map_or(1, |weight| weight(engine, session, q.args.as_args()))
+        })
+        .sum()
 }
 
 fn exec(cx: &mut Ctx<'_>) -> Outcome {
@@ -36,6 +45,13 @@ fn exec(cx: &mut Ctx<'_>) -> Outcome {
     };
     let changed = watched_keys_changed(cx);
     forget_watches(cx);
+    if let Some(refusal) = transaction.refused {
+        // The code goes when it is the general one: the text stands behind another.
+        let text = refusal.to_string();
+        return Err(ReplyError::ExecRefused(
+            text.strip_prefix("ERR ").unwrap_or(&text).to_owned(),
+        ));
+    }
     if transaction.aborted {
         return Err(ReplyError::ExecAbort);
     }
@@ -51,10 +67,18 @@ fn exec(cx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn watched_keys_changed(cx: &mut Ctx<'_>) -> bool {
-    let Some(watches) = &cx.session.watches else { return false };
+    let Some(watches) = &cx.session.watches else {
+        return false;
+    };
     for (db, key, hash) in &watches.keys {
         // Looking a key up removes it if it has expired, which raises the flag if it was alive when watched.
-        let _ = cx.keys.find(*db, &Key { bytes: key, hash: *hash });
+        let _ = cx.keys.find(
+            *db,
+            &Key {
+                bytes: key,
+                hash: *hash,
+            },
+        );
     }
     watches.flag.is_raised()
 }

@@ -7,6 +7,15 @@ mod watch;
 use crate::Command;
 
 /// Sorted by name.
-pub const TABLE: &[&Command] = &[&multi::DISCARD, &exec::EXEC, &multi::MULTI, &watch::UNWATCH, &watch::WATCH];
+pub const TABLE: &[&Command] = &[
+    &multi::DISCARD,
+    &exec::EXEC,
+    &multi::MULTI,
+    &watch::UNWATCH,
+    &watch::WATCH,
+];
 
 pub(crate) use watch::forget_watches;
+
+#[cfg(test)]
+mod tests;

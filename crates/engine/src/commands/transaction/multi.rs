@@ -4,7 +4,11 @@ use super::forget_watches;
 use crate::command::{Categories, Command, Flags, Scope};
 use crate::{Ctx, Flow, Outcome, ReplyError, Transaction};
 
-const FLAGS: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ALLOW_BUSY);
+const FLAGS: Flags = Flags::NOSCRIPT
+    .and(Flags::LOADING)
+    .and(Flags::STALE)
+    .and(Flags::FAST)
+    .and(Flags::ALLOW_BUSY);
 
 /// MULTI.
 pub(super) const MULTI: Command = Command {
@@ -24,7 +28,7 @@ pub(super) const MULTI: Command = Command {
 pub(super) const DISCARD: Command = Command {
     name: "discard",
     full_name: "discard",
-    scope: Scope::Transaction,
+    scope: Scope::Watched,
     since: "2.0.0",
     complexity: "O(N) in the number of queued commands and watched keys",
     summary: "Drops the queued commands and unwatches all keys.",

@@ -10,7 +10,11 @@ pub(super) const WATCH: Command = Command {
     name: "watch",
     full_name: "watch",
     arity: -2,
-    flags: Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST).and(Flags::ALLOW_BUSY),
+    flags: Flags::NOSCRIPT
+        .and(Flags::LOADING)
+        .and(Flags::STALE)
+        .and(Flags::FAST)
+        .and(Flags::ALLOW_BUSY),
     categories: Categories::FAST.and(Categories::TRANSACTION),
     keys: &[KeySpec::rest(1, 1, &["RO"])],
     scope: Scope::Keys,
@@ -29,7 +33,7 @@ pub(super) const UNWATCH: Command = Command {
     full_name: "unwatch",
     arity: 1,
     keys: &[],
-    scope: Scope::Transaction,
+    scope: Scope::Watched,
     summary: "Forgets all watched keys.",
     arguments: &[],
     handler: unwatch,
@@ -45,7 +49,11 @@ fn watch(cx: &mut Ctx<'_>) -> Outcome {
         let key = cx.key(i);
         let watches = cx.session.watches.get_or_insert_default();
         cx.keys.watch(db, &key, &watches.flag);
-        if !watches.keys.iter().any(|(d, k, _)| *d == db && **k == *key.bytes) {
+        if !watches
+            .keys
+            .iter()
+            .any(|(d, k, _)| *d == db && **k == *key.bytes)
+        {
             watches.keys.push((db, key.bytes.into(), key.hash));
         }
     }
@@ -61,8 +69,17 @@ fn unwatch(cx: &mut Ctx<'_>) -> Outcome {
 
 /// Unwatches everything; the stripes of the watched keys are held.
 pub(crate) fn forget_watches(cx: &mut Ctx<'_>) {
-    let Some(watches) = cx.session.watches.take() else { return };
+    let Some(watches) = cx.session.watches.take() else {
+        return;
+    };
     for (db, key, hash) in &watches.keys {
-        cx.keys.unwatch(*db, &Key { bytes: key, hash: *hash }, &watches.flag);
+        cx.keys.unwatch(
+            *db,
+            &Key {
+                bytes: key,
+                hash: *hash,
+            },
+            &watches.flag,
+        );
     }
 }
