@@ -1,13 +1,14 @@
 //! One cache line of a segment: a word of fingerprints and seven entries.
 //!
 //! ```text
-//! word      | meta: version 6, reach 2 | fingerprint 6 | ... | fingerprint 0 |    (a fingerprint of 0: empty slot)
+//! word      | meta 8 | fingerprint 6 | ... | fingerprint 0 |    (a fingerprint of 0: empty slot)
+//! meta      | version 3 | stashed 1 | away, odd 2 | away, even 2 |
 //! entries   7 x pointer with tag
 //! ```
 //!
-//! Reach says how far from here entries whose home is this bucket may lie: 0 here, 1 and 2 up to that many buckets further, 3
-//! in the dict's stash too. Most look-ups, misses included, therefore end at the home bucket. The six version bits are
-//! reserved for snapshots and are 0 for now.
+//! The away fields count the entries whose home is this bucket but that lie in their other bucket, separately for odd and even
+//! fingerprints; 3 means 3 or more. `stashed` says that some are in the dict's stash. Most look-ups, misses included,
+//! therefore end at the home bucket. The three version bits are reserved for snapshots and are 0 for now.
 //!
 //! **Invariant.** A fingerprint is non-zero exactly where the entry is non-null, as seen by the owner. Another thread may see
 //! any mixture of past and present, which is why it never follows an entry.
@@ -23,15 +24,15 @@ use super::handle::Tagged;
 /// Entries in a bucket.
 pub(super) const SLOTS: usize = 7;
 
-/// The reach of a home some of whose entries are in the stash.
-pub(super) const REACH_STASH: u8 = 3;
+/// What an away field says from this number up.
+const AWAY_MANY: u64 = 3;
 
 /// The lowest bit of each fingerprint byte.
 const ONES: u64 = 0x0001_0101_0101_0101;
 /// The highest bit of each fingerprint byte.
 const HIGHS: u64 = ONES << 7;
-const REACH_SHIFT: u32 = 56;
-const REACH_MASK: u64 = 3 << REACH_SHIFT;
+const AWAY_SHIFT: u32 = 56;
+const STASHED: u64 = 1 << 60;
 
 /// See the module.
 #[derive(Debug)]
@@ -66,15 +67,43 @@ impl Word {
         Slots(zero_bytes(self.0)).next()
     }
 
+    /// Whether an entry of this home with this fingerprint may lie in its other bucket.
     #[inline]
-    pub(super) fn reach(self) -> u8 {
-        ((self.0 & REACH_MASK) >> REACH_SHIFT) as u8
+    pub(super) fn may_be_away(self, fingerprint: u8) -> bool {
+        self.away(fingerprint) != 0
+    }
+
+    /// Whether the field of this fingerprint's class says so many.
+    pub(super) fn counts_away(self, fingerprint: u8, number: usize) -> bool {
+        self.away(fingerprint) == AWAY_MANY.min(number as u64)
+    }
+
+    #[inline]
+    fn away(self, fingerprint: u8) -> u64 {
+        self.0 >> away_shift(fingerprint) & AWAY_MANY
+    }
+
+    /// Whether entries of this home are in the stash.
+    #[inline]
+    pub(super) fn has_stashed(self) -> bool {
+        self.0 & STASHED != 0
     }
 
     #[inline]
     pub(super) fn fingerprint(self, slot: usize) -> u8 {
         (self.0 >> (8 * slot)) as u8
     }
+}
+
+/// Where the away field of a fingerprint's class begins.
+#[inline]
+fn away_shift(fingerprint: u8) -> u32 {
+    AWAY_SHIFT + 2 * u32::from(fingerprint & 1)
+}
+
+/// Whether two fingerprints are counted by the same away field.
+pub(super) fn same_class(a: u8, b: u8) -> bool {
+    (a ^ b) & 1 == 0
 }
 
 /// The highest bit of each of the seven low bytes that is 0. No carry passes from byte to byte, so that it is exact.
@@ -139,15 +168,34 @@ impl Bucket {
         (word.fingerprint(slot), entry)
     }
 
-    pub(super) fn set_reach(&self, reach: u8) {
-        let word = self.word().0 & !REACH_MASK | u64::from(reach) << REACH_SHIFT;
-        self.word.store(word, Ordering::Relaxed);
+    /// Counts one more entry of this home that lies in its other bucket.
+    #[inline]
+    pub(super) fn add_away(&self, fingerprint: u8) {
+        let word = self.word();
+        if word.away(fingerprint) < AWAY_MANY {
+            let more = word.0 + (1 << away_shift(fingerprint));
+            self.word.store(more, Ordering::Relaxed);
+        }
     }
 
-    pub(super) fn raise_reach(&self, reach: u8) {
-        if self.word().reach() < reach {
-            self.set_reach(reach);
-        }
+    /// Counts one entry less; `recount` is asked for the number left if the field does not know.
+    #[inline]
+    pub(super) fn drop_away(&self, fingerprint: u8, recount: impl FnOnce() -> usize) {
+        let word = self.word();
+        let away = word.away(fingerprint);
+        debug_assert!(away > 0);
+        let left = if away < AWAY_MANY {
+            away - 1
+        } else {
+            AWAY_MANY.min(recount() as u64)
+        };
+        let less = word.0 - ((away - left) << away_shift(fingerprint));
+        self.word.store(less, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_stashed(&self, is_stashed: bool) {
+        let word = self.word().0 & !STASHED | if is_stashed { STASHED } else { 0 };
+        self.word.store(word, Ordering::Relaxed);
     }
 
     /// Asks for the line.

@@ -10,8 +10,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::ptr::NonNull;
+
+use super::segment::BUCKETS_MAX;
 
 /// An owning, pointer-sized handle of an entry, such as a `Box`.
 ///
@@ -96,22 +99,74 @@ impl<P: Handle> fmt::Debug for Ref<'_, P> {
     }
 }
 
-/// Where an entry is in its dict: valid until the next insertion or removal. Eight bytes.
+/// Where an entry is in its dict: valid until the next insertion or removal. Eight bytes, as is an `Option` of it.
 ///
 /// Debug builds check that; a stale or foreign slot is never memory-unsafe, it names another entry or panics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// Index in the directory; or, with [`Slot::STASHED`], in the stash.
-    pub(super) index: u32,
-    /// Bucket and place in it.
-    pub(super) place: u16,
-    /// The dict's count of mutations, cut to 16 bits.
-    pub(super) mutations: u16,
-}
+///
+/// ```text
+/// | stashed 1 | index in directory or stash 31 | mutations 16 | 0 | bucket 6 | slot 3 | 1 |
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Slot(NonZeroU64);
+
+const STASHED: u64 = 1 << 63;
+const INDEX_SHIFT: u32 = 32;
+const INDEX_MASK: u64 = (1 << 31) - 1;
+const MUTATIONS_SHIFT: u32 = 16;
 
 impl Slot {
-    /// Marks an index into the stash.
-    pub(super) const STASHED: u32 = 1 << 31;
+    /// In a bucket of the segment at `index` of the directory.
+    #[inline]
+    pub(super) fn stored(index: usize, bucket: usize, slot: usize, mutations: u16) -> Self {
+        Self::pack(0, index, bucket << 4 | slot << 1, mutations)
+    }
+
+    /// At `index` of the stash.
+    pub(super) fn stashed(index: usize, mutations: u16) -> Self {
+        assert!(index as u64 <= INDEX_MASK);
+        Self::pack(STASHED, index, 0, mutations)
+    }
+
+    #[inline]
+    fn pack(mark: u64, index: usize, place: usize, mutations: u16) -> Self {
+        let mutations = u64::from(mutations) << MUTATIONS_SHIFT;
+        let word = mark | (index as u64) << INDEX_SHIFT | mutations | place as u64;
+        Slot(NonZeroU64::MIN | word)
+    }
+
+    #[inline]
+    pub(super) fn is_stashed(self) -> bool {
+        self.0.get() & STASHED != 0
+    }
+
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        (self.0.get() >> INDEX_SHIFT & INDEX_MASK) as usize
+    }
+
+    /// Bucket, and place in it.
+    #[inline]
+    pub(super) fn place(self) -> (usize, usize) {
+        let word = self.0.get() as usize;
+        (word >> 4 & (BUCKETS_MAX - 1), word >> 1 & 7)
+    }
+
+    /// The dict's count of mutations, cut to 16 bits, when the slot was made.
+    #[inline]
+    pub(super) fn mutations(self) -> u16 {
+        (self.0.get() >> MUTATIONS_SHIFT) as u16
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bucket, slot) = self.place();
+        if self.is_stashed() {
+            write!(f, "Slot(stash {})", self.index())
+        } else {
+            write!(f, "Slot({}.{bucket}.{slot})", self.index())
+        }
+    }
 }
 
 const ADDRESS_BITS: u32 = 48;

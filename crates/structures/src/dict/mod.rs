@@ -12,7 +12,7 @@
 //! **Invariant.** The owner alone, by `&mut`, changes anything. Other threads see atomics through a [`Root`] and use them for
 //! prefetching only; memory that they may see goes to a [`Reclaim`](crate::epoch::Reclaim), never straight back.
 //!
-//! **Collisions.** Entries that find no room though their segment is mostly empty (more than 21 equal hashes, which a keyed
+//! **Collisions.** Entries that find no room though their segment is mostly empty (more than 14 equal hashes, which a keyed
 //! hash makes a matter of luck) go to a list beside the directory, the stash, searched from front to back. Memory and the
 //! directory stay proportional to the entries, whatever the hashes are.
 //!
@@ -20,6 +20,7 @@
 //! the caller asks first ([`Dict::insert_new`]).
 
 mod bucket;
+mod check;
 mod directory;
 mod handle;
 mod position;
@@ -33,7 +34,6 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::epoch::{FreeNow, Reclaim};
-use bucket::{REACH_STASH, SLOTS};
 use directory::RootWord;
 use handle::{AbortOnUnwind, Tagged, WriteBack};
 use position::{Position, fingerprint};
@@ -129,10 +129,17 @@ impl<P: Handle> Dict<P> {
         if let Some(slot) = self.find_in(view, home, print, tag, key) {
             return Some(self.slot(index, home, slot));
         }
-        match view.buckets[home].word().reach() {
-            0 => None,
-            reach => self.find_further((index, view), (home, reach), hash, key),
+        let word = view.buckets[home].word();
+        if word.may_be_away(print) {
+            let other = view.alternate(home, print);
+            if let Some(slot) = self.find_in(view, other, print, tag, key) {
+                return Some(self.slot(index, other, slot));
+            }
         }
+        if word.has_stashed() {
+            return self.find_stashed(hash, key);
+        }
+        None
     }
 
     #[inline]
@@ -152,25 +159,8 @@ impl<P: Handle> Dict<P> {
         })
     }
 
-    fn find_further(
-        &self,
-        (index, view): (usize, View<'_>),
-        (home, reach): (usize, u8),
-        hash: u64,
-        key: &[u8],
-    ) -> Option<Slot> {
-        let tag = view.shape.tag(Position::of_hash(hash));
-        let print = fingerprint(hash);
-        let probes = view.probes().min(usize::from(reach) + 1);
-        for distance in 1..probes {
-            let bucket = view.bucket_after(home, distance);
-            if let Some(slot) = self.find_in(view, bucket, print, tag, key) {
-                return Some(self.slot(index, bucket, slot));
-            }
-        }
-        if reach < REACH_STASH {
-            return None;
-        }
+    #[cold]
+    fn find_stashed(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         let is_it = |stashed: &Stashed<P>| stashed.hash == hash && stashed.entry.key() == key;
         self.stash
             .iter()
@@ -185,22 +175,22 @@ impl<P: Handle> Dict<P> {
     #[inline]
     pub fn at(&self, slot: Slot) -> Ref<'_, P> {
         self.check(slot);
-        if slot.index & Slot::STASHED != 0 {
-            return self.borrow_stashed(&self.stash[stash_index(slot)].entry);
+        if slot.is_stashed() {
+            return self.borrow_stashed(&self.stash[slot.index()].entry);
         }
-        let (bucket, at) = unpack(slot);
-        let view = self.view(self.segment_at(slot.index as usize));
+        let (bucket, at) = slot.place();
+        let view = self.view(self.segment_at(slot.index()));
         self.borrow(view.buckets[bucket].entry(at))
     }
 
     /// Lets the owner change an entry, even move it to another allocation; it must keep its key. The slot stays valid.
     pub fn with_mut<R>(&mut self, slot: Slot, change: impl FnOnce(&mut P) -> R) -> R {
         self.check(slot);
-        if slot.index & Slot::STASHED != 0 {
-            return change(&mut self.stash[stash_index(slot)].entry);
+        if slot.is_stashed() {
+            return change(&mut self.stash[slot.index()].entry);
         }
-        let (bucket, at) = unpack(slot);
-        let view = self.view(self.segment_at(slot.index as usize));
+        let (bucket, at) = slot.place();
+        let view = self.view(self.segment_at(slot.index()));
         let bucket = &view.buckets[bucket];
         let entry = bucket.entry(at);
         let store = |raw| bucket.replace(at, Tagged::new(raw, entry.tag()));
@@ -267,22 +257,22 @@ impl<P: Handle> Dict<P> {
     pub fn remove(&mut self, slot: Slot, reclaim: &mut impl Reclaim) -> P {
         self.check(slot);
         self.mutations = self.mutations.wrapping_add(1);
-        if slot.index & Slot::STASHED != 0 {
+        if slot.is_stashed() {
             self.len -= 1;
-            return self.take_from_stash(stash_index(slot));
+            return self.take_from_stash(slot.index());
         }
-        let (bucket, at) = unpack(slot);
-        let segment = self.segment_at(slot.index as usize);
+        let (bucket, at) = slot.place();
+        let segment = self.segment_at(slot.index());
         let view = self.view(segment);
         let raw = view.buckets[bucket].entry(at).raw();
-        let (_, tagged) = view.buckets[bucket].take(at);
+        let (print, tagged) = view.buckets[bucket].take(at);
         let home = view.shape.home(tagged.tag());
         self.len -= 1;
-        let first = self.first_index(slot.index as usize, segment);
+        let first = self.first_index(slot.index(), segment);
         let count = self.segment_at(first).count();
         self.set_segment(first, segment.with_count(count - 1));
-        if home != bucket && view.buckets[home].word().reach() < REACH_STASH {
-            view.settle(home, false);
+        if home != bucket {
+            view.forget_away(home, print);
         }
         if !self.stash.is_empty() {
             self.unstash(first);
@@ -374,38 +364,18 @@ impl<P: Handle> Dict<P> {
 
     #[inline]
     fn slot(&self, index: usize, bucket: usize, slot: usize) -> Slot {
-        Slot {
-            index: index as u32,
-            place: (bucket * 8 + slot) as u16,
-            mutations: self.mutations,
-        }
+        Slot::stored(index, bucket, slot, self.mutations)
     }
 
     fn stash_slot(&self, at: usize) -> Slot {
-        Slot {
-            index: Slot::STASHED | at as u32,
-            place: 0,
-            mutations: self.mutations,
-        }
+        Slot::stashed(at, self.mutations)
     }
 
     #[inline]
     fn check(&self, slot: Slot) {
-        debug_assert_eq!(slot.mutations, self.mutations, "a slot is used too late");
+        debug_assert_eq!(slot.mutations(), self.mutations, "a slot is used too late");
     }
 }
-
-/// Bucket and place of a slot.
-#[inline]
-fn unpack(slot: Slot) -> (usize, usize) {
-    (usize::from(slot.place) / 8, usize::from(slot.place) % 8)
-}
-
-fn stash_index(slot: Slot) -> usize {
-    (slot.index & !Slot::STASHED) as usize
-}
-
-const _: () = assert!(SLOTS < 8);
 
 impl<P: Handle> Drop for Dict<P> {
     fn drop(&mut self) {

@@ -9,12 +9,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::bucket::{REACH_STASH, SLOTS};
+use super::bucket::SLOTS;
 use super::directory::RootWord;
 use super::handle::{Handle, Tagged};
 use super::position::{DEPTH_MAX, Position, Shape, fingerprint};
 use super::segment::{BUCKETS_MAX, Picks, Segment, View, bits, next_size, size_for};
-use super::{Dict, Slot, Stashed};
+use super::{Dict, Slot, Stashed, prefetch};
 use crate::epoch::{FreeNow, Reclaim};
 
 /// A segment that finds no room for an entry though less than this part of it is full suffers from collisions, which growth
@@ -188,16 +188,14 @@ impl<P: Handle> Dict<P> {
 
     /// Gives the entries of a segment the tags that they will have at another depth, which takes their hashes.
     fn retag(&self, view: View<'_>, depth: u32, hash_of: &impl Fn(&P) -> u64) {
-        /// How many entries ahead to fetch: about what one core can have under way.
-        const AHEAD: usize = 12;
         let shape = Shape { depth, buckets: 1 };
         let mut ahead = view.entries();
-        for (_, _, entry) in ahead.by_ref().take(AHEAD) {
-            super::prefetch::line(entry.pointer());
+        for (_, _, entry) in ahead.by_ref().take(prefetch::AHEAD) {
+            prefetch::line(entry.pointer());
         }
         for (bucket, slot, entry) in view.entries() {
             if let Some((_, _, entry)) = ahead.next() {
-                super::prefetch::line(entry.pointer());
+                prefetch::line(entry.pointer());
             }
             let tag = shape.tag(Position::of_hash(hash_of(&self.borrow(entry))));
             view.buckets[bucket].replace(slot, entry.with_tag(tag));
@@ -324,7 +322,7 @@ impl<P: Handle> Dict<P> {
         let entry = unsafe { P::from_raw(entry.raw()) };
         let hash = hash_of(&entry);
         let home = view.shape.home(view.shape.tag(Position::of_hash(hash)));
-        view.buckets[home].raise_reach(REACH_STASH);
+        view.buckets[home].set_stashed(true);
         self.stash.push(Stashed { hash, entry });
     }
 
@@ -334,9 +332,8 @@ impl<P: Handle> Dict<P> {
         let position = Position::of_hash(hash);
         let view = self.view(self.locate(position).1);
         let home = view.shape.home(view.shape.tag(position));
-        view.buckets[home].raise_reach(REACH_STASH);
+        view.buckets[home].set_stashed(true);
         self.stash.push(Stashed { hash, entry });
-        assert!(self.stash.len() < Slot::STASHED as usize);
         self.stash_slot(self.stash.len() - 1)
     }
 
@@ -348,7 +345,7 @@ impl<P: Handle> Dict<P> {
         entry
     }
 
-    /// Corrects the reach of a home from which an entry has gone.
+    /// Corrects the mark of a home one of whose entries has left the stash.
     fn settle(&self, hash: u64) {
         let position = Position::of_hash(hash);
         let view = self.view(self.locate(position).1);
@@ -358,7 +355,7 @@ impl<P: Handle> Dict<P> {
             view.shape.first(other) == view.shape.first(position)
                 && view.shape.home(view.shape.tag(other)) == home
         });
-        view.settle(home, is_stashed);
+        view.buckets[home].set_stashed(is_stashed);
     }
 
     /// Brings stashed entries of the segment at `first` back to where there is room now.
@@ -375,11 +372,9 @@ impl<P: Handle> Dict<P> {
             let is_here = self.first_index(index, self.segment_at(index)) == first;
             let has_room = is_here && {
                 let home = view.shape.home(tag);
-                let is_vacant = |distance| {
-                    let bucket = &view.buckets[view.bucket_after(home, distance)];
-                    bucket.word().vacancy().is_some()
-                };
-                (0..view.probes()).any(is_vacant)
+                let other = view.alternate(home, fingerprint(hash));
+                let is_vacant = |bucket: usize| view.buckets[bucket].word().vacancy().is_some();
+                is_vacant(home) || is_vacant(other)
             };
             if !has_room {
                 at += 1;
@@ -415,7 +410,7 @@ impl<P: Handle> Dict<P> {
             let (index, other) = self.locate(position);
             if self.first_index(index, other) == first {
                 let home = view.shape.home(view.shape.tag(position));
-                view.buckets[home].raise_reach(REACH_STASH);
+                view.buckets[home].set_stashed(true);
             }
         }
     }

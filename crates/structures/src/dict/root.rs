@@ -57,31 +57,39 @@ impl Root {
         }
     }
 
-    /// Second pass, when the buckets have arrived: asks for the first `lines` cache lines of the entries that look like this
-    /// hash's (nearly always one or none).
+    /// Second pass, when the buckets have arrived: asks for the first `lines` cache lines of the entry that looks like this
+    /// hash's, if there is one. `true`: it may lie in another bucket, which was asked for now; [`Root::prefetch_away`] goes on
+    /// from there when that has arrived (about one hash in ten).
     ///
     /// # Safety
     /// As for [`Root::prefetch_bucket`].
     #[inline]
-    pub unsafe fn prefetch_entries(&self, hash: u64, lines: usize) {
+    pub unsafe fn prefetch_entries(&self, hash: u64, lines: usize) -> bool {
         // SAFETY: the caller's promise.
         let Some((view, home)) = (unsafe { self.look(hash) }) else {
-            return;
+            return false;
         };
-        let tag = view.shape.tag(Position::of_hash(hash));
+        if prefetch_entry(view, home, hash, lines) {
+            return false;
+        }
         let print = fingerprint(hash);
-        let reach = usize::from(view.buckets[home].word().reach());
-        for distance in 0..view.probes().min(reach + 1) {
-            let bucket = &view.buckets[view.bucket_after(home, distance)];
-            for slot in bucket.word().matches(print) {
-                let entry = bucket.entry(slot);
-                if entry.tag() == tag {
-                    for line in 0..lines {
-                        prefetch::line(entry.pointer().wrapping_add(line * LINE_BYTES));
-                    }
-                    return;
-                }
-            }
+        let is_away = view.buckets[home].word().may_be_away(print);
+        if is_away {
+            view.buckets[view.alternate(home, print)].prefetch();
+        }
+        is_away
+    }
+
+    /// Third pass, for hashes of which [`Root::prefetch_entries`] said `true`.
+    ///
+    /// # Safety
+    /// As for [`Root::prefetch_bucket`].
+    #[inline]
+    pub unsafe fn prefetch_away(&self, hash: u64, lines: usize) {
+        // SAFETY: the caller's promise.
+        if let Some((view, home)) = unsafe { self.look(hash) } {
+            let other = view.alternate(home, fingerprint(hash));
+            prefetch_entry(view, other, hash, lines);
         }
     }
 
@@ -101,4 +109,22 @@ impl Root {
         let home = view.shape.home(view.shape.tag(position));
         Some((view, home))
     }
+}
+
+/// Asks for the entry of a bucket that has this hash's fingerprint and tag; says whether there is one.
+#[inline]
+fn prefetch_entry(view: View<'_>, bucket: usize, hash: u64, lines: usize) -> bool {
+    let tag = view.shape.tag(Position::of_hash(hash));
+    let bucket = &view.buckets[bucket];
+    let mut matches = bucket
+        .word()
+        .matches(fingerprint(hash))
+        .map(|slot| bucket.entry(slot));
+    let Some(entry) = matches.find(|entry| entry.tag() == tag) else {
+        return false;
+    };
+    for line in 0..lines {
+        prefetch::line(entry.pointer().wrapping_add(line * LINE_BYTES));
+    }
+    true
 }

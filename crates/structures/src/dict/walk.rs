@@ -4,16 +4,17 @@
 //! returns, whatever the segments look like at that moment. Consecutive calls cover disjoint intervals, hence an entry that is
 //! present all the time is reported exactly once.
 
-use super::bucket::{REACH_STASH, SLOTS, Slots};
+use super::bucket::{SLOTS, Slots};
 use super::directory::RootWord;
 use super::handle::{Handle, Ref, Slot, Tagged};
 use super::position::{Position, Shape};
-use super::segment::{BUCKETS_MAX, PROBES, Segment, View};
+use super::segment::{BUCKETS_MAX, Segment, View};
 use super::{Dict, prefetch};
 use crate::epoch::Reclaim;
 use std::sync::atomic::Ordering;
 
-/// A scan call gives up its search for entries after this many buckets, and this many more per entry wanted.
+/// A scan call gives up its search for entries after the segment in which it has passed this many buckets, and this many more
+/// per entry wanted.
 const SCAN_BUCKETS_MIN: usize = 16;
 const SCAN_BUCKETS_PER_ITEM: usize = 8;
 
@@ -28,8 +29,8 @@ impl<P: Handle> Dict<P> {
     /// position. Start with the stripe's bits alone (`stripe << POSITION_BITS`). Entries that are present from the first call
     /// to the last are reported exactly once, others at most once each time they are inserted.
     ///
-    /// Stops after `min_items` entries, at the end of their bucket, or after a number of buckets proportional to it. `hash_of`
-    /// is asked only for entries that a cursor's bucket cannot tell apart from those already reported.
+    /// Stops after `min_items` entries, at the end of their bucket, or after a number of buckets proportional to it (a segment
+    /// at least, about 1 us). `hash_of` is asked only for entries that a cursor's bucket cannot tell apart from those already reported.
     ///
     /// [`POSITION_BITS`]: super::POSITION_BITS
     pub fn scan(
@@ -46,60 +47,61 @@ impl<P: Handle> Dict<P> {
         let mut items = 0;
         let mut buckets = SCAN_BUCKETS_MIN + min_items.saturating_mul(SCAN_BUCKETS_PER_ITEM);
         loop {
-            let view = self.view(self.locate(from).1);
-            let start = view.shape.home(view.shape.tag(from));
-            for home in start..view.buckets.len() {
-                items += self.scan_home(view, home, from, &hash_of, &mut f);
-                buckets -= 1;
-                match view.shape.bucket_start(from, home + 1) {
-                    None => return 0,
-                    Some(next) => from = next,
-                }
-                if items >= min_items || buckets == 0 {
-                    return from.cursor(cursor);
-                }
+            let (index, segment) = self.locate(from);
+            let view = self.view(segment);
+            let first = self.segment_at(self.first_index(index, segment));
+            let wanted = min_items.saturating_sub(items).max(1);
+            let end = if first.count() <= wanted {
+                view.buckets.len()
+            } else {
+                enough_homes(view, from, wanted)
+            };
+            items += self.scan_homes(view, end, from, &hash_of, &mut f);
+            match view.shape.bucket_start(from, end) {
+                None => return 0,
+                Some(next) => from = next,
+            }
+            buckets = buckets.saturating_sub(view.buckets.len());
+            if items >= min_items || buckets == 0 {
+                return from.cursor(cursor);
             }
         }
     }
 
-    /// Reports the entries that belong to a home and are not before `from`.
-    fn scan_home(
+    /// Reports the entries of a segment that are not before `from` and whose homes are before bucket `end`.
+    fn scan_homes(
         &self,
         view: View<'_>,
-        home: usize,
+        end: usize,
         from: Position,
         hash_of: &impl Fn(&P) -> u64,
         f: &mut impl FnMut(&P),
     ) -> usize {
-        let mut found = [None; PROBES * SLOTS];
-        let mut len = 0;
-        let reach = view.buckets[home].word().reach();
-        for distance in 0..view.probes().min(usize::from(reach) + 1) {
-            let bucket = &view.buckets[view.bucket_after(home, distance)];
-            for slot in bucket.word().occupied() {
-                let entry = bucket.entry(slot);
-                if view.shape.home(entry.tag()) == home {
-                    prefetch::line(entry.pointer());
-                    found[len] = Some(entry);
-                    len += 1;
-                }
-            }
-        }
+        let homes = view.shape.home(view.shape.tag(from))..end;
+        let wanted = || {
+            let entries = view.entries().map(|(_, _, entry)| entry);
+            entries.filter(|entry| homes.contains(&view.shape.home(entry.tag())))
+        };
         let mut items = 0;
-        for entry in found[..len].iter().flatten() {
-            if self.is_from(view.shape, *entry, from, hash_of) {
-                f(&self.borrow(*entry));
+        let mut ahead = wanted();
+        for entry in ahead.by_ref().take(prefetch::AHEAD) {
+            prefetch::line(entry.pointer());
+        }
+        for entry in wanted() {
+            if let Some(entry) = ahead.next() {
+                prefetch::line(entry.pointer());
+            }
+            if self.is_from(view.shape, entry, from, hash_of) {
+                f(&self.borrow(entry));
                 items += 1;
             }
         }
-        if reach == REACH_STASH {
-            let end = view.shape.bucket_start(from, home + 1);
-            for stashed in &self.stash {
-                let at = Position::of_hash(stashed.hash);
-                if at >= from && end.is_none_or(|end| at < end) {
-                    f(&stashed.entry);
-                    items += 1;
-                }
+        let end = view.shape.bucket_start(from, end);
+        for stashed in &self.stash {
+            let at = Position::of_hash(stashed.hash);
+            if at >= from && end.is_none_or(|end| at < end) {
+                f(&stashed.entry);
+                items += 1;
             }
         }
         items
@@ -258,6 +260,23 @@ impl<P: Handle> Dict<P> {
         debug_assert_eq!((self.len, self.bytes), (0, 0));
         false
     }
+}
+
+/// How many homes of a segment, counted from its first bucket, it takes to report `wanted` entries from `from` on.
+fn enough_homes(view: View<'_>, from: Position, wanted: usize) -> usize {
+    let mut counts = [0usize; BUCKETS_MAX];
+    for (_, _, entry) in view.entries() {
+        counts[view.shape.home(entry.tag())] += 1;
+    }
+    let start = view.shape.home(view.shape.tag(from));
+    let mut left = wanted;
+    for (at, count) in counts[start..view.buckets.len()].iter().enumerate() {
+        if *count >= left {
+            return start + at + 1;
+        }
+        left -= count;
+    }
+    view.buckets.len()
 }
 
 /// `random` scaled to 0..`bound`.

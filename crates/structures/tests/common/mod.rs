@@ -120,7 +120,7 @@ impl Keyed {
 
     pub(crate) fn hash(self, key: u64) -> u64 {
         let mut hash = mix(key ^ self.seed) & self.mask;
-        if self.lopsided && key % 8 != 0 {
+        if self.lopsided && !key.is_multiple_of(8) {
             hash &= u64::MAX >> 10;
         }
         hash | self.stripe

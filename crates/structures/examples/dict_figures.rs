@@ -1,0 +1,332 @@
+//! The dict beside `hashbrown::HashTable`: bytes per entry, time per operation, the slowest operation.
+//!
+//! `cargo run --release -p dunlin-structures --example dict_figures`. Times are CPU time, medians of five rounds over
+//! random keys, with the hash included (it costs both sides the same 2 ns). Both tables hold pointers to entries of the same allocator.
+
+#![allow(clippy::print_stdout, unsafe_code)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use common::{Item, Keyed, Rng, hash_of};
+use dunlin_structures::dict::{Dict, Handle, Root};
+use dunlin_structures::epoch::FreeNow;
+use hashbrown::HashTable;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Entries of the timed tables.
+const ENTRIES: u64 = 1_000_000;
+const DICTS: usize = 256;
+/// Requests that look ahead together.
+const BATCH: usize = 64;
+const ROUNDS: usize = 5;
+
+fn main() {
+    memory();
+    slowest();
+    times();
+}
+
+/// A hash whose top byte is the stripe.
+fn hash(key: u64) -> u64 {
+    Keyed::fair(1).hash(key) | Keyed::fair(2).hash(key) << 56
+}
+
+fn add(dict: &mut Dict<Item>, key: u64) {
+    let hash = hash(key);
+    dict.insert_new(hash, Item::new(key, 0, hash), hash_of, &mut FreeNow);
+}
+
+fn memory() {
+    println!("bytes per entry, not counting the entry   dunlin   hashbrown");
+    let report =
+        |name: String, ours: f64, theirs: f64| println!("{name:38} {ours:9.2} {theirs:11.2}");
+    let mut dict = Dict::new();
+    let mut table = HashTable::new();
+    let mut sums = (0.0, 0.0);
+    let mut samples = 0;
+    for n in 1..=ENTRIES {
+        add(&mut dict, n);
+        table.insert_unique(hash(n), n, |n| hash(*n));
+        let (ours, theirs) = (
+            dict.memory_bytes() as f64 / n as f64,
+            table.allocation_size() as f64 / n as f64,
+        );
+        if [7, 100, 1_000, 3_900, 10_000, 100_000, 1_000_000].contains(&n) {
+            report(format!("one dict, {n} entries"), ours, theirs);
+        }
+        if n >= 1_000 && n.is_multiple_of((n / 100).max(1)) {
+            sums = (sums.0 + ours, sums.1 + theirs);
+            samples += 1;
+        }
+    }
+    let samples = f64::from(samples);
+    report(
+        "mean over 1000 .. 1000000".into(),
+        sums.0 / samples,
+        sums.1 / samples,
+    );
+    drop((dict, table));
+    for per_dict in [100, 1_000, 3_900, 6_000] {
+        let mut dicts: Vec<Dict<Item>> = (0..DICTS).map(|_| Dict::new()).collect();
+        let mut tables: Vec<HashTable<u64>> = vec![HashTable::new(); DICTS];
+        let n = per_dict * DICTS as u64;
+        for key in 0..n {
+            let hash_of_key = hash(key);
+            let at = (hash_of_key >> 56) as usize;
+            add(&mut dicts[at], key);
+            tables[at].insert_unique(hash_of_key, key, |n| hash(*n));
+        }
+        let ours: usize = dicts.iter().map(Dict::memory_bytes).sum();
+        let theirs: usize = tables.iter().map(HashTable::allocation_size).sum();
+        let each = |bytes: usize| bytes as f64 / n as f64;
+        report(
+            format!("{DICTS} dicts, {per_dict} entries each"),
+            each(ours),
+            each(theirs),
+        );
+    }
+}
+
+/// The slowest single operations while one dict grows to a million entries and is emptied again, with the allocator's time and
+/// some 0.3 us for the clock. The machine's own interruptions are in the maximum, hence the tail beside it.
+fn slowest() {
+    let mut dict = Dict::new();
+    let mut inserts = Vec::new();
+    for key in 0..ENTRIES {
+        let start = cpu_time();
+        add(&mut dict, key);
+        inserts.push((cpu_time() - start).as_nanos());
+    }
+    let mut removes = Vec::new();
+    for key in 0..ENTRIES {
+        let hash = hash(key);
+        let start = cpu_time();
+        let slot = dict.find(hash, &key.to_be_bytes()).expect("inserted");
+        drop(dict.remove(slot, &mut FreeNow));
+        removes.push((cpu_time() - start).as_nanos());
+    }
+    println!("\nsingle operations, one dict, us       mean  p99.9  p99.999    max");
+    for (name, mut times) in [("insert", inserts), ("find and remove", removes)] {
+        times.sort_unstable();
+        let us = |nanos: u128| nanos as f64 / 1_000.0;
+        let at = |part: f64| us(times[((times.len() - 1) as f64 * part) as usize]);
+        let mean = us(times.iter().sum::<u128>()) / times.len() as f64;
+        println!(
+            "{name:34} {mean:7.2} {:6.2} {:8.2} {:6.2}",
+            at(0.999),
+            at(0.999_99),
+            at(1.0)
+        );
+    }
+}
+
+/// What this thread has used, so that a busy machine does not count.
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("not negative")
+}
+
+/// Nanoseconds per item of the median round.
+fn time(items: usize, mut round: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let start = cpu_time();
+            round();
+            (cpu_time() - start).as_nanos() as f64 / items as f64
+        })
+        .collect();
+    times.sort_unstable_by(f64::total_cmp);
+    times[ROUNDS / 2]
+}
+
+struct Ours {
+    dicts: Vec<Dict<Item>>,
+    roots: Vec<Root>,
+}
+
+impl Ours {
+    fn at(&self, hash: u64) -> usize {
+        (hash >> 56) as usize * self.dicts.len() / 256
+    }
+
+    fn filled(dicts: usize) -> Self {
+        let mut ours = Ours {
+            dicts: (0..dicts).map(|_| Dict::new()).collect(),
+            roots: (0..dicts).map(|_| Root::new()).collect(),
+        };
+        for key in 0..ENTRIES {
+            let at = ours.at(hash(key));
+            add(&mut ours.dicts[at], key);
+        }
+        for (root, dict) in ours.roots.iter().zip(&ours.dicts) {
+            root.publish(dict);
+        }
+        ours
+    }
+
+    fn find(&self, key: u64) -> u64 {
+        let hash = hash(key);
+        let dict = &self.dicts[self.at(hash)];
+        dict.find(hash, &key.to_be_bytes())
+            .map_or(0, |slot| dict.at(slot).value() + 1)
+    }
+
+    fn find_ahead(&self, keys: &[u64]) -> u64 {
+        for key in keys {
+            let hash = hash(*key);
+            // SAFETY: one thread, and nothing changes.
+            unsafe { self.roots[self.at(hash)].prefetch_bucket(hash) };
+        }
+        for key in keys {
+            let hash = hash(*key);
+            // SAFETY: as above.
+            unsafe { self.roots[self.at(hash)].prefetch_entries(hash, 1) };
+        }
+        keys.iter().map(|key| self.find(*key)).sum()
+    }
+}
+
+fn times() {
+    let mut rng = Rng(1);
+    let keys: Vec<u64> = (0..ENTRIES).map(|_| rng.next() % ENTRIES).collect();
+    let absent: Vec<u64> = keys.iter().map(|key| key + ENTRIES).collect();
+    let table = {
+        let mut table = HashTable::new();
+        for key in 0..ENTRIES {
+            let hash = hash(key);
+            table.insert_unique(hash, Item::new(key, 0, hash), hash_of);
+        }
+        table
+    };
+    let find_theirs = |key: u64| {
+        let found = table.find(hash(key), |item: &Item| item.key() == key.to_be_bytes());
+        found.map_or(0, |item| item.value() + 1)
+    };
+    println!("\nns per operation, {ENTRIES} entries        1 dict  {DICTS} dicts  hashbrown");
+    let (one, many) = (Ours::filled(1), Ours::filled(DICTS));
+    let n = keys.len();
+    for (name, keys) in [("find, hit", &keys), ("find, miss", &absent)] {
+        let each = |ours: &Ours| {
+            time(n, || {
+                black_box(keys.iter().map(|key| ours.find(*key)).sum::<u64>());
+            })
+        };
+        let theirs = time(n, || {
+            black_box(keys.iter().map(|key| find_theirs(*key)).sum::<u64>());
+        });
+        println!(
+            "{name:34} {:9.1} {:9.1} {theirs:9.1}",
+            each(&one),
+            each(&many)
+        );
+        let ahead = |ours: &Ours| {
+            time(n, || {
+                black_box(
+                    keys.chunks(BATCH)
+                        .map(|keys| ours.find_ahead(keys))
+                        .sum::<u64>(),
+                );
+            })
+        };
+        let name = format!("{name}, looking ahead by {BATCH}");
+        println!(
+            "{name:34} {:9.1} {:9.1}         -",
+            ahead(&one),
+            ahead(&many)
+        );
+    }
+    drop((one, many, table));
+    warm();
+    growth();
+}
+
+/// Finds in a table that fits the cache: the instructions alone.
+fn warm() {
+    let mut rng = Rng(2);
+    let n = 1_000;
+    let keys: Vec<u64> = (0..ENTRIES).map(|_| rng.next() % n).collect();
+    let mut dict = Dict::new();
+    let mut table = HashTable::new();
+    for key in 0..n {
+        add(&mut dict, key);
+        table.insert_unique(hash(key), Item::new(key, 0, hash(key)), hash_of);
+    }
+    let ours = time(keys.len(), || {
+        let find = |key: &u64| {
+            let slot = dict.find(hash(*key), &key.to_be_bytes());
+            slot.map_or(0, |slot| dict.at(slot).value() + 1)
+        };
+        black_box(keys.iter().map(find).sum::<u64>());
+    });
+    let theirs = time(keys.len(), || {
+        let find = |key: &u64| {
+            let found = table.find(hash(*key), |item: &Item| item.key() == key.to_be_bytes());
+            found.map_or(0, |item| item.value() + 1)
+        };
+        black_box(keys.iter().map(find).sum::<u64>());
+    });
+    println!(
+        "{:34} {ours:9.1}         - {theirs:9.1}",
+        "find, 1000 entries, warm"
+    );
+}
+
+/// Filling and emptying, entries made and dropped outside the clock.
+fn growth() {
+    let items = || -> Vec<Item> {
+        (0..ENTRIES)
+            .map(|key| Item::new(key, 0, hash(key)))
+            .collect()
+    };
+    let mut sums = [[Vec::new(), Vec::new(), Vec::new()], Default::default()];
+    for _ in 0..ROUNDS {
+        for (at, dicts) in [1, DICTS, 0].into_iter().enumerate() {
+            let made = items();
+            let mut gone = Vec::with_capacity(made.len());
+            let mut ours = Ours {
+                dicts: (0..dicts).map(|_| Dict::new()).collect(),
+                roots: Vec::new(),
+            };
+            let mut table = HashTable::new();
+            let start = cpu_time();
+            for item in made {
+                let hash = hash(item.number());
+                if dicts == 0 {
+                    table.insert_unique(hash, item, hash_of);
+                } else {
+                    let at = ours.at(hash);
+                    ours.dicts[at].insert_new(hash, item, hash_of, &mut FreeNow);
+                }
+            }
+            sums[0][at].push(cpu_time() - start);
+            let start = cpu_time();
+            for key in 0..ENTRIES {
+                let hash = hash(key);
+                let item = if dicts == 0 {
+                    let entry =
+                        table.find_entry(hash, |item: &Item| item.key() == key.to_be_bytes());
+                    entry.expect("inserted").remove().0
+                } else {
+                    let at = ours.at(hash);
+                    let slot = ours.dicts[at].find(hash, &key.to_be_bytes());
+                    ours.dicts[at].remove(slot.expect("inserted"), &mut FreeNow)
+                };
+                gone.push(item);
+            }
+            sums[1][at].push(cpu_time() - start);
+        }
+    }
+    for (name, row) in ["insert, from empty", "find and remove, to empty"]
+        .iter()
+        .zip(sums)
+    {
+        let [one, many, theirs] = row.map(|mut times| {
+            times.sort_unstable();
+            times[ROUNDS / 2].as_nanos() as f64 / ENTRIES as f64
+        });
+        println!("{name:34} {one:9.1} {many:9.1} {theirs:9.1}");
+    }
+}
