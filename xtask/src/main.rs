@@ -8,9 +8,16 @@
     reason = "tools measure: only the layers below the server must not read clocks"
 )]
 
+mod bench;
 mod build;
+mod ci;
+mod client;
+mod fix;
 mod process;
+mod server;
 mod tcl;
+mod tidy;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -20,13 +27,31 @@ use clap::Parser;
 #[derive(Parser, Debug)]
 #[command(name = "cargo xtask", about = "Development tasks of Dunlin")]
 enum Task {
+    /// Everything that decides whether a change is good; changes nothing in the tree.
+    Ci(ci::Arguments),
+    /// Apply clippy's fixes and rustfmt.
+    Fix,
+    /// Check the rules of the house that rustfmt and clippy do not know.
+    Tidy,
     /// Run Redis's own test suite against Dunlin (or the genuine server).
     Tcl(tcl::Arguments),
+    /// Measure Dunlin beside a peer.
+    Bench(bench::Arguments),
+    /// The paced probe of the bench, by itself.
+    Probe(bench::probe::Arguments),
+    /// Many connects and disconnects, and ends under load.
+    Torture(torture::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
-        Task::Tcl(arguments) => tcl::run(&arguments),
+        Task::Ci(arguments) => ci::run(&arguments),
+        Task::Fix => fix::run(),
+        Task::Tidy => tidy::run(),
+        Task::Tcl(arguments) => tcl::run(&arguments).map(|_| ()),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Probe(arguments) => bench::probe::run(&arguments),
+        Task::Torture(arguments) => torture::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

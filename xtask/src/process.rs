@@ -4,6 +4,7 @@
 //! its own (a daemon) escapes that: [`kill_below`] finds it by its working directory. Nothing here kills by name.
 
 use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -72,6 +73,38 @@ pub(crate) fn run_to_file(command: &mut Command, log: &Path, limit: Duration) ->
     run_limited(command, limit)
 }
 
+/// A program's outcome and what it said.
+#[derive(Debug)]
+pub(crate) struct Teed {
+    pub(crate) outcome: Outcome,
+    /// Standard output and error, as they came.
+    pub(crate) text: String,
+}
+
+/// Runs a command under a limit, passing its output on line by line and keeping it.
+pub(crate) fn run_teed(command: &mut Command, limit: Duration) -> Result<Teed> {
+    let (reader, writer) = io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let pump = thread::spawn(move || {
+        let mut text = String::new();
+        for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    });
+    let outcome = run_limited(command, limit);
+    // The command holds the write ends: the pump ends only without them.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let text = pump.join().unwrap_or_default();
+    Ok(Teed {
+        outcome: outcome?,
+        text,
+    })
+}
+
 /// Runs a short command and returns its standard output; a failure is an error that quotes its standard error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = format!("{command:?}");
@@ -100,7 +133,7 @@ pub(crate) fn terminate(child: &Child) -> Result<()> {
 }
 
 /// Kills the process group that a child leads. A group that is gone already is no error.
-fn kill_group(child: &Child) {
+pub(crate) fn kill_group(child: &Child) {
     let _ = kill_process_group(pid_of(child), Signal::KILL);
 }
 

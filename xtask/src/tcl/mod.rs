@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 pub(crate) use harness::genuine_server;
 use harness::{Job, Setup, UnitRun};
@@ -85,8 +85,8 @@ impl Default for Arguments {
     }
 }
 
-/// Runs the suite and compares; an error lists what is wrong.
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+/// Runs the suite and compares; an error lists what is wrong. Returns how many tests passed.
+pub(crate) fn run(arguments: &Arguments) -> Result<usize> {
     let suite = source::suite()?;
     let units = if arguments.all {
         harness::all_units(&suite)?
@@ -196,7 +196,7 @@ fn one_line(run: &UnitRun) -> String {
     )
 }
 
-fn report_genuine(suite: &Suite, runs: &[UnitRun], arguments: &Arguments) -> Result<()> {
+fn report_genuine(suite: &Suite, runs: &[UnitRun], arguments: &Arguments) -> Result<usize> {
     let mut passes = BTreeMap::new();
     let mut failed = 0;
     for run in runs {
@@ -214,7 +214,7 @@ fn report_genuine(suite: &Suite, runs: &[UnitRun], arguments: &Arguments) -> Res
     if arguments.bless {
         lists::write_genuine(&suite.version, &passes)?;
     }
-    Ok(())
+    Ok(passed)
 }
 
 /// What one unit's run means against the lists.
@@ -281,7 +281,7 @@ fn report(
     runs: &[UnitRun],
     known: &BTreeMap<String, KnownOfUnit>,
     arguments: &Arguments,
-) -> Result<()> {
+) -> Result<usize> {
     let genuine = lists::genuine().unwrap_or_default();
     let same_suite = genuine.version == suite.version;
     if !same_suite {
@@ -313,9 +313,9 @@ fn report(
             wrong.push(run.unit.clone());
         }
     }
-    print_table(&table, &genuine);
+    let passed = print_table(&table, &genuine);
     if wrong.is_empty() {
-        return Ok(());
+        return Ok(passed);
     }
     bail!(
         "tests that known-failures.txt does not list failed in {}",
@@ -361,7 +361,8 @@ fn print_unit(run: &UnitRun, known: &KnownOfUnit, verdict: &Verdict, verbose: bo
     }
 }
 
-fn print_table(table: &[(&UnitRun, usize)], genuine: &Genuine) {
+/// Returns the sum of passed tests.
+fn print_table(table: &[(&UnitRun, usize)], genuine: &Genuine) -> usize {
     println!(
         "{:<28} {:>7} {:>7} {:>9}",
         "unit", "passed", "failed", "genuine"
@@ -382,13 +383,7 @@ fn print_table(table: &[(&UnitRun, usize)], genuine: &Genuine) {
         of - passed,
         genuine.passes.values().sum::<usize>()
     );
-}
-
-/// Fetches the suite ahead of time, so that CI can report the step by itself.
-pub(crate) fn fetch() -> Result<()> {
-    let suite = source::suite().context("Redis's test suite")?;
-    println!("redis {} at {}", suite.version, suite.dir.display());
-    Ok(())
+    passed
 }
 
 #[cfg(test)]

@@ -1,0 +1,162 @@
+//! Load: a pipelined writer of our own that fills a server with known keys, and redis-benchmark as the load tool.
+//!
+//! The keys are `key:000000000000` and up, which is what redis-benchmark draws from, so that every GET hits. Whether it did is read from
+//! the server, not assumed.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::client::Client;
+use crate::process::run_to_file;
+use crate::server::Server;
+use crate::workspace;
+
+/// Bytes of a key: `key:` and twelve digits.
+pub(crate) const KEY_BYTES: usize = 16;
+/// Bytes of a value.
+pub(crate) const VALUE_BYTES: usize = 64;
+/// Commands per write when filling.
+const FILL_BATCH: usize = 500;
+/// redis-benchmark runs for ever when it is refused, so it gets a limit.
+const LOAD_LIMIT_S: u64 = 180;
+/// What a SET answers.
+const OK_BYTES: usize = b"+OK\r\n".len();
+
+/// Writes the keys 0..count. `ttl_ms` gives each its time to live, or none. Returns when each was sent.
+pub(crate) fn fill(
+    client: &mut Client,
+    count: usize,
+    mut ttl_ms: impl FnMut(usize) -> Option<u64>,
+) -> Result<Vec<Instant>> {
+    let value = [b'x'; VALUE_BYTES];
+    let mut sent = Vec::with_capacity(count.div_ceil(FILL_BATCH));
+    let mut next = 0;
+    while next < count {
+        let batch = FILL_BATCH.min(count - next);
+        for index in next..next + batch {
+            let key = format!("key:{index:012}");
+            match ttl_ms(index) {
+                None => client.queue(&[b"SET", key.as_bytes(), &value]),
+                Some(ms) => client.queue(&[
+                    b"SET",
+                    key.as_bytes(),
+                    &value,
+                    b"PX",
+                    ms.to_string().as_bytes(),
+                ]),
+            }
+        }
+        sent.push(Instant::now());
+        client.flush()?;
+        client.skip(batch * OK_BYTES)?;
+        next += batch;
+    }
+    Ok(sent)
+}
+
+/// Fills a server and asserts that it holds exactly that.
+pub(crate) fn preload(server: &Server, count: usize) -> Result<()> {
+    let mut client = server.client()?;
+    fill(&mut client, count, |_| None)?;
+    assert_size(&mut client, count)
+}
+
+/// Fails unless DBSIZE is `count`.
+pub(crate) fn assert_size(client: &mut Client, count: usize) -> Result<()> {
+    let size = client.integer("DBSIZE")?;
+    ensure!(
+        size == i64::try_from(count)?,
+        "DBSIZE is {size}, not {count}"
+    );
+    Ok(())
+}
+
+/// The index of the batch of [`fill`] that key `index` was in.
+pub(crate) fn batch_of(index: usize) -> usize {
+    index / FILL_BATCH
+}
+
+/// What redis-benchmark is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load<'a> {
+    /// `GET` or `SET`.
+    pub(crate) command: &'a str,
+    pub(crate) keys: usize,
+    pub(crate) requests: usize,
+    pub(crate) pipeline: usize,
+    pub(crate) connections: usize,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    pub(crate) requests_per_s: f64,
+    /// CPU time of the server for each request.
+    pub(crate) cpu_us: f64,
+}
+
+/// Runs redis-benchmark once. With GET, a miss is an error.
+pub(crate) fn run(server: &Server, load: &Load<'_>) -> Result<Measured> {
+    let mut client = server.client()?;
+    let misses_before = client.info("stats", "keyspace_misses")?;
+    let cpu_before = server.cpu_ns()?;
+    let mut command = Command::new("redis-benchmark");
+    command
+        .args([
+            "-p",
+            &server.port.to_string(),
+            "-t",
+            &load.command.to_lowercase(),
+            "--csv",
+        ])
+        .args([
+            "-n",
+            &load.requests.to_string(),
+            "-P",
+            &load.pipeline.to_string(),
+        ])
+        .args([
+            "-c",
+            &load.connections.to_string(),
+            "-d",
+            &VALUE_BYTES.to_string(),
+        ])
+        .args(["-r", &load.keys.to_string()]);
+    let log = workspace::scratch("bench")?.join(format!("load-{}.log", server.port));
+    let outcome = run_to_file(&mut command, &log, Duration::from_secs(LOAD_LIMIT_S))?;
+    let text = std::fs::read_to_string(&log)?;
+    ensure!(outcome.success(), "redis-benchmark failed: {text}");
+    let cpu_ns = server.cpu_ns()? - cpu_before;
+    let misses_after = client.info("stats", "keyspace_misses")?;
+    ensure!(
+        load.command != "GET" || misses_before == misses_after,
+        "GETs missed: {misses_before} before, {misses_after} after"
+    );
+    Ok(Measured {
+        requests_per_s: requests_per_s(&text, load.command)?,
+        cpu_us: cpu_ns as f64 / 1000.0 / load.requests as f64,
+    })
+}
+
+/// The second field of the line that begins with the command's name.
+fn requests_per_s(csv: &str, command: &str) -> Result<f64> {
+    csv.lines()
+        .find_map(|line| line.strip_prefix(&format!("\"{command}\",\"")))
+        .and_then(|rest| rest.split('"').next())
+        .and_then(|number| number.parse().ok())
+        .with_context(|| format!("redis-benchmark's output has no {command}: {csv}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_of_redis_benchmark() {
+        let csv = "\"test\",\"rps\",\"avg_latency_ms\"\n\"SET\",\"10.00\",\"1\"\n\"GET\",\"305810.41\",\"0.081\"\n";
+        assert_eq!(requests_per_s(csv, "GET").ok(), Some(305_810.41));
+        assert!(requests_per_s(csv, "INCR").is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! The machine: what it is, which cores whom, and limits of this process.
+
+use std::fs;
+
+use anyhow::Result;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Which cores the servers get, in taskset's notation. The load gets another one where there is one.
+#[derive(Clone, Debug)]
+pub(crate) struct Cores {
+    /// For one worker.
+    pub(crate) one: String,
+    /// For two workers.
+    pub(crate) two: String,
+}
+
+/// Divides the cores, and moves this process (with what it starts) to the load's.
+pub(crate) fn divide() -> Result<Cores> {
+    let ours = sched_getaffinity(None)?;
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|core| ours.is_set(*core))
+        .collect();
+    let first = cores[0];
+    let second = cores.get(1).copied().unwrap_or(first);
+    // On two cores the load shares one with the second worker: there is no other.
+    let load: Vec<usize> = match cores.len() {
+        0 | 1 => vec![first],
+        2 => vec![second],
+        3 => vec![cores[2]],
+        _ => cores[2..].to_vec(),
+    };
+    let mut set = CpuSet::new();
+    for core in load {
+        set.set(core);
+    }
+    sched_setaffinity(None, &set)?;
+    Ok(Cores {
+        one: first.to_string(),
+        two: format!("{first},{second}"),
+    })
+}
+
+/// Raises the limit of open descriptors to what is allowed, and says how many that is.
+pub(crate) fn raise_descriptors() -> Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// The machine in words.
+pub(crate) fn describe() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find(|line| line.starts_with("model name"))
+        .and_then(|line| line.split_once(": "))
+        .map_or("an unknown CPU", |(_, name)| name.trim());
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{model}, {} cores, Linux {}",
+        crate::workspace::cores(),
+        kernel.trim()
+    )
+}

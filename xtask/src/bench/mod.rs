@@ -1,0 +1,188 @@
+//! `cargo xtask bench`: Dunlin beside a peer, in one run, on the same machine.
+//!
+//! Prints a table for each experiment and writes it, with a chart, to bench/results. `--quick` runs all of it in small, to see that it
+//! runs, and writes nothing.
+
+pub(crate) mod load;
+pub(crate) mod machine;
+pub(crate) mod probe;
+
+mod chart;
+mod expiry;
+mod memory;
+mod report;
+mod throughput;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::server::Launch;
+use crate::{build, process, tcl, workspace};
+use machine::Cores;
+use report::{Report, Sides};
+
+/// What to measure.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// The peer: `redis-server` (Debian's, from redis-tools), or a path.
+    #[arg(long, default_value = "redis-server")]
+    against: String,
+    /// In small, to see that it runs: nothing is written.
+    #[arg(long)]
+    quick: bool,
+    /// Only these experiments: throughput, memory, tail, expiry (may be repeated).
+    #[arg(long)]
+    only: Vec<String>,
+    /// Rounds of the throughput experiment.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Run this program instead of building Dunlin; nothing is written.
+    #[arg(long)]
+    server: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// The smoke run of `cargo xtask ci`.
+    pub(crate) fn smoke() -> Arguments {
+        Arguments {
+            against: "redis-server".to_owned(),
+            quick: true,
+            only: Vec::new(),
+            rounds: 1,
+            server: None,
+        }
+    }
+}
+
+/// What the experiments share.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) ours: Launch,
+    pub(crate) peer: Launch,
+    pub(crate) cores: Cores,
+    pub(crate) quick: bool,
+    pub(crate) rounds: usize,
+    pub(crate) keys: usize,
+    /// Requests of the first, uncounted round.
+    pub(crate) calibration_requests: usize,
+    /// How long a counted round takes.
+    pub(crate) round_s: f64,
+    pub(crate) probe_s: f64,
+    /// What times to live are divided by.
+    pub(crate) ttl_divisor: u64,
+    /// Whether `ours` knows `--workers`: not when another program plays it.
+    ours_has_workers: bool,
+}
+
+impl Plan {
+    /// Arguments for this many workers, for our side.
+    pub(crate) fn workers(&self, count: usize) -> Vec<&'static str> {
+        match (self.ours_has_workers, count) {
+            (false, _) => vec![],
+            (true, 1) => vec!["--workers", "1"],
+            (true, 2) => vec!["--workers", "2"],
+            (true, count) => unreachable!("no experiment has {count} workers"),
+        }
+    }
+}
+
+type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
+
+const EXPERIMENTS: [Experiment; 4] = [
+    ("throughput", throughput::measure),
+    ("memory", memory::measure),
+    ("tail", probe::measure),
+    ("expiry", expiry::measure),
+];
+
+/// Runs the experiments, prints their tables, and writes them unless it was a quick run.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    for name in &arguments.only {
+        ensure!(
+            EXPERIMENTS.iter().any(|(known, _)| known == name),
+            "no experiment is called {name}"
+        );
+    }
+    // Before the cores are divided: this process then has but some of them.
+    let machine = machine::describe();
+    let plan = plan(arguments)?;
+    let sides = Sides {
+        ours: format!("{} {}", plan.ours.name, version(&plan.ours.program)?),
+        peer: format!("{} {}", plan.peer.name, version(&plan.peer.program)?),
+    };
+    println!("{} against {} on {machine}", sides.ours, sides.peer);
+    for (name, measure) in EXPERIMENTS {
+        if !arguments.only.is_empty() && !arguments.only.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        let report = measure(&plan)?;
+        println!(
+            "\n{}\n{}\n\n{}",
+            report.title,
+            report.how,
+            report.table(&sides)
+        );
+        if !arguments.quick && arguments.server.is_none() {
+            write(&report, &sides, &machine, arguments)?;
+        }
+    }
+    Ok(())
+}
+
+fn plan(arguments: &Arguments) -> Result<Plan> {
+    let program = match &arguments.server {
+        Some(path) => std::path::absolute(path)?,
+        None => build::release()?,
+    };
+    let peer = match arguments.against.as_str() {
+        "redis-server" => tcl::genuine_server()?,
+        path if Path::new(path).is_file() => std::path::absolute(path)?,
+        other => bail!("no peer {other}: say redis-server, or the path of a program"),
+    };
+    let peer_name = peer
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let quick = arguments.quick;
+    Ok(Plan {
+        ours: Launch::new("dunlin", &program),
+        peer: Launch::new(&peer_name, &peer),
+        cores: machine::divide()?,
+        quick,
+        rounds: arguments.rounds.max(1),
+        keys: if quick { 10_000 } else { 1_000_000 },
+        calibration_requests: if quick { 10_000 } else { 500_000 },
+        round_s: if quick { 0.01 } else { 3.0 },
+        probe_s: if quick { 0.5 } else { 10.0 },
+        ttl_divisor: if quick { 10 } else { 1 },
+        ours_has_workers: arguments.server.is_none(),
+    })
+}
+
+/// The version that a program reports: the word after `v=`, or the last word of its first line.
+fn version(program: &Path) -> Result<String> {
+    let text = process::output(Command::new(program).arg("--version"))?;
+    let line = text.lines().next().unwrap_or_default();
+    let found = line
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("v="))
+        .or_else(|| line.split_whitespace().last());
+    Ok(found.unwrap_or_default().to_owned())
+}
+
+fn write(report: &Report, sides: &Sides, machine: &str, arguments: &Arguments) -> Result<()> {
+    let dir = workspace::root().join("bench/results");
+    let command = format!(
+        "cargo xtask bench --against {} --only {}",
+        arguments.against, report.name
+    );
+    workspace::write(
+        &dir.join(format!("{}.md", report.name)),
+        &report.markdown(sides, machine, &command),
+    )?;
+    workspace::write(
+        &dir.join(format!("{}.svg", report.name)),
+        &chart::svg(report, sides),
+    )
+}

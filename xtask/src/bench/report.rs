@@ -1,0 +1,150 @@
+//! A table for people, as text and Markdown, and the bars of its chart.
+//!
+//! Every figure of ours stands beside the peer's from the same run, and the ratio says which way is better.
+
+use std::fmt::Write as _;
+
+/// Which way a figure is better.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Better {
+    More,
+    Less,
+}
+
+/// One measured thing, ours and the peer's.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) what: String,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: f64,
+    pub(crate) peer: f64,
+    pub(crate) better: Better,
+    /// The bar to reach, in words; empty when there is none.
+    pub(crate) bar: String,
+}
+
+impl Row {
+    /// Ours over the peer's.
+    pub(crate) fn ratio(&self) -> f64 {
+        self.ours / self.peer
+    }
+}
+
+/// What one experiment found.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// File name without extension.
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    /// How it was measured, in sentences.
+    pub(crate) how: String,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// The names of the two sides, for the heads of columns.
+#[derive(Clone, Debug)]
+pub(crate) struct Sides {
+    pub(crate) ours: String,
+    pub(crate) peer: String,
+}
+
+impl Report {
+    /// The table, its columns aligned so that it reads as plain text too.
+    pub(crate) fn table(&self, sides: &Sides) -> String {
+        let mut lines = vec![
+            ["", &sides.ours, &sides.peer, "unit", "ratio", "bar"].map(str::to_owned),
+            ["-", "-:", "-:", "-", "-:", "-"].map(str::to_owned),
+        ];
+        lines.extend(self.rows.iter().map(|row| {
+            [
+                row.what.clone(),
+                figure(row.ours),
+                figure(row.peer),
+                row.unit.to_owned(),
+                format!("{}x", figure(row.ratio())),
+                row.bar.clone(),
+            ]
+        }));
+        let widths: Vec<usize> = (0..6)
+            .map(|column| {
+                lines
+                    .iter()
+                    .map(|line| line[column].chars().count())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        let mut text = String::new();
+        for line in &lines {
+            for (column, cell) in line.iter().enumerate() {
+                let width = widths[column];
+                let numeric = matches!(column, 1 | 2 | 4);
+                let _ = match numeric {
+                    true => write!(text, "| {cell:>width$} "),
+                    false => write!(text, "| {cell:<width$} "),
+                };
+            }
+            text.push_str("|\n");
+        }
+        text
+    }
+
+    /// The page for bench/results.
+    pub(crate) fn markdown(&self, sides: &Sides, machine: &str, command: &str) -> String {
+        format!(
+            "# {}\n\n{}\n\nMeasured by `{command}` on {machine}.\n\n{}\n![{}]({}.svg)\n",
+            self.title,
+            self.how,
+            self.table(sides),
+            self.title,
+            self.name
+        )
+    }
+}
+
+/// A figure with three significant digits or more.
+pub(crate) fn figure(value: f64) -> String {
+    match value.abs() {
+        _ if !value.is_finite() => "-".to_owned(),
+        v if v >= 1e6 => format!("{:.2}M", value / 1e6),
+        v if v >= 1e4 => format!("{:.0}k", value / 1e3),
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        0.0 => "0".to_owned(),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// The middle value; of an even number the lower middle one.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+        .get(sorted.len().saturating_sub(1) / 2)
+        .copied()
+        .unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.0);
+        assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn figures() {
+        let shown: Vec<_> = [8_123_456.0, 294_123.0, 177.4, 12.34, 2.958, 0.1, 0.0]
+            .map(figure)
+            .into();
+        assert_eq!(
+            shown,
+            ["8.12M", "294k", "177", "12.3", "2.96", "0.100", "0"]
+        );
+    }
+}

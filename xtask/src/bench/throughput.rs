@@ -1,0 +1,112 @@
+//! Throughput and server CPU per request, by pipeline depth: redis-benchmark, random keys out of all, both servers interleaved.
+
+use anyhow::Result;
+
+use super::Plan;
+use super::load::{self, Load, Measured};
+use super::report::{Better, Report, Row, median};
+use crate::server::Server;
+
+/// Connections of the load tool.
+const CONNECTIONS: usize = 50;
+const COMMANDS: [&str; 2] = ["GET", "SET"];
+
+/// Pipeline depths, with the bars for throughput and CPU per request as ratios to the peer; None where the load tool is the limit.
+const DEPTHS: [(usize, Option<f64>, Option<f64>); 3] = [
+    (64, Some(5.0), Some(0.25)),
+    (16, Some(3.0), Some(0.33)),
+    (1, None, Some(0.95)),
+];
+
+/// Measures all depths and commands.
+pub(crate) fn measure(plan: &Plan) -> Result<Report> {
+    let ours = plan
+        .ours
+        .clone()
+        .on(&plan.cores.one)
+        .with(&plan.workers(1))
+        .start()?;
+    let peer = plan.peer.clone().on(&plan.cores.one).start()?;
+    load::preload(&ours, plan.keys)?;
+    load::preload(&peer, plan.keys)?;
+    let mut rows = Vec::new();
+    for (pipeline, speed_bar, cpu_bar) in DEPTHS {
+        for command in COMMANDS {
+            let (ours, peer) = compare(plan, &ours, &peer, command, pipeline)?;
+            rows.push(Row {
+                what: format!("{command}, pipeline {pipeline}"),
+                unit: "requests/s",
+                ours: ours.requests_per_s,
+                peer: peer.requests_per_s,
+                better: Better::More,
+                bar: speed_bar.map_or(String::new(), |bar| format!("at least {bar}x")),
+            });
+            rows.push(Row {
+                what: "  server CPU".to_owned(),
+                unit: "us/request",
+                ours: ours.cpu_us,
+                peer: peer.cpu_us,
+                better: Better::Less,
+                bar: cpu_bar.map_or(String::new(), |bar| format!("at most {bar}x")),
+            });
+        }
+    }
+    for server in [&ours, &peer] {
+        load::assert_size(&mut server.client()?, plan.keys)?;
+    }
+    Ok(Report {
+        name: "throughput",
+        title: "Throughput and CPU per request",
+        how: format!(
+            "redis-benchmark with {CONNECTIONS} connections on another core than the server, which has one worker on one core; {} keys of {} bytes, \
+             values of {} bytes, random keys, every GET hits; medians of {} rounds, the servers taking turns.",
+            plan.keys,
+            load::KEY_BYTES,
+            load::VALUE_BYTES,
+            plan.rounds
+        ),
+        rows,
+    })
+}
+
+/// Rounds of one command at one depth, the servers taking turns; medians.
+fn compare(
+    plan: &Plan,
+    ours: &Server,
+    peer: &Server,
+    command: &str,
+    pipeline: usize,
+) -> Result<(Measured, Measured)> {
+    let mut results = [Vec::new(), Vec::new()];
+    // What each gets to do, so that each round takes about as long whatever the speed.
+    let mut requests = [plan.calibration_requests; 2];
+    for round in 0..=plan.rounds {
+        for (side, server) in [ours, peer].into_iter().enumerate() {
+            let load = Load {
+                command,
+                keys: plan.keys,
+                requests: requests[side],
+                pipeline,
+                connections: CONNECTIONS,
+            };
+            let measured = load::run(server, &load)?;
+            if round == 0 {
+                // The first tells how much fits into a round, and warms up.
+                requests[side] = ((measured.requests_per_s * plan.round_s) as usize)
+                    .max(plan.calibration_requests);
+            } else {
+                results[side].push(measured);
+            }
+        }
+    }
+    let middle = |side: usize| Measured {
+        requests_per_s: median(
+            &results[side]
+                .iter()
+                .map(|m| m.requests_per_s)
+                .collect::<Vec<_>>(),
+        ),
+        cpu_us: median(&results[side].iter().map(|m| m.cpu_us).collect::<Vec<_>>()),
+    };
+    Ok((middle(0), middle(1)))
+}
