@@ -55,7 +55,7 @@ mod tests {
     fn returns_what_was_set() {
         check(
             "GET k; SET k v; GET k; SET k \"\"; GET k; SET k -9223372036854775808; GET k",
-            concat!("nil; OK; v; OK; ; OK; -9223372036854775808"),
+            "nil; OK; v; OK; ; OK; -9223372036854775808",
         );
         check(
             "GET",

@@ -96,7 +96,7 @@ mod tests {
     fn takes_indices_from_both_ends() {
         check(
             "SET k \"Hello World\"; GETRANGE k 0 3; GETRANGE k 0 -1; GETRANGE k -4 -1; SUBSTR k 5 3; GETRANGE k 5 5000",
-            concat!("OK; Hell; Hello World; orld; ;  World"),
+            "OK; Hell; Hello World; orld; ;  World",
         );
         check(
             "SET k Hello; GETRANGE k -5000 10000; GETRANGE k -1 -2; GETRANGE k 9 9; GETRANGE k 0 -100",
