@@ -281,6 +281,32 @@ fn a_stripe_granted_to_a_dead_session_goes_on() {
     });
 }
 
+/// Whoever takes the stripe after the death sees what the former holder wrote, whether the stripe went by the dead session or past
+/// it.
+#[test]
+fn after_a_death_the_next_holder_sees_what_was_written() {
+    check(4, || {
+        let stripes = Arc::new(Stripes::new(1, 0, |_| 0_u32));
+        let set = LockSet::One(0);
+        let mut held = stripes.lock(&set, &Session::new(0).waiter).unwrap();
+        let dying = Session::new(1);
+        let _ = stripes.lock(&set, &dying.waiter).unwrap_err();
+        let others = Arc::clone(&stripes);
+        let thread = thread::spawn(move || {
+            others.abandon(&dying.waiter);
+            if let Some(held) = others.try_lock_one(0) {
+                assert_eq!(*others.read(&held, 0), 1);
+                others.release(held);
+            }
+            let _ = dying.ready.drain(&mut Vec::new());
+        });
+        *stripes.with(&mut held, 0) += 1;
+        stripes.release(held);
+        thread.join().unwrap();
+        assert_sum(&stripes, 0, 1);
+    });
+}
+
 /// A session that has the gate up dies while it waits for a stripe.
 #[test]
 fn the_gate_of_a_dead_session_falls() {

@@ -85,6 +85,13 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        // A list with waiters keeps itself: see `ReadyList`.
+        self.ready.drain(&mut self.tokens);
+    }
+}
+
 #[test]
 fn a_free_set_is_taken_at_once_and_nobody_is_woken() {
     let mut world = World::new(8);
@@ -468,11 +475,17 @@ fn held_stripes_move_to_another_thread() {
 fn waiters_left_in_a_queue_are_freed_with_the_stripes() {
     let world = World::new(1);
     let [holder, waiting] = [0, 1].map(|token| world.session(token));
-    std::mem::forget(world.lock(&LockSet::One(0), &holder));
+    let held = world.lock(&LockSet::One(0), &holder);
     world.park(&LockSet::One(0), &waiting);
     assert_eq!(Arc::strong_count(&waiting), 2);
     drop(world);
     assert_eq!(Arc::strong_count(&waiting), 1);
+    // There is nothing left to release it to; only an unwinding thread may drop it.
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _held = held;
+        panic!("cut off");
+    }));
+    assert!(dropped.is_err());
 }
 
 #[test]
@@ -513,8 +526,8 @@ fn a_session_that_waits_asks_for_nothing() {
     let [holder, session] = [0, 1].map(|token| world.session(token));
     let held = world.lock(&LockSet::One(0), &holder);
     world.park(&LockSet::One(0), &session);
-    std::mem::forget(held);
     let _ = world.stripes.lock(&LockSet::One(0), &session);
+    world.stripes.release(held);
 }
 
 #[test]
@@ -547,6 +560,7 @@ fn a_session_resumes_with_its_set() {
 fn a_session_that_holds_asks_for_nothing() {
     let world = World::new(2);
     let session = world.session(1);
-    let _held = std::mem::ManuallyDrop::new(world.lock(&LockSet::One(1), &session));
+    let held = world.lock(&LockSet::One(1), &session);
     let _ = world.stripes.lock(&LockSet::One(0), &session);
+    world.stripes.release(held);
 }
