@@ -1,5 +1,7 @@
 //! What all workers share: the settings that commands change at run time, and the counters that INFO sums.
 
+mod totals;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -8,6 +10,8 @@ use dunlin_engine::Engine;
 use dunlin_store::Counter;
 
 use crate::config::Config;
+
+pub use totals::{CommandTotals, Totals};
 
 /// Settings copied out of the configuration, so that the hot path reads an atomic and takes no lock.
 #[derive(Debug, Default)]
@@ -49,10 +53,14 @@ pub struct WorkerCounters {
     pub batches: Counter,
     /// Protocol errors that closed a connection.
     pub protocol_errors: Counter,
+    /// Wrong passwords, or users that do not exist.
+    pub auth_failures: Counter,
 }
 
 /// How the server is asked to stop.
 pub type StopRequest = Box<dyn Fn() + Send + Sync>;
+/// How every worker is made to look at the settings again.
+pub type WakeRequest = Box<dyn Fn() + Send + Sync>;
 
 /// See the module's text.
 pub struct Shared {
@@ -76,6 +84,10 @@ pub struct Shared {
     pub exit_code: AtomicI64,
     /// Asks every loop to stop.
     stop: OnceLock<StopRequest>,
+    /// Wakes every loop.
+    wake: OnceLock<WakeRequest>,
+    /// What CONFIG RESETSTAT subtracts.
+    baseline: Mutex<Totals>,
     /// The port listened on, for INFO.
     pub port: AtomicU32,
     /// Peak of the allocated bytes seen by INFO.
@@ -97,7 +109,13 @@ pub struct Memory {
 
 impl Shared {
     /// Shared state of a server with these settings.
-    pub fn new(engine: Arc<Engine>, config: Config, now_ms: u64, run_id: String, memory: fn() -> Memory) -> Shared {
+    pub fn new(
+        engine: Arc<Engine>,
+        config: Config,
+        now_ms: u64,
+        run_id: String,
+        memory: fn() -> Memory,
+    ) -> Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
             engine,
@@ -111,6 +129,8 @@ impl Shared {
             run_id,
             exit_code: AtomicI64::new(-1),
             stop: OnceLock::new(),
+            wake: OnceLock::new(),
+            baseline: Mutex::default(),
             port: AtomicU32::new(0),
             peak_bytes: AtomicU64::new(0),
             memory,
@@ -129,17 +149,45 @@ impl Shared {
         let config = self.config();
         let (knobs, relaxed) = (&self.knobs, Ordering::Relaxed);
         let bytes = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        knobs.query_bytes_max.store(bytes(config.client_query_buffer_bytes()), relaxed);
-        knobs.clients_max.store(config.maxclients() as usize, relaxed);
+        knobs
+            .query_bytes_max
+            .store(bytes(config.client_query_buffer_bytes()), relaxed);
+        knobs
+            .clients_max
+            .store(config.maxclients() as usize, relaxed);
         knobs.timeout_s.store(config.timeout_s(), relaxed);
         knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
         knobs.protected.store(config.protected_mode(), relaxed);
         let output = config.output_limit(crate::config::ClientClass::Normal);
-        knobs.output_hard_bytes.store(bytes(output.hard_bytes), relaxed);
-        self.engine.bulk_bytes_max.store(bytes(config.proto_max_bulk_bytes()), relaxed);
+        knobs
+            .output_hard_bytes
+            .store(bytes(output.hard_bytes), relaxed);
+        self.engine
+            .bulk_bytes_max
+            .store(bytes(config.proto_max_bulk_bytes()), relaxed);
         let password = config.requirepass().map(<[u8]>::to_vec);
-        self.engine.password_required.store(password.is_some(), relaxed);
+        self.engine
+            .password_required
+            .store(password.is_some(), relaxed);
         *lock(&self.password) = password;
+    }
+
+    /// The counters since the start, or since the last [`Shared::reset_totals`].
+    pub fn totals(&self) -> Totals {
+        // Locked first: a reset meanwhile would make the sums older than what is subtracted.
+        let baseline = lock(&self.baseline);
+        Totals::read(self).since(&baseline)
+    }
+
+    /// Lets [`Shared::totals`] count from zero.
+    pub fn reset_totals(&self) {
+        let mut baseline = lock(&self.baseline);
+        *baseline = Totals::read(self);
+    }
+
+    /// Whether a password is required.
+    pub fn has_password(&self) -> bool {
+        lock(&self.password).is_some()
     }
 
     /// Whether this is the password; true when none is required.
@@ -148,7 +196,10 @@ impl Shared {
             None => true,
             Some(password) => {
                 // Every byte is looked at, so that the time tells nothing of where the first difference is.
-                let different = password.iter().zip(given).fold(0, |acc, (a, b)| acc | (a ^ b));
+                let different = password
+                    .iter()
+                    .zip(given)
+                    .fold(0, |acc, (a, b)| acc | (a ^ b));
                 different == 0 && password.len() == given.len()
             }
         }
@@ -166,12 +217,32 @@ impl Shared {
 
     /// Connections open now.
     pub fn open_clients(&self) -> usize {
-        self.workers.iter().map(|w| w.open.load(Ordering::Relaxed)).sum()
+        self.workers
+            .iter()
+            .map(|w| w.open.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Installs how loops are asked to stop. Called once, before they start.
     pub fn on_stop(&self, stop: StopRequest) {
         assert!(self.stop.set(stop).is_ok(), "installed once");
+    }
+
+    /// Installs how loops are woken. Called once, before they start.
+    pub fn on_wake(&self, wake: WakeRequest) {
+        assert!(self.wake.set(wake).is_ok(), "installed once");
+    }
+
+    /// Wakes every loop, so that changed settings are seen by those that sleep.
+    pub fn wake_workers(&self) {
+        if let Some(wake) = self.wake.get() {
+            wake();
+        }
+    }
+
+    /// Whether the server was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.exit_code.load(Ordering::SeqCst) >= 0
     }
 
     /// Asks every loop to stop; the process exits with `code`.

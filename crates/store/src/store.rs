@@ -263,6 +263,25 @@ impl Store {
         (0..self.stripe_count()).map(|s| u64::from(self.head(db, s).expires.load(Ordering::Relaxed))).sum()
     }
 
+    /// Average time that the keys of a database with a deadline have left, in milliseconds; 0 when there are none. Stripes
+    /// that are busy at the moment are not asked. O(stripes).
+    pub fn average_ttl_ms(&self, db: u32, now_ms: u64) -> u64 {
+        let (mut sum_ms, mut count) = (0u128, 0u128);
+        for stripe in 0..self.stripe_count() {
+            if self.head(db, stripe).expires.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            let Some(mut held) = self.stripes.try_lock_one(stripe) else { continue };
+            if let Some(shard) = self.stripes.with(&mut held, stripe).shards[db as usize].as_deref() {
+                sum_ms += shard.deadline_sum();
+                count += shard.expires() as u128;
+            }
+            self.stripes.release(held);
+        }
+        let average_ms = sum_ms.checked_div(count).map_or(0, |average| average as u64);
+        average_ms.saturating_sub(now_ms)
+    }
+
     /// Turns the removal of expired keys by time on or off (DEBUG SET-ACTIVE-EXPIRE); access removes them always.
     pub fn set_active_expire(&self, on: bool) {
         self.active_expire.store(on, Ordering::Relaxed);

@@ -1,6 +1,24 @@
 //! Commands that need sessions, files or configuration; the same table type as the engine's.
+//!
+//! Their handlers reach the server by [`crate::host::host`]. To add one: the file, and a row here or in its family.
+
+mod config;
+mod connection;
+mod debug;
+mod info;
+mod shutdown;
+#[cfg(test)]
+mod testing;
 
 use dunlin_engine::Command;
 
 /// Added to the engine's own families.
-pub const FAMILIES: &[&[&Command]] = &[];
+pub const FAMILIES: &[&[&Command]] = &[
+    connection::TABLE,
+    &[
+        &config::CONFIG,
+        &debug::DEBUG,
+        &info::INFO,
+        &shutdown::SHUTDOWN,
+    ],
+];

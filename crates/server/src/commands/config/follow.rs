@@ -1,0 +1,73 @@
+//! Makes the running server follow a new configuration where more than a copied value is needed.
+//!
+//! Invariant: what can fail comes first and can be undone or changes nothing; after an error the server is as before.
+
+use std::env;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::{Config, Key, SetError, errno_text};
+use crate::logging;
+
+/// Descriptors needed beside those of clients, as at the start.
+const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// Acts on the keys that changed between `old` and `next`.
+pub(super) fn follow(
+    old: &Config,
+    next: &Config,
+    changed: &[&'static Key],
+) -> Result<(), SetError> {
+    let has = |name: &str| changed.iter().any(|key| key.name == name);
+    for name in ["bind", "port"] {
+        if has(name) {
+            let reason =
+                "Dunlin can't move a listening socket while it runs; change the file and restart";
+            return Err(refused(name, reason.to_owned()));
+        }
+    }
+    if has("maxclients") && next.maxclients() > old.maxclients() {
+        allow_descriptors(next.maxclients()).map_err(|reason| refused("maxclients", reason))?;
+    }
+    if has("dir") {
+        env::set_current_dir(next.dir()).map_err(|error| refused("dir", errno_text(&error)))?;
+    }
+    if has("loglevel") {
+        logging::set_level(next.loglevel());
+    }
+    if has("crash-log-enabled") {
+        logging::set_report_enabled(next.crash_log_enabled());
+    }
+    Ok(())
+}
+
+/// Raises the soft limit of open files to what this many clients need.
+fn allow_descriptors(clients: u32) -> Result<(), String> {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::from(clients) + RESERVED_DESCRIPTORS;
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let reachable = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: Some(reachable),
+            maximum: limit.maximum,
+        },
+    );
+    if raised.is_err() || reachable < wanted {
+        let possible = reachable.saturating_sub(RESERVED_DESCRIPTORS);
+        return Err(format!(
+            "The operating system is not able to handle the specified number of clients, try with {possible}"
+        ));
+    }
+    Ok(())
+}
+
+fn refused(name: &str, reason: String) -> SetError {
+    SetError::Refused {
+        name: name.to_owned(),
+        reason,
+    }
+}

@@ -1,0 +1,222 @@
+//! CONFIG GET | SET | RESETSTAT. <https://redis.io/commands/config-set>
+
+mod follow;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
+use dunlin_engine::commands::server::help;
+use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
+
+use crate::host::{host, origin};
+
+/// CONFIG.
+pub(super) const CONFIG: Command = Command {
+    name: "config",
+    full_name: "config",
+    arity: -2,
+    categories: Categories::SLOW,
+    group: "server",
+    since: "2.0.0",
+    complexity: "Depends on the subcommand",
+    summary: "Reads and changes the configuration.",
+    subcommands: &[&GET, &HELP, &RESETSTAT, &SET],
+    ..Command::BASE
+};
+
+const GET: Command = Command {
+    arity: -3,
+    complexity: "O(N) in the number of patterns",
+    summary: "Returns the values of all parameters that match a pattern.",
+    history: &[("7.0.0", "Takes several patterns.")],
+    arguments: &[Argument::new("parameter", ArgKind::String).multiple()],
+    ..subcommand("get", "config|get", get)
+};
+
+const HELP: Command = Command {
+    full_name: "config|help",
+    categories: Categories::SLOW,
+    group: "server",
+    ..help::HELP
+};
+
+const SET: Command = Command {
+    arity: -4,
+    complexity: "O(N) in the number of parameters",
+    summary: "Changes parameters of the running server: all of them, or none.",
+    history: &[("7.0.0", "Takes several parameters.")],
+    tips: TO_ALL,
+    arguments: &[Argument::block(
+        "data",
+        &[
+            Argument::new("parameter", ArgKind::String),
+            Argument::new("value", ArgKind::String),
+        ],
+    )
+    .multiple()],
+    ..subcommand("set", "config|set", set)
+};
+
+const RESETSTAT: Command = Command {
+    arity: 2,
+    complexity: "O(1)",
+    summary: "Lets the counters of INFO start from zero.",
+    tips: TO_ALL,
+    ..subcommand("resetstat", "config|resetstat", resetstat)
+};
+
+const TO_ALL: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
+    Command {
+        name,
+        full_name,
+        flags: Flags::ADMIN
+            .and(Flags::NOSCRIPT)
+            .and(Flags::LOADING)
+            .and(Flags::STALE),
+        categories: Categories::ADMIN
+            .and(Categories::SLOW)
+            .and(Categories::DANGEROUS),
+        group: "server",
+        since: "2.0.0",
+        handler,
+        ..Command::BASE
+    }
+}
+
+fn get(cx: &mut Ctx<'_>) -> Outcome {
+    let patterns: Vec<&[u8]> = cx.args.from(2).collect();
+    let found = host(cx).shared.config().matching_any(&patterns);
+    cx.reply.map(found.len());
+    for (name, value) in &found {
+        cx.reply.bulk(name.as_bytes());
+        cx.reply.bulk(value);
+    }
+    Ok(Flow::Done)
+}
+
+fn set(cx: &mut Ctx<'_>) -> Outcome {
+    let words: Vec<&[u8]> = cx.args.from(2).collect();
+    let pairs: Vec<(&[u8], &[u8])> = words
+        .chunks_exact(2)
+        .map(|pair| (pair[0], pair[1]))
+        .collect();
+    if pairs.len() * 2 != words.len() {
+        return Err(ReplyError::Syntax);
+    }
+    let origin = origin(cx.session);
+    let shared = Arc::clone(&host(cx).shared);
+    let mut config = shared.config();
+    // A copy, so that a value which the system refuses leaves everything as it was.
+    let mut next = config.clone();
+    let changed = next
+        .set(&pairs, origin)
+        .and_then(|changed| follow::follow(&config, &next, &changed));
+    if let Err(error) = changed {
+        return Err(ReplyError::Text(Cow::Owned(error.to_string())));
+    }
+    *config = next;
+    drop(config);
+    shared.apply_config();
+    // Sleeping workers look at `timeout`.
+    shared.wake_workers();
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn resetstat(cx: &mut Ctx<'_>) -> Outcome {
+    host(cx).shared.reset_totals();
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::{Console, check};
+
+    #[test]
+    fn gets_what_was_set() {
+        check(
+            "CONFIG SET maxclients 100 timeout 7; CONFIG GET maxclients; CONFIG GET TIMEOUT max?lients; HELLO 3 SETNAME x; \
+             CONFIG GET timeout; CONFIG GET nosuch",
+            "OK; [maxclients 100]; [TIMEOUT 7 maxclients 100]; \
+             {server redis version 7.2.4 proto 3 id 1 mode standalone role master modules []}; {timeout 7}; {}",
+        );
+    }
+
+    #[test]
+    fn help_is_written_from_the_table() {
+        let help = Console::default().run("CONFIG HELP");
+        assert!(
+            help.contains("SET <parameter> <value> [<parameter> <value> ...]"),
+            "{help}"
+        );
+    }
+
+    #[test]
+    fn changes_all_or_nothing() {
+        check(
+            "CONFIG SET timeout 7 maxclients x; CONFIG GET timeout; CONFIG SET timeout 7 nosuch 1; CONFIG GET timeout; \
+             CONFIG SET timeout 7 timeout 8; CONFIG SET databases 3; CONFIG SET timeout 1 maxclients; CONFIG SET timeout; \
+             CONFIG SET dir /",
+            "(error) ERR CONFIG SET failed (possibly related to argument 'maxclients') - argument couldn't be parsed into \
+             an integer; [timeout 0]; (error) ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'; \
+             [timeout 0]; (error) ERR CONFIG SET failed (possibly related to argument 'timeout') - duplicate parameter; \
+             (error) ERR CONFIG SET failed (possibly related to argument 'databases') - can't set immutable config; \
+             (error) ERR syntax error; (error) ERR wrong number of arguments for 'config|set' command; \
+             (error) ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config",
+        );
+    }
+
+    #[test]
+    fn what_is_set_is_followed() {
+        use std::sync::atomic::Ordering::Relaxed;
+        let mut console = Console::default();
+        console.run("CONFIG SET maxclients 12 timeout 3 tcp-keepalive 9 protected-mode no proto-max-bulk-len 2mb");
+        let knobs = &console.shared.knobs;
+        assert_eq!(knobs.clients_max.load(Relaxed), 12);
+        assert_eq!(knobs.timeout_s.load(Relaxed), 3);
+        assert_eq!(knobs.keepalive_s.load(Relaxed), 9);
+        assert!(!knobs.protected.load(Relaxed));
+        assert_eq!(console.shared.engine.string_bytes_max(), 2 << 20);
+    }
+
+    #[test]
+    fn where_it_listens_cannot_change() {
+        let reply = Console::default().run("CONFIG SET timeout 1 port 7000; CONFIG GET port; CONFIG GET timeout; CONFIG SET port 6379");
+        assert!(
+            reply.starts_with(
+                "(error) ERR CONFIG SET failed (possibly related to argument 'port') - "
+            ),
+            "{reply}"
+        );
+        assert!(reply.ends_with("; [port 6379]; [timeout 0]; OK"), "{reply}");
+    }
+
+    #[test]
+    fn counters_start_again() {
+        let mut console = Console::default();
+        console.run("SET k v; GET k; GET nosuch; INCR k");
+        let info = console.run("INFO stats");
+        for field in [
+            "keyspace_hits:1\\r\\n",
+            "keyspace_misses:1\\r\\n",
+            "total_error_replies:1\\r\\n",
+        ] {
+            assert!(info.contains(field), "{info}");
+        }
+        console.run("CONFIG RESETSTAT; GET k");
+        let info = console.run("INFO stats commandstats");
+        for field in [
+            "keyspace_hits:1\\r\\n",
+            "keyspace_misses:0\\r\\n",
+            "total_error_replies:0\\r\\n",
+            "cmdstat_get:calls=1,",
+        ] {
+            assert!(info.contains(field), "{info}");
+        }
+        assert!(!info.contains("cmdstat_set"), "{info}");
+    }
+}

@@ -1,0 +1,63 @@
+//! DEBUG SLEEP seconds: stalls every data command for so long, as it does in Redis.
+//!
+//! It holds every stripe on the auxiliary thread; commands that touch no key go on, because the workers do.
+
+use dunlin_engine::command::{ArgKind, Argument, Scope};
+use dunlin_engine::dispatch::HEAVY_ELEMENTS;
+use dunlin_engine::{Args, Command, Ctx, Engine, Flow, Outcome, Session};
+
+use super::{permit, subcommand};
+
+/// Longest sleep in seconds; a server that is to stop ends it earlier.
+const SECONDS_MAX: f64 = 1e9;
+
+/// DEBUG SLEEP.
+pub(super) const SLEEP: Command = Command {
+    arity: 3,
+    scope: Scope::All,
+    summary: "Stalls the server for so many seconds; decimals are allowed.",
+    arguments: &[Argument::new("seconds", ArgKind::Double)],
+    weight: Some(too_long_for_a_worker),
+    ..subcommand("sleep", "debug|sleep", sleep)
+};
+
+fn too_long_for_a_worker(_engine: &Engine, _session: &Session, _args: Args<'_>) -> u64 {
+    HEAVY_ELEMENTS + 1
+}
+
+fn sleep(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx)?;
+    let text = String::from_utf8_lossy(cx.args.at(2));
+    // As C's strtod: what is no number is 0.
+    let seconds = text
+        .trim_start()
+        .parse::<f64>()
+        .unwrap_or(0.0)
+        .clamp(0.0, SECONDS_MAX);
+    cx.host.sleep_us((seconds * 1e6) as u64);
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Console;
+
+    #[test]
+    fn sleeps_away_from_the_worker() {
+        let mut console = Console::with_debug();
+        assert_eq!(
+            console.run("DEBUG SLEEP 0.1; DEBUG SLEEP x; DEBUG SLEEP -1; DEBUG SLEEP nan"),
+            "OK; OK; OK; OK"
+        );
+        assert_eq!(console.heavy, 4);
+        assert_eq!(
+            console.run("MULTI; DEBUG SLEEP 1; EXEC"),
+            "OK; QUEUED; [OK]"
+        );
+        assert_eq!(
+            console.heavy, 5,
+            "a transaction with a sleep runs there, too"
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]: ends the server. <https://redis.io/commands/shutdown>
+//!
+//! Nothing is kept on disk by this build, so SAVE is refused: it must not seem to have saved.
+
+use std::borrow::Cow;
+
+use dunlin_engine::command::{Argument, Categories, Flags};
+use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
+
+use crate::host::host;
+
+/// SHUTDOWN.
+pub(super) const SHUTDOWN: Command = Command {
+    name: "shutdown",
+    full_name: "shutdown",
+    arity: -1,
+    flags: Flags::ADMIN
+        .and(Flags::NOSCRIPT)
+        .and(Flags::LOADING)
+        .and(Flags::STALE)
+        .and(Flags::NO_MULTI)
+        .and(Flags::ALLOW_BUSY),
+    categories: Categories::ADMIN
+        .and(Categories::SLOW)
+        .and(Categories::DANGEROUS),
+    group: "server",
+    summary: "Ends the server: what was received is answered first.",
+    history: &[("7.0.0", "Takes NOW, FORCE and ABORT.")],
+    arguments: &[
+        Argument::one_of(
+            "save-selector",
+            &[
+                Argument::token("nosave", "NOSAVE"),
+                Argument::token("save", "SAVE"),
+            ],
+        )
+        .optional(),
+        Argument::token("now", "NOW").optional().since("7.0.0"),
+        Argument::token("force", "FORCE").optional().since("7.0.0"),
+        Argument::token("abort", "ABORT").optional().since("7.0.0"),
+    ],
+    handler: shutdown,
+    ..Command::BASE
+};
+
+fn shutdown(cx: &mut Ctx<'_>) -> Outcome {
+    let (mut save, mut no_save, mut abort, mut others) = (false, false, false, false);
+    for option in cx.args.from(1) {
+        match option.to_ascii_lowercase().as_slice() {
+            b"save" => save = true,
+            b"nosave" => no_save = true,
+            // There are no replicas to wait for, and nothing that could go wrong to be forced.
+            b"now" | b"force" => others = true,
+            b"abort" => abort = true,
+            _ => return Err(ReplyError::Syntax),
+        }
+    }
+    if (abort && (save || no_save || others)) || (save && no_save) {
+        return Err(ReplyError::Syntax);
+    }
+    if abort {
+        return Err(ReplyError::err("No shutdown in progress."));
+    }
+    if save {
+        return Err(ReplyError::Text(Cow::Borrowed(
+            "ERR this server can't save its data yet. SHUTDOWN NOSAVE ends it without.",
+        )));
+    }
+    tracing::warn!("User requested shutdown...");
+    host(cx).shared.request_stop(0);
+    // The end of the connection is the reply.
+    cx.session.close_after_reply = true;
+    Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::{Console, check};
+
+    #[test]
+    fn asks_to_stop_without_a_reply() {
+        for command in [
+            &[&b"shutdown"[..]][..],
+            &[b"SHUTDOWN", b"NOSAVE", b"NOW", b"FORCE"],
+        ] {
+            let mut console = Console::default();
+            assert_eq!(console.call(1, command), b"");
+            assert!(console.shared.is_stopping() && console.session(1).close_after_reply);
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_do() {
+        check(
+            "SHUTDOWN SAVE; SHUTDOWN ABORT; SHUTDOWN ABORT NOW; SHUTDOWN SAVE NOSAVE; SHUTDOWN LATER; MULTI; SHUTDOWN",
+            "(error) ERR this server can't save its data yet. SHUTDOWN NOSAVE ends it without.; \
+             (error) ERR No shutdown in progress.; (error) ERR syntax error; (error) ERR syntax error; \
+             (error) ERR syntax error; OK; (error) ERR Command not allowed inside a transaction",
+        );
+    }
+}

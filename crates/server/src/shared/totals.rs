@@ -1,0 +1,133 @@
+//! Sums of the workers' counters, and what CONFIG RESETSTAT subtracts from them.
+//!
+//! A counter has one writer, its worker, so nobody else may set it to zero: a reset keeps the sums of that moment, and
+//! readers subtract them. Invariant: a difference is never negative, since counters only grow.
+
+use dunlin_engine::{CommandStat, Engine};
+use dunlin_store::Counter;
+
+use super::{Shared, WorkerCounters};
+
+/// Counts of one command over all workers.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct CommandTotals {
+    /// Calls that ran.
+    pub calls: u64,
+    /// Nanoseconds spent in them.
+    pub nanoseconds: u64,
+    /// Calls refused before they ran.
+    pub rejected: u64,
+    /// Calls that ran and failed.
+    pub failed: u64,
+}
+
+/// All counters that CONFIG RESETSTAT resets.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections refused.
+    pub rejected: u64,
+    /// Bytes read.
+    pub input_bytes: u64,
+    /// Bytes written.
+    pub output_bytes: u64,
+    /// Commands processed.
+    pub commands: u64,
+    /// Sessions that waited for a stripe.
+    pub parked: u64,
+    /// Turns of the loops that had input.
+    pub batches: u64,
+    /// Connections closed for a protocol error.
+    pub protocol_errors: u64,
+    /// Wrong passwords.
+    pub auth_failures: u64,
+    /// Error replies.
+    pub errors: u64,
+    /// Keys removed by their deadline.
+    pub expired: u64,
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// One for each id of the command table; none before the first reset.
+    pub by_command: Vec<CommandTotals>,
+}
+
+impl Totals {
+    /// The sums as of about now, since the start. O(workers * commands).
+    pub fn read(shared: &Shared) -> Totals {
+        let (engine, store) = (&shared.engine, &shared.engine.store);
+        let sum = |counter: fn(&WorkerCounters) -> &Counter| shared.total(counter);
+        Totals {
+            accepted: sum(|w| &w.accepted),
+            rejected: sum(|w| &w.rejected),
+            input_bytes: sum(|w| &w.input_bytes),
+            output_bytes: sum(|w| &w.output_bytes),
+            commands: sum(|w| &w.commands),
+            parked: sum(|w| &w.parked),
+            batches: sum(|w| &w.batches),
+            protocol_errors: sum(|w| &w.protocol_errors),
+            auth_failures: sum(|w| &w.auth_failures),
+            errors: engine.stats.iter().map(|s| s.errors.value()).sum(),
+            expired: store.total(|c| &c.expired),
+            hits: store.total(|c| &c.hits),
+            misses: store.total(|c| &c.misses),
+            by_command: (0..engine.table.len())
+                .map(|id| CommandTotals::read(engine, id))
+                .collect(),
+        }
+    }
+
+    /// What was counted since `before`.
+    #[must_use]
+    pub fn since(&self, before: &Totals) -> Totals {
+        let unseen = CommandTotals::default();
+        let by_command = self.by_command.iter().enumerate();
+        Totals {
+            accepted: self.accepted.saturating_sub(before.accepted),
+            rejected: self.rejected.saturating_sub(before.rejected),
+            input_bytes: self.input_bytes.saturating_sub(before.input_bytes),
+            output_bytes: self.output_bytes.saturating_sub(before.output_bytes),
+            commands: self.commands.saturating_sub(before.commands),
+            parked: self.parked.saturating_sub(before.parked),
+            batches: self.batches.saturating_sub(before.batches),
+            protocol_errors: self.protocol_errors.saturating_sub(before.protocol_errors),
+            auth_failures: self.auth_failures.saturating_sub(before.auth_failures),
+            errors: self.errors.saturating_sub(before.errors),
+            expired: self.expired.saturating_sub(before.expired),
+            hits: self.hits.saturating_sub(before.hits),
+            misses: self.misses.saturating_sub(before.misses),
+            by_command: by_command
+                .map(|(id, now)| now.since(before.by_command.get(id).unwrap_or(&unseen)))
+                .collect(),
+        }
+    }
+}
+
+impl CommandTotals {
+    fn read(engine: &Engine, id: usize) -> CommandTotals {
+        let sum = |counter: fn(&CommandStat) -> &Counter| -> u64 {
+            engine
+                .stats
+                .iter()
+                .map(|worker| counter(&worker.commands[id]).value())
+                .sum()
+        };
+        CommandTotals {
+            calls: sum(|s| &s.calls),
+            nanoseconds: sum(|s| &s.nanoseconds),
+            rejected: sum(|s| &s.rejected),
+            failed: sum(|s| &s.failed),
+        }
+    }
+
+    fn since(&self, before: &CommandTotals) -> CommandTotals {
+        CommandTotals {
+            calls: self.calls.saturating_sub(before.calls),
+            nanoseconds: self.nanoseconds.saturating_sub(before.nanoseconds),
+            rejected: self.rejected.saturating_sub(before.rejected),
+            failed: self.failed.saturating_sub(before.failed),
+        }
+    }
+}
