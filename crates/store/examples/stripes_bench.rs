@@ -121,10 +121,12 @@ fn with_company(stripes: &Arc<Stripes<u64>>, ready: &ReadyList, waiter: &Arc<Wai
     let mut tokens = Vec::new();
     measure(
         "one random stripe, a second thread at the same",
-        5_000_000,
+        1_000_000,
         |_| {
             if let Some(set) = waiting.take() {
-                while ready.drain(&mut tokens) == 0 {}
+                while ready.drain(&mut tokens) == 0 {
+                    thread::yield_now();
+                }
                 tokens.clear();
                 match stripes.resume(&set, waiter) {
                     Ok(held) => stripes.release(held),
