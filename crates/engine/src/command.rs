@@ -213,10 +213,11 @@ impl KeySpec {
                     return false;
                 }
                 let last = match (last, limit) {
-                    (l, _) if l >= 0 => start + l as usize,
-                    (-1, limit) if limit > 1 => start + (len - start) / limit - 1,
-                    (l, _) => len - l.unsigned_abs() as usize,
+                    (l, _) if l >= 0 => Some(start + l as usize),
+                    (-1, limit) if limit > 1 => (start + (len - start) / limit).checked_sub(1),
+                    (l, _) => len.checked_sub(l.unsigned_abs() as usize),
                 };
+                let Some(last) = last.filter(|last| *last >= start) else { return false };
                 let mut i = start;
                 while i <= last && i < len {
                     f(i);

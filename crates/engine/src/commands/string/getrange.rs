@@ -35,6 +35,7 @@ pub(super) const SUBSTR: Command = Command {
     name: "substr",
     full_name: "substr",
     since: "1.0.0",
+    deprecated: Some(("2.0.0", "`GETRANGE`")),
     ..GETRANGE
 };
 

@@ -22,6 +22,7 @@ pub(super) const GETSET: Command = Command {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Stores a string under a key and returns the one that was there.",
+    deprecated: Some(("6.2.0", "`SET` with `GET`")),
     arguments: &[Argument::KEY, Argument::new("value", ArgKind::String)],
     handler: getset,
     ..Command::BASE

@@ -19,6 +19,7 @@ pub(super) const MGET: Command = Command {
     since: "1.0.0",
     complexity: "O(N) in the number of keys",
     summary: "Returns the strings stored under several keys, all as of one moment.",
+    tips: &["request_policy:multi_shard"],
     arguments: &[Argument::KEY.multiple()],
     weight: Some(argument_count),
     handler: mget,

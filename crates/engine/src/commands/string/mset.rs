@@ -21,6 +21,7 @@ pub(super) const MSET: Command = Command {
     since: "1.0.1",
     complexity: "O(N) in the number of keys",
     summary: "Stores strings under several keys, all at one moment.",
+    tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
     arguments: &[Argument::block(
         "data",
         &[Argument::KEY, Argument::new("value", ArgKind::String)],
@@ -37,6 +38,7 @@ pub(super) const MSETNX: Command = Command {
     full_name: "msetnx",
     keys: &[KeySpec::rest(1, 2, &["OW", "insert"])],
     summary: "Stores strings under several keys, all at one moment, if none of the keys exists.",
+    tips: &[],
     handler: msetnx,
     ..MSET
 };

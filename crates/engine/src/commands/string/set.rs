@@ -27,6 +27,12 @@ pub(super) const SET: Command = Command {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Stores a string under a key, whatever type it had, and settles its time to live.",
+    history: &[
+        ("2.6.12", "Takes EX, PX, NX and XX."),
+        ("6.0.0", "Takes KEEPTTL."),
+        ("6.2.0", "Takes GET, EXAT and PXAT."),
+        ("7.0.0", "Takes NX and GET together."),
+    ],
     arguments: &[
         Argument::KEY,
         Argument::new("value", ArgKind::String),

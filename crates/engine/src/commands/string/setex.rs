@@ -23,6 +23,7 @@ pub(super) const SETEX: Command = Command {
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Stores a string under a key for a number of seconds.",
+    deprecated: Some(("2.6.12", "`SET` with `EX`")),
     arguments: &[
         Argument::KEY,
         Argument::new("seconds", ArgKind::Integer),
@@ -38,6 +39,7 @@ pub(super) const PSETEX: Command = Command {
     full_name: "psetex",
     since: "2.6.0",
     summary: "Stores a string under a key for a number of milliseconds.",
+    deprecated: Some(("2.6.12", "`SET` with `PX`")),
     arguments: &[
         Argument::KEY,
         Argument::new("milliseconds", ArgKind::Integer),

@@ -21,6 +21,7 @@ pub(super) const SETNX: Command = Command {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Stores a string under a key that does not exist.",
+    deprecated: Some(("2.6.12", "`SET` with `NX`")),
     arguments: &[Argument::KEY, Argument::new("value", ArgKind::String)],
     handler: setnx,
     ..Command::BASE

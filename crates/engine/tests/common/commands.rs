@@ -1,0 +1,145 @@
+//! Random commands, written from the argument trees of the command table: a command that is added takes part by itself.
+
+use dunlin_engine::command::{ArgKind, Argument, Command};
+use dunlin_engine::{Engine, Table};
+
+use super::rng::Rng;
+
+/// A command with its name, as a client sends it.
+pub(crate) type Request = Vec<Vec<u8>>;
+
+/// A command as a person types it.
+pub(crate) fn words(line: &str) -> Request {
+    line.split(' ')
+        .map(|word| word.as_bytes().to_vec())
+        .collect()
+}
+
+/// Commands that close the connection, or need a server round the engine.
+const LEFT_OUT: &[&str] = &["quit"];
+
+/// The commands to choose from, each as often as it is to be chosen.
+pub(crate) fn choices(engine: &Engine) -> Vec<&'static Command> {
+    let mut choices = Vec::new();
+    for (_, command) in engine.table.iter_all() {
+        let is_container = !command.subcommands.is_empty() && command.full_name != "command";
+        if is_container || LEFT_OUT.contains(&command.full_name) {
+            continue;
+        }
+        let weight = match (command.group, command.full_name) {
+            (_, "flushall" | "flushdb" | "swapdb") => 1,
+            (_, "set" | "expire" | "pexpire") => 16,
+            (_, "select" | "multi") => 10,
+            ("string" | "generic", _) => 8,
+            ("transactions", _) => 4,
+            _ => 1,
+        };
+        choices.extend(std::iter::repeat_n(command, weight));
+    }
+    choices
+}
+
+/// A command by name.
+pub(crate) fn named(table: &Table, name: &str) -> &'static Command {
+    table.at(table.id_of(name.as_bytes()).expect("a command"))
+}
+
+/// Random arguments for `command` that its tree allows.
+pub(crate) fn request(rng: &mut Rng, command: &Command, now_ms: u64) -> Request {
+    let mut request: Request = command
+        .full_name
+        .split('|')
+        .map(|part| part.as_bytes().to_vec())
+        .collect();
+    for argument in command.arguments {
+        add(rng, argument, now_ms, &mut request);
+    }
+    request
+}
+
+fn add(rng: &mut Rng, argument: &Argument, now_ms: u64, request: &mut Request) {
+    if argument.optional && rng.chance(60) {
+        return;
+    }
+    let times = if argument.multiple {
+        rng.between(1, 3)
+    } else {
+        1
+    };
+    for _ in 0..times {
+        if !argument.token.is_empty() {
+            request.push(argument.token.as_bytes().to_vec());
+        }
+        match argument.kind {
+            ArgKind::Token => {}
+            ArgKind::OneOf => {
+                let choice = rng.pick(argument.inner);
+                add(rng, choice, now_ms, request);
+            }
+            ArgKind::Block => argument
+                .inner
+                .iter()
+                .for_each(|inner| add(rng, inner, now_ms, request)),
+            _ => request.push(value(rng, argument, now_ms)),
+        }
+    }
+}
+
+/// A key out of few, so that commands meet.
+pub(crate) fn key(rng: &mut Rng) -> Vec<u8> {
+    format!("key:{}", rng.below(12)).into_bytes()
+}
+
+fn value(rng: &mut Rng, argument: &Argument, now_ms: u64) -> Vec<u8> {
+    match argument.kind {
+        ArgKind::Key(_) => key(rng),
+        ArgKind::Integer => integer(rng, argument.name).to_string().into_bytes(),
+        ArgKind::Double => rng
+            .pick(&["1.5", "0.1", "-3e2", "7", "1e-3"])
+            .as_bytes()
+            .to_vec(),
+        ArgKind::Pattern => rng
+            .pick(&["*", "key:*", "key:1", "key:[0-4]", "k*1?", "no*"])
+            .as_bytes()
+            .to_vec(),
+        ArgKind::UnixTime => {
+            let ms = now_ms as i64 + rng.between(-50, 3000);
+            let time = if argument.name.contains("milli") {
+                ms
+            } else {
+                ms / 1000
+            };
+            time.to_string().into_bytes()
+        }
+        _ => string(rng, argument.name),
+    }
+}
+
+fn integer(rng: &mut Rng, name: &str) -> i64 {
+    match name {
+        "seconds" => rng.between(1, 3),
+        "milliseconds" => rng.between(1, 3000),
+        "db" | "destination-db" | "index" | "index1" | "index2" => rng.between(0, 15),
+        "cursor" => rng.below(1 << 48) as i64 * i64::from(rng.chance(50)),
+        "count" => rng.between(1, 20),
+        // Now and then far enough for a chunked string.
+        "offset" if rng.chance(5) => rng.between(65_000, 70_000),
+        "offset" => rng.between(0, 30),
+        _ => rng.between(-20, 20),
+    }
+}
+
+fn string(rng: &mut Rng, name: &str) -> Vec<u8> {
+    match name {
+        "command" => b"set".to_vec(),
+        "command-name" => b"get".to_vec(),
+        "type" => b"string".to_vec(),
+        _ => match rng.below(20) {
+            0..8 => rng.between(-1000, 1000).to_string().into_bytes(),
+            8..14 => format!("v{}", rng.below(100)).into_bytes(),
+            14..19 => vec![rng.next() as u8; rng.below(100) as usize],
+            // Longer than a chunk.
+            _ => vec![b'x'; 66_000],
+        },
+    }
+}

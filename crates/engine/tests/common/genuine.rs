@@ -1,0 +1,145 @@
+//! A genuine redis-server on a free port of the loopback, for tests that compare.
+//!
+//! Debian's redis-tools brings it: redis-check-rdb is the same program, and is the server when called by that name.
+
+// The engine itself may neither wait nor talk to the world; this test's business is to do both.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use dunlin_resp::{ReplyLimits, ReplyParser, Value};
+
+use super::commands::{Request, words};
+
+/// How often a connection is tried before the server counts as not starting, and the pause between.
+const CONNECT_TRIES: u32 = 200;
+const CONNECT_PAUSE: Duration = Duration::from_millis(25);
+
+/// A server that is stopped when this is dropped, and a connection to it.
+pub(crate) struct Genuine {
+    server: Child,
+    stream: TcpStream,
+    parser: ReplyParser,
+    input: Vec<u8>,
+}
+
+impl Genuine {
+    /// Starts a server; `None`, with the reason printed, where there is no such program.
+    pub(crate) fn start() -> Option<Genuine> {
+        let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = probe.local_addr().expect("a bound port").port();
+        drop(probe);
+        let started = Command::new("redis-check-rdb")
+            .arg0("redis-server")
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
+            .args(["--enable-debug-command", "yes"])
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let server = match started {
+            Ok(server) => server,
+            Err(why) => {
+                eprintln!("skipped: no redis-check-rdb of redis-tools here ({why})");
+                return None;
+            }
+        };
+        // Made before the first try, so that the server is stopped whatever happens.
+        let guard = KillOnDrop(Some(server));
+        for _ in 0..CONNECT_TRIES {
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+                stream.set_nodelay(true).expect("a connected socket");
+                let parser = ReplyParser::new(ReplyLimits::default());
+                return Some(Genuine {
+                    server: guard.disarm(),
+                    stream,
+                    parser,
+                    input: Vec::new(),
+                });
+            }
+            std::thread::sleep(CONNECT_PAUSE);
+        }
+        panic!("the server does not answer on port {port}");
+    }
+
+    /// Sends a command and waits for its reply.
+    pub(crate) fn call(&mut self, request: &Request) -> Value {
+        let mut bytes = format!("*{}\r\n", request.len()).into_bytes();
+        for arg in request {
+            bytes.extend(format!("${}\r\n", arg.len()).bytes());
+            bytes.extend(arg);
+            bytes.extend(b"\r\n");
+        }
+        self.stream.write_all(&bytes).expect("the server reads");
+        loop {
+            let decoded = self
+                .parser
+                .feed(&self.input)
+                .expect("the server speaks RESP");
+            self.input.drain(..decoded.consumed);
+            if let Some(value) = decoded.value {
+                return value;
+            }
+            let mut chunk = [0; 16 * 1024];
+            let len = self.stream.read(&mut chunk).expect("the server answers");
+            assert!(len > 0, "the server hung up");
+            self.input.extend(&chunk[..len]);
+        }
+    }
+
+    /// A command as a person types it.
+    pub(crate) fn type_in(&mut self, line: &str) -> Value {
+        self.call(&words(line))
+    }
+}
+
+impl Drop for Genuine {
+    fn drop(&mut self) {
+        stop(&mut self.server);
+    }
+}
+
+struct KillOnDrop(Option<Child>);
+
+impl KillOnDrop {
+    fn disarm(mut self) -> Child {
+        self.0.take().expect("armed until now")
+    }
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            stop(child);
+        }
+    }
+}
+
+fn stop(server: &mut Child) {
+    // It may have ended by itself; then there is nothing to stop.
+    let _ = server.kill();
+    let _ = server.wait();
+}
+
+/// Decodes one whole reply.
+pub(crate) fn decode(reply: &[u8]) -> Value {
+    let decoded = ReplyParser::new(ReplyLimits::default())
+        .feed(reply)
+        .expect("the engine speaks RESP");
+    assert_eq!(decoded.consumed, reply.len(), "one reply");
+    decoded.value.expect("a whole reply")
+}
