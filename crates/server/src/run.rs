@@ -13,7 +13,6 @@ use dunlin_engine::Engine;
 use dunlin_reactor::backend::epoll::{ListenAddress, ListenOptions};
 use dunlin_reactor::{Clock, EventLoopPool, Limits, Remote, SystemClock, TcpServer};
 use dunlin_store::Settings;
-use dunlin_store::stripes::{ReadyList, Wake};
 
 use crate::auxiliary::{Auxiliary, Exchange};
 use crate::config::{BindHost, Config, Loaded};
@@ -34,15 +33,6 @@ pub fn run(loaded: Loaded, memory: fn() -> Memory) -> ExitCode {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Wakes a worker's loop from a stripe's release.
-struct WakeLoop(Remote);
-
-impl Wake for WakeLoop {
-    fn wake(&self) {
-        self.0.waker().wake();
     }
 }
 
@@ -96,8 +86,7 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
                 input_len: 0,
                 may_sleep: false,
             };
-            let ready = ReadyList::new(WakeLoop(event_loop.remote()));
-            Worker::new(Arc::clone(&shared.engine), host, ready, Arc::clone(&exchange), seed(worker))
+            Worker::new(host, event_loop.remote(), Arc::clone(&exchange), seed(worker))
         }
     };
     let pool = EventLoopPool::start(loops, "worker", make)?;

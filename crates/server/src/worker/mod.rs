@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use dunlin_engine::session::Peer as ClientPeer;
 use dunlin_engine::{Engine, Session, WorkerState};
-use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Peer};
+use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Peer, Remote};
 use dunlin_resp::{ProtocolError, RequestParser};
 use dunlin_store::ExpireProgress;
-use dunlin_store::stripes::{ReadyList, Waiter};
+use dunlin_store::stripes::{ReadyList, Waiter, Wake};
 use dunlin_store::watch::WatchFlag;
 use dunlin_structures::Rope;
 
@@ -39,6 +39,15 @@ const RETRY_MS: u64 = 1;
 pub(crate) const OUTPUT_SOFT_BYTES: usize = 1 << 20;
 /// Token of the reactor timer that checks idle clients.
 const IDLE_CHECK: u64 = 1;
+
+/// Wakes a worker's loop from a stripe's release.
+struct WakeLoop(Remote);
+
+impl Wake for WakeLoop {
+    fn wake(&self) {
+        self.0.waker().wake();
+    }
+}
 
 /// A watched key of a session that is gone, to be unwatched when its stripe is free.
 type Orphan = ((u32, Box<[u8]>, u64), Arc<WatchFlag>);
@@ -67,15 +76,16 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Worker number `host.worker` of the engine. `ready` wakes this worker's loop.
-    pub fn new(engine: Arc<Engine>, host: ServerHost, ready: Arc<ReadyList>, auxiliary: Arc<Exchange>, seed: u64) -> Worker {
+    /// Worker number `host.worker`, handler of the loop that `remote` leads to.
+    pub fn new(host: ServerHost, remote: Remote, auxiliary: Arc<Exchange>, seed: u64) -> Worker {
+        let engine = Arc::clone(&host.shared.engine);
         Worker {
             number: host.worker,
             state: engine.worker(host.worker, seed),
             engine,
             host,
             slots: Vec::new(),
-            ready,
+            ready: ReadyList::new(WakeLoop(remote)),
             auxiliary,
             batch: Batch::default(),
             tokens: Vec::new(),

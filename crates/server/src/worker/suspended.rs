@@ -12,6 +12,8 @@ use crate::auxiliary::{Finished, Job};
 
 /// Steps of one session in a turn are stopped after this long, so that the other connections are served.
 const STEPS_TURN_US: u64 = 300;
+/// Likewise after so many, whatever the clock says (a simulated one stands still meanwhile).
+const STEPS_TURN_MAX: usize = 64;
 /// A session in steps whose client takes its output slower than this much stays where it is.
 const STEP_OUTPUT_BYTES_MAX: usize = 64 << 20;
 
@@ -156,7 +158,7 @@ impl Worker {
             return false;
         }
         let start_us = self.host.clock.monotonic_us();
-        let mut waiting_for_client = 0;
+        let (mut steps, mut waiting_for_client) = (0, 0);
         while let Some(conn) = self.stepping.pop_front() {
             if io.output_len(conn) > STEP_OUTPUT_BYTES_MAX {
                 self.stepping.push_back(conn);
@@ -167,7 +169,8 @@ impl Worker {
             } else if self.step(io, conn, false) {
                 self.stepping.push_back(conn);
             }
-            if self.host.clock.monotonic_us() - start_us > STEPS_TURN_US {
+            steps += 1;
+            if steps >= STEPS_TURN_MAX || self.host.clock.monotonic_us() - start_us > STEPS_TURN_US {
                 break;
             }
         }
