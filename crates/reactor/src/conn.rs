@@ -118,6 +118,8 @@ pub(crate) struct Connection {
     pub(crate) shutdown: bool,
     /// Our side is shut down.
     pub(crate) shut: bool,
+    /// The handler closed it, perhaps amid the peer's sending: linger even if nothing seems to be on its way.
+    pub(crate) courteous: bool,
     /// After closing, wait for the peer to read what was sent.
     pub(crate) linger: bool,
     /// Turns in which it was read since a stop began.

@@ -111,9 +111,12 @@ impl<'a> Io<'a> {
         }
     }
 
-    /// Reads nothing more from `conn`, writes its output, then closes. What is sent after this call is dropped.
+    /// Reads nothing more from `conn`, writes its output, then closes. What is sent after this call is dropped. The socket
+    /// lingers until the peer closes too (at most [`Limits::linger_ms`]), so that what the peer is just sending does not make
+    /// the system throw the output away.
     pub fn close_after_flush(&mut self, conn: ConnId) {
-        if self.state.conns.live(conn).is_some() {
+        if let Some(c) = self.state.conns.live(conn) {
+            c.courteous = true;
             let index = conn.index() as u32;
             self.state.close_after_flush(index, CloseReason::Local);
         }

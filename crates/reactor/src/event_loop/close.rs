@@ -1,8 +1,9 @@
 //! Closing: immediately, or by lingering until the peer has read what was sent.
 //!
 //! Invariant: each connection is told closed exactly once, and its slot is freed exactly once, after that. A socket that still
-//! has unread input is not closed while sent bytes are unconfirmed: the system would reset the connection and drop them. Such
-//! a socket lingers, its input discarded, until the peer closes or a timer ends it; handlers know nothing of it any more.
+//! has unread input, or sent bytes that the peer's system has not confirmed, is not closed yet: the system would reset the
+//! connection and drop them. Such a socket lingers, shut down and its input discarded, until the peer closes or a timer ends
+//! it; handlers know nothing of it any more.
 
 use super::EventLoop;
 use crate::backend::Backend;
@@ -19,7 +20,7 @@ impl<B: Backend> EventLoop<B> {
         let ended = c.eof;
         let unread = c.readable;
         if let (false, Some(socket)) = (ended, self.sockets[index as usize].as_mut())
-            && (unread || self.backend.unconfirmed_bytes(socket) > 0)
+            && (c.courteous || unread || self.backend.unconfirmed_bytes(socket) > 0)
             && self.backend.shutdown_write(socket).is_ok()
         {
             c.linger = true;

@@ -113,7 +113,7 @@ impl Link {
         if n == 0 {
             return Ok(self.server_fin.then_some(0));
         }
-        out.extend(self.down.drain(..n));
+        take(&mut self.down, n, out);
         if self.want_writable {
             self.edges.writable = true;
         }
@@ -152,7 +152,13 @@ impl Link {
             }
             let all = self.flight.len();
             let n = if splitting { 1 + rng.below(all) } else { all };
-            self.arrived.extend(self.flight.drain(..n));
+            if n == all && self.arrived.is_empty() {
+                std::mem::swap(&mut self.arrived, &mut self.flight);
+            } else {
+                let mut moved = Vec::with_capacity(n);
+                take(&mut self.flight, n, &mut moved);
+                self.arrived.extend(&moved);
+            }
             self.edges.readable = true;
         }
         if !self.flight.is_empty() {
@@ -198,7 +204,9 @@ impl Link {
     pub(super) fn server_read(&mut self, max: usize) -> io::Result<Option<Vec<u8>>> {
         let n = self.arrived.len().min(max);
         if n > 0 {
-            return Ok(Some(self.arrived.drain(..n).collect()));
+            let mut bytes = Vec::with_capacity(n);
+            take(&mut self.arrived, n, &mut bytes);
+            return Ok(Some(bytes));
         }
         if self.client_reset_arrived && !std::mem::replace(&mut self.client_reset_told, true) {
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -258,4 +266,13 @@ impl Link {
         self.server_reset = !self.flight.is_empty() || !self.arrived.is_empty();
         self.owner = None;
     }
+}
+
+/// Moves the first `n` bytes of `queue` to the end of `out`.
+fn take(queue: &mut VecDeque<u8>, n: usize, out: &mut Vec<u8>) {
+    let (front, back) = queue.as_slices();
+    let first = n.min(front.len());
+    out.extend_from_slice(&front[..first]);
+    out.extend_from_slice(&back[..n - first]);
+    queue.drain(..n);
 }

@@ -1,0 +1,331 @@
+//! What only real sockets can show: address families, threads, running out of descriptors, sleeping.
+
+mod common;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use common::{Script, on_epoll};
+use dunlin_reactor::{
+    Clock, Error, EventLoopPool, Limits, ListenAddress, ListenOptions, SystemClock, TcpServer,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+fn tcp(address: &str) -> ListenAddress {
+    ListenAddress::Tcp(address.parse().unwrap())
+}
+
+fn port_of(address: &ListenAddress) -> SocketAddr {
+    match address {
+        ListenAddress::Tcp(address) => *address,
+        ListenAddress::Unix { .. } => panic!("not a TCP address"),
+    }
+}
+
+fn start(server: TcpServer, loops: usize) -> EventLoopPool {
+    server
+        .start(loops, "test", &Limits::default(), |_| Script::echo())
+        .unwrap()
+}
+
+fn echoes(mut stream: impl Read + Write) {
+    stream.write_all(b"hello").unwrap();
+    let mut got = [0; 5];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"hello");
+}
+
+fn soon() -> u64 {
+    SystemClock.monotonic_us() / 1_000 + 5_000
+}
+
+#[test]
+fn ipv4_ipv6_and_unix_are_served_by_several_threads() {
+    let path = std::env::temp_dir().join(format!("dunlin-reactor-{}.sock", std::process::id()));
+    let unix = ListenAddress::Unix {
+        path: path.clone(),
+        mode: Some(0o700),
+    };
+    let mut server = TcpServer::new();
+    let v4 = port_of(&server.listen(&tcp("127.0.0.1:0")).unwrap());
+    // The same port on IPv6: possible only since that socket is for IPv6 alone.
+    let v6 = server.listen(&tcp(&format!("[::1]:{}", v4.port())));
+    server.listen(&unix).unwrap();
+    let pool = start(server, 3);
+    for _ in 0..10 {
+        echoes(TcpStream::connect(v4).unwrap());
+        if let Ok(v6) = &v6 {
+            echoes(TcpStream::connect(port_of(v6)).unwrap());
+        }
+        echoes(UnixStream::connect(&path).unwrap());
+    }
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let idle: Vec<_> = (0..9).map(|_| TcpStream::connect(v4).unwrap()).collect();
+    idle.iter().for_each(echoes);
+    let loads: Vec<usize> = pool.remotes().iter().map(|r| r.load()).collect();
+    assert_eq!(loads.iter().sum::<usize>(), 9, "{loads:?}");
+    assert!(loads.iter().all(|n| (2..=4).contains(n)), "{loads:?}");
+    pool.stop(soon());
+    assert_eq!(pool.join().unwrap().cut, 0);
+    assert!(!path.exists(), "the socket's file is left behind");
+    let refused = TcpStream::connect(v4).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_port_in_use_is_an_error_before_anything_runs() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = ListenAddress::Tcp(taken.local_addr().unwrap());
+    let error = TcpServer::new().listen(&address).unwrap_err();
+    assert!(
+        matches!(&error, Error::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse)
+    );
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("cannot listen on {address}: ")),
+        "{text}"
+    );
+    // A second server of our own fails as well, unless both want to share.
+    let mut first = TcpServer::new();
+    let bound = first.listen(&tcp("127.0.0.1:0")).unwrap();
+    assert!(TcpServer::new().listen(&bound).is_err());
+    let shared = || {
+        TcpServer::with_options(ListenOptions {
+            reuse_port: true,
+            ..ListenOptions::default()
+        })
+    };
+    let mut first = shared();
+    let bound = first.listen(&tcp("127.0.0.1:0")).unwrap();
+    shared().listen(&bound).unwrap();
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_not_replaced() {
+    let path = std::env::temp_dir().join(format!("dunlin-reactor-{}.txt", std::process::id()));
+    std::fs::write(&path, "precious").unwrap();
+    let address = ListenAddress::Unix {
+        path: path.clone(),
+        mode: None,
+    };
+    assert!(TcpServer::new().listen(&address).is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn accepted_sockets_have_the_options_of_their_listener() {
+    let mut server = TcpServer::with_options(ListenOptions {
+        keepalive: Some(Duration::from_secs(90)),
+        ..ListenOptions::default()
+    });
+    let bound = port_of(&server.listen(&tcp("127.0.0.1:0")).unwrap());
+    let mut event_loop = server.into_loops(1, &Limits::default()).unwrap().remove(0);
+    let _client = TcpStream::connect(bound).unwrap();
+    let mut script = Opened::default();
+    event_loop.remote().waker().wake();
+    for _ in 0..3 {
+        event_loop.remote().waker().wake();
+        event_loop.run_once(&mut script).unwrap();
+    }
+    let descriptor = script.descriptor.unwrap();
+    #[allow(unsafe_code)]
+    // SAFETY: the loop owns the descriptor and lives until the end of the test.
+    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
+    use rustix::net::sockopt;
+    assert!(sockopt::tcp_nodelay(fd).unwrap());
+    assert!(sockopt::socket_keepalive(fd).unwrap());
+    assert_eq!(sockopt::tcp_keepidle(fd).unwrap(), Duration::from_secs(90));
+    let flags = rustix::io::fcntl_getfd(fd).unwrap();
+    assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    let flags = rustix::fs::fcntl_getfl(fd).unwrap();
+    assert!(flags.contains(rustix::fs::OFlags::NONBLOCK));
+}
+
+#[derive(Default)]
+struct Opened {
+    descriptor: Option<i32>,
+}
+
+impl dunlin_reactor::Handler for Opened {
+    fn opened(
+        &mut self,
+        _: &mut dunlin_reactor::Io<'_>,
+        _: dunlin_reactor::ConnId,
+        peer: &dunlin_reactor::Peer,
+    ) {
+        assert!(peer.remote.is_some() && peer.local.is_some() && !peer.unix);
+        self.descriptor = Some(peer.descriptor);
+    }
+    fn inputs(&mut self, _: &mut dunlin_reactor::Io<'_>, _: &mut [dunlin_reactor::Input]) {}
+    fn closed(
+        &mut self,
+        _: &mut dunlin_reactor::Io<'_>,
+        _: dunlin_reactor::ConnId,
+        _: dunlin_reactor::CloseReason,
+    ) {
+    }
+}
+
+#[test]
+fn an_idle_loop_sleeps_and_a_waker_wakes_it() {
+    let mut server = TcpServer::new();
+    let bound = port_of(&server.listen(&tcp("127.0.0.1:0")).unwrap());
+    let pool = start(server, 1);
+    let stream = TcpStream::connect(bound).unwrap();
+    echoes(&stream);
+    let remote = pool.remotes()[0].clone();
+    let turns = || {
+        let (tell, told) = mpsc::channel();
+        let task = move |io: &mut dunlin_reactor::Io<'_>| tell.send(io.stats().turns).unwrap();
+        remote.post(Box::new(task)).unwrap();
+        told.recv_timeout(Duration::from_secs(5)).unwrap()
+    };
+    let before = turns();
+    std::thread::sleep(Duration::from_millis(300));
+    let slept = turns() - before;
+    // One turn for each of the two tasks, and at most one that found nothing.
+    assert!(slept <= 3, "{slept} turns while idle");
+    pool.stop(soon());
+    pool.join().unwrap();
+}
+
+#[test]
+fn wake_ups_from_many_threads_are_not_lost() {
+    let mut world = on_epoll(Limits::default());
+    let remote = world.event_loop.remote();
+    let counter = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let (remote, counter) = (remote.clone(), std::sync::Arc::clone(&counter));
+            std::thread::spawn(move || {
+                for i in 0..5_000 {
+                    let seen = counter.load(std::sync::atomic::Ordering::SeqCst);
+                    let counter = std::sync::Arc::clone(&counter);
+                    let count = move |_: &mut dunlin_reactor::Io<'_>| {
+                        counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    };
+                    remote.post(Box::new(count)).unwrap();
+                    if (seen + i) % 7 == 0 {
+                        std::thread::yield_now();
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut script = Script::echo();
+    let started = Instant::now();
+    // Sleeps in between: a lost wake-up would hang here until the watchdog's own.
+    let watchdog = remote.clone();
+    let (finish, finished) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        if finished.recv_timeout(Duration::from_secs(20)).is_err() {
+            watchdog.waker().wake();
+        }
+    });
+    while counter.load(std::sync::atomic::Ordering::SeqCst) < 20_000 {
+        world.event_loop.run_once(&mut script).unwrap();
+        assert!(
+            started.elapsed() < Duration::from_secs(15),
+            "a wake-up was lost"
+        );
+    }
+    finish.send(()).unwrap();
+    watch.join().unwrap();
+    threads.into_iter().for_each(|t| t.join().unwrap());
+}
+
+#[test]
+fn dropping_a_pool_joins_its_threads() {
+    let mut server = TcpServer::new();
+    let bound = port_of(&server.listen(&tcp("127.0.0.1:0")).unwrap());
+    let pool = start(server, 2);
+    let _idle = TcpStream::connect(bound).unwrap();
+    drop(pool);
+    assert!(TcpStream::connect(bound).is_err());
+}
+
+/// Set in the child process of the test below.
+const CHILD: &str = "DUNLIN_REACTOR_TEST_CHILD";
+
+#[test]
+fn running_out_of_descriptors_pauses_accepting() {
+    // The limit belongs to the process, so a process of its own takes it.
+    if std::env::var_os(CHILD).is_none() {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "running_out_of_descriptors_pauses_accepting",
+                "--nocapture",
+            ])
+            .env(CHILD, "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    let mut world = on_epoll(Limits::default());
+    let mut script = Script::echo();
+    let (first, _) = world.connect_opened(&mut script);
+    // Fill the holes that this process was started with, so that the limit counts from here.
+    let filler: Vec<std::fs::File> = (0..64)
+        .map(|_| std::fs::File::open("/dev/null").unwrap())
+        .collect();
+    let used = filler.iter().map(|f| f.as_raw_fd()).max().unwrap() as u64 + 1;
+    let before = getrlimit(Resource::Nofile);
+    // Room for the clients' ends, not for the server's.
+    let lowered = Rlimit {
+        current: Some(used + 2),
+        maximum: before.maximum,
+    };
+    setrlimit(Resource::Nofile, lowered).unwrap();
+    let waiting = [world.connect(), world.connect()];
+    world.steps(&mut script, 50);
+    assert_eq!(script.open.len(), 1);
+    assert_eq!(world.event_loop.stats().accept_failures, 1, "it spins");
+    let told = |s: &Script| s.log.iter().filter(|l| *l == "accept_paused").count();
+    assert_eq!(told(&script), 1);
+    world.pass_ms(110);
+    world.steps(&mut script, 3);
+    assert_eq!(world.event_loop.stats().accept_failures, 2);
+    assert_eq!(told(&script), 1, "it is told once");
+    // The first one leaves: its two descriptors serve the two that wait, without waiting for the timer.
+    drop(first);
+    world.until(&mut script, |s| s.open.len() == 2);
+    setrlimit(Resource::Nofile, before).unwrap();
+    drop(waiting);
+    world.until(&mut script, |s| s.open.is_empty());
+}
+
+#[test]
+fn a_hundred_loops_of_connects_leak_no_descriptor() {
+    let mut world = on_epoll(Limits::default());
+    let mut script = Script::echo();
+    let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let (client, _) = world.connect_opened(&mut script);
+    drop(client);
+    world.until(&mut script, |s| s.open.is_empty());
+    let before = count();
+    for _ in 0..100 {
+        let clients: Vec<_> = (0..10).map(|_| world.connect()).collect();
+        world.steps(&mut script, 2);
+        drop(clients);
+        world.until(&mut script, |s| s.open.is_empty());
+        script.closed.clear();
+        script.log.clear();
+    }
+    world.until(&mut script, |s| s.open.is_empty());
+    // Other tests of this process open a few meanwhile.
+    assert!(
+        count() <= before + 60,
+        "{} descriptors instead of {before}",
+        count()
+    );
+}
