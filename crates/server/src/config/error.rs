@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::special::errno_text;
 use crate::logging::startup::VERSION;
 
 /// Where a line came from.
@@ -32,7 +31,7 @@ impl fmt::Display for Source {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file that cannot be opened or read.
-    #[error("can't open config file '{}': {}", path.display(), errno_text(source))]
+    #[error("can't open config file '{}'", path.display())]
     Read {
         /// As it was named.
         path: PathBuf,

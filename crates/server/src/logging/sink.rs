@@ -11,10 +11,11 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 
 /// A log file that can't be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("Can't open the log file '{}': {}", path.display(), crate::config::errno_text(source))]
+#[error("Can't open the log file '{}': {cause}", path.display())]
 pub struct LogError {
     path: PathBuf,
-    source: io::Error,
+    /// Part of the message rather than a `source()`: the message goes into a log, alone.
+    cause: io::Error,
 }
 
 enum Output {
@@ -120,9 +121,9 @@ fn append_to(path: &Path) -> Result<File, LogError> {
         .append(true)
         .create(true)
         .open(path)
-        .map_err(|source| LogError {
+        .map_err(|cause| LogError {
             path: path.to_owned(),
-            source,
+            cause,
         })
 }
 
@@ -178,7 +179,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             error.to_string(),
-            "Can't open the log file '/nonexistent/log': No such file or directory"
+            "Can't open the log file '/nonexistent/log': No such file or directory (os error 2)"
         );
     }
 }

@@ -12,7 +12,8 @@ pub const REDIS_VERSION: &str = "7.2.4";
 /// Our own release.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The first lines: version, process id, mode, where the configuration came from, and its warnings.
+/// The first lines: version, process id, mode, where the configuration came from, and its warnings. From then on the
+/// log's lines are those of a master.
 pub fn banner(config: &Config, warnings: &[String]) {
     let pid = std::process::id();
     info!("Dunlin {VERSION} (compatible with Redis {REDIS_VERSION}), PID: {pid}");
@@ -21,6 +22,7 @@ pub fn banner(config: &Config, warnings: &[String]) {
         None => info!("No configuration file: defaults, and what the command line says"),
     }
     info!("Running mode=standalone, port={}.", config.port());
+    super::set_role(super::Role::Master);
     for warning in warnings {
         tracing::warn!("{warning}");
     }

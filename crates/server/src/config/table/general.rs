@@ -42,7 +42,7 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Working directory. Relative paths of other keys, and of `include` lines below it, start from here. CONFIG GET shows it absolute."),
     yes_no("dynamic-hz", "yes")
         .moot()
-        .doc("See `hz`."),
+        .doc("Whether Redis does its housekeeping more often with more clients. See `hz`."),
     integer("hz", "10", 0, INT_MAX)
         .moot()
         .doc("How often Redis does its housekeeping, 1 to 500 times a second (other values are cut to that). Dunlin has timers for what is due, and does nothing while nothing is."),

@@ -14,12 +14,12 @@ const POLICIES: &[&str] = &[
 ];
 
 pub(super) const KEYS: &[Key] = &[
-    integer("active-defrag-cycle-max", "25", 1, 99).doc("See `activedefrag`."),
-    integer("active-defrag-cycle-min", "1", 1, 99).doc("See `activedefrag`."),
-    memory("active-defrag-ignore-bytes", "100mb", 1, i64::MAX as u64).doc("See `activedefrag`."),
-    integer("active-defrag-max-scan-fields", "1000", 1, i64::MAX).doc("See `activedefrag`."),
-    integer("active-defrag-threshold-lower", "10", 0, 1000).doc("See `activedefrag`."),
-    integer("active-defrag-threshold-upper", "100", 0, 1000).doc("See `activedefrag`."),
+    integer("active-defrag-cycle-max", "25", 1, 99).doc("Percent of a core that defragmentation may use at the upper threshold."),
+    integer("active-defrag-cycle-min", "1", 1, 99).doc("Percent of a core that defragmentation uses at the lower threshold."),
+    memory("active-defrag-ignore-bytes", "100mb", 1, i64::MAX as u64).doc("Bytes of fragmentation below which nothing is moved."),
+    integer("active-defrag-max-scan-fields", "1000", 1, i64::MAX).doc("Collections with more elements are moved piece by piece."),
+    integer("active-defrag-threshold-lower", "10", 0, 1000).doc("Percent of fragmentation at which defragmentation begins."),
+    integer("active-defrag-threshold-upper", "100", 0, 1000).doc("Percent of fragmentation at which it works hardest."),
     integer("active-expire-effort", "1", 1, 10)
         .moot()
         .doc("How hard Redis looks for expired keys. Dunlin knows when each key expires, and does not look."),

@@ -22,7 +22,7 @@ pub(super) const KEYS: &[Key] = &[
         .moot()
         .at_start()
         .idle("no")
-        .doc("See `io-threads`."),
+        .doc("Whether those threads read, too. See `workers`."),
     integer("port", "6379", 0, 65535)
         .acted()
         .doc("TCP port. 0 means no TCP."),
