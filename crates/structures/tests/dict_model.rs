@@ -328,6 +328,34 @@ proptest! {
 }
 
 #[test]
+fn an_entry_stays_in_the_dict_when_its_change_unwinds() {
+    let mut pair = Pair::new(Keyed::fair(6));
+    (0..100).for_each(|key| pair.set(key, key));
+    let hash = pair.keyed.hash(50);
+    let slot = pair.dict.find(hash, &50u64.to_be_bytes()).expect("set");
+    let change = std::panic::AssertUnwindSafe(|| {
+        pair.dict.with_mut(slot, |item| {
+            *item = Item::new(50, 1, hash);
+            panic!("half-way");
+        });
+    });
+    assert!(std::panic::catch_unwind(change).is_err());
+    assert_eq!(pair.dict.at(slot).value(), 1, "the pointer was put back");
+    pair.model.insert(50, 1);
+    pair.check_all();
+}
+
+#[test]
+#[cfg_attr(debug_assertions, should_panic = "a slot is used too late")]
+fn a_stale_slot_is_noticed_in_debug_builds() {
+    let mut pair = Pair::new(Keyed::fair(6));
+    pair.set(1, 1);
+    let slot = pair.dict.find(pair.keyed.hash(1), &1u64.to_be_bytes());
+    pair.set(2, 2);
+    pair.dict.at(slot.expect("set"));
+}
+
+#[test]
 fn a_scan_call_is_bounded() {
     let mut pair = Pair::new(Keyed::fair(4));
     (0..50_000).for_each(|key| pair.set(key, key));

@@ -10,7 +10,7 @@
 //!   everything that visits many entries; `root` is what other threads may look at without the lock.
 //!
 //! **Invariant.** The owner alone, by `&mut`, changes anything. Other threads see atomics through a [`Root`] and use them for
-//! prefetching only; memory that they may see goes to a [`Reclaim`](crate::epoch::Reclaim), never straight back.
+//! prefetching only; memory that they may see goes to a [`Reclaim`], never straight back.
 //!
 //! **Collisions.** Entries that find no room though their segment is mostly empty (more than 14 equal hashes, which a keyed
 //! hash makes a matter of luck) go to a list beside the directory, the stash, searched from front to back. Memory and the

@@ -1,6 +1,6 @@
 //! How a dict grows and shrinks, a segment at a time, and what happens to entries that find no room.
 //!
-//! Growing: a segment without room within reach of a home goes up the ladder; at the top it splits, doubling the directory if
+//! Growing: a segment that finds no room for an entry in its two buckets goes up the ladder; at the top it splits, doubling the directory if
 //! it is as deep. Shrinking: a segment less than half full goes down the ladder; two sparse buddies merge, and a directory
 //! without a segment of its depth is halved. The thresholds lie far apart, so that no sequence of operations makes a segment
 //! go back and forth without as many insertions or removals between.
@@ -383,7 +383,7 @@ impl<P: Handle> Dict<P> {
             let Stashed { entry, .. } = self.stash.swap_remove(at);
             let tagged = Tagged::new(entry.into_raw(), tag);
             let placed = view.place(fingerprint(hash), tagged);
-            assert!(placed.is_some(), "a bucket in reach has room");
+            assert!(placed.is_some(), "one of its buckets has room");
             count += 1;
             self.settle(hash);
         }
