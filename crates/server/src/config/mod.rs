@@ -26,6 +26,7 @@ pub use load::{INCLUDE_DEPTH_MAX, LINE_LENGTH_MAX_BYTES, Loaded};
 pub use markdown::markdown;
 pub use set::Origin;
 pub use source::FILE_LENGTH_MAX_BYTES;
+pub(crate) use special::errno_text;
 pub use special::{BindAddress, BindHost, ClientClass, OutputLimit, OutputLimits, SavePoint};
 pub use value::Value;
 

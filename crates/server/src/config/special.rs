@@ -199,7 +199,7 @@ pub(super) fn read_directory(word: &[u8], current: &Value) -> Result<Vec<u8>, St
 }
 
 /// The text of an error as `strerror` gives it.
-fn errno_text(error: &std::io::Error) -> String {
+pub(crate) fn errno_text(error: &std::io::Error) -> String {
     let mut text = error.to_string();
     if let Some(cut) = text.find(" (os error") {
         text.truncate(cut);
