@@ -52,8 +52,9 @@ impl Local {
     /// Ends a batch: no pointer into the keyspace is kept, and memory that was given up is freed once all have passed.
     #[inline]
     pub fn batch_boundary(&mut self, epochs: &Epochs) {
-        epochs.quiescent(self.worker);
+        // Sealed first, so that passing this very boundary counts for what was given up in this batch.
         self.reclaim.turn(epochs);
+        epochs.quiescent(self.worker);
     }
 
     /// A pseudo-random number (xorshift64*, Vigna 2014); not for secrets.

@@ -16,6 +16,8 @@ use crate::stripes::{Held, LockSet, Stripes};
 use crate::txn::Txn;
 use crate::watch::{WatchFlag, WatchTable};
 
+/// A small entry spans at most this many cache lines.
+const ENTRY_LINES: usize = 2;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 
@@ -233,14 +235,21 @@ impl Store {
         unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_bucket(hash) };
     }
 
-    /// Look-ahead, second pass: brings the entries whose fingerprint matches into the cache.
+    /// Look-ahead, second pass: brings the entries whose fingerprint matches into the cache. True when the key may lie
+    /// outside its home bucket, so that a third pass by [`Store::prefetch_away`] pays.
     #[inline]
     #[allow(unsafe_code)]
-    pub fn prefetch_entries(&self, db: u32, hash: u64) {
-        /// A small entry spans at most this many cache lines.
-        const ENTRY_LINES: usize = 2;
+    pub fn prefetch_entries(&self, db: u32, hash: u64) -> bool {
         // SAFETY: as above.
-        unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_entries(hash, ENTRY_LINES) };
+        unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_entries(hash, ENTRY_LINES) }
+    }
+
+    /// Look-ahead, third pass: the same for the other bucket where the key may be.
+    #[inline]
+    #[allow(unsafe_code)]
+    pub fn prefetch_away(&self, db: u32, hash: u64) {
+        // SAFETY: as above.
+        unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_away(hash, ENTRY_LINES) };
     }
 
     /// Number of keys of a database, as of about now.

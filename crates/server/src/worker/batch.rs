@@ -38,6 +38,8 @@ struct Prepared {
     key: u16,
     db: u32,
     hash: u64,
+    /// The look-ahead found that its key may lie outside its home bucket.
+    away: bool,
     /// Where the next request of this input begins.
     end: usize,
     place: Place,
@@ -163,7 +165,7 @@ impl Worker {
                 }
             };
             reach.parsed = end;
-            batch.window.push(Prepared { input: index as u32, id: UNKNOWN, key: 0, db, hash: 0, end, place });
+            batch.window.push(Prepared { input: index as u32, id: UNKNOWN, key: 0, db, hash: 0, away: false, end, place });
             // An unauthenticated session's next request may be longer after AUTH.
             if batch.window.len() >= WINDOW_COMMANDS || !limits.authenticated {
                 return Filled::Window;
@@ -187,10 +189,18 @@ impl Worker {
                 self.engine.store.prefetch_bucket(prepared.db, hash);
             }
         }
-        // With one command there is nothing to overlap the second pass with.
+        // With one command there is nothing to overlap the further passes with.
         if window.len() > 1 {
-            for prepared in window.iter().filter(|p| p.key != 0) {
-                self.engine.store.prefetch_entries(prepared.db, prepared.hash);
+            // An entry that is not in its home bucket (about one in ten) takes a third look.
+            let mut away = false;
+            for prepared in window.iter_mut().filter(|p| p.key != 0) {
+                prepared.away = self.engine.store.prefetch_entries(prepared.db, prepared.hash);
+                away |= prepared.away;
+            }
+            if away {
+                for prepared in window.iter().filter(|p| p.away) {
+                    self.engine.store.prefetch_away(prepared.db, prepared.hash);
+                }
             }
         }
         batch.window = window;
