@@ -151,6 +151,16 @@ pub enum BindHost {
     Name(String),
 }
 
+impl fmt::Display for BindHost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            BindHost::AnyV4 => "*",
+            BindHost::AnyV6 => "::*",
+            BindHost::Name(name) => name,
+        })
+    }
+}
+
 impl BindAddress {
     pub(super) fn parse(word: &[u8]) -> Self {
         let (optional, host) = match word.strip_prefix(b"-") {
