@@ -156,7 +156,7 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         round_s: if quick { 0.01 } else { 3.0 },
         probe_s: if quick { 0.5 } else { 10.0 },
         ttl_divisor: if quick { 10 } else { 1 },
-        ours_has_workers: arguments.server.is_none(),
+        ours_has_workers: !program.ends_with("redis-server"),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::build::cargo;
 use crate::{tidy, workspace};
 
 pub(super) fn fmt(step: &Step) -> Result<Verdict> {
-    step.run(Command::new(cargo()).args(["fmt", "--all", "--check"]))?;
+    step.run(Command::new(cargo()).args(["fmt", "--all", "--check", "--", "-l"]))?;
     Ok(Verdict::Passed)
 }
 

@@ -9,16 +9,18 @@ use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::log::UnitLog;
 use super::source::Suite;
 use crate::process::{kill_below, run_to_file};
 use crate::workspace;
 
-/// First port of the first job; each job has [`PORTS_PER_JOB`] of them, and the harness uses port + 10,000 too.
-const BASE_PORT: usize = 21_111;
-const PORTS_PER_JOB: usize = 2_000;
+/// Ports that harnesses take: each job has a slot of them, and uses port + 10,000 too, which stays below the ports that the system
+/// gives to clients. Which slots we take depends on our process id, so that two runs at once seldom meet.
+const BASE_PORT: usize = 11_000;
+const PORTS_PER_JOB: usize = 500;
+const SLOTS: usize = 20;
 /// Debian's programs that tests call beside the server.
 const TOOLS: [&str; 4] = [
     "redis-cli",
@@ -26,6 +28,9 @@ const TOOLS: [&str; 4] = [
     "redis-check-rdb",
     "redis-check-aof",
 ];
+
+/// Units at a time, at most.
+pub(crate) const JOBS_MAX: usize = 4;
 
 /// What to run, the same for all units.
 #[derive(Clone, Debug)]
@@ -54,7 +59,7 @@ pub(crate) struct UnitRun {
 /// A scratch copy of the suite for one job.
 #[derive(Debug)]
 pub(crate) struct Job {
-    index: usize,
+    base_port: usize,
     dir: PathBuf,
 }
 
@@ -78,7 +83,11 @@ impl Job {
             })?;
             link(&path, &source.join(tool))?;
         }
-        Ok(Job { index, dir })
+        let slot = (std::process::id() as usize * JOBS_MAX + index) % SLOTS;
+        Ok(Job {
+            base_port: BASE_PORT + slot * PORTS_PER_JOB,
+            dir,
+        })
     }
 
     /// Runs one unit; tests named in `skip` are not tried.
@@ -89,10 +98,7 @@ impl Job {
         command
             .arg("tests/test_helper.tcl")
             .args(["--single", unit, "--clients", "1", "--ignore-encoding"])
-            .args([
-                "--baseport",
-                &(BASE_PORT + self.index * PORTS_PER_JOB).to_string(),
-            ])
+            .args(["--baseport", &self.base_port.to_string()])
             .args(["--portcount", &PORTS_PER_JOB.to_string()])
             .current_dir(&self.dir)
             .env("TERM", "dumb");
@@ -113,9 +119,15 @@ impl Job {
         let outcome = run_to_file(&mut command, &log_path, setup.limit)?;
         kill_below(&self.dir)?;
         let text = fs::read(&log_path)?;
+        let text = String::from_utf8_lossy(&text);
+        ensure!(
+            text.contains("[ready]"),
+            "Redis's test harness did not start; see {}",
+            log_path.display()
+        );
         Ok(UnitRun {
             unit: unit.to_owned(),
-            log: UnitLog::parse(&String::from_utf8_lossy(&text)),
+            log: UnitLog::parse(&text),
             took: outcome.took,
             over_limit: outcome.status.is_none(),
             log_path,

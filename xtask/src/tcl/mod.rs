@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 pub(crate) use harness::genuine_server;
-use harness::{Job, Setup, UnitRun};
+use harness::{JOBS_MAX, Job, Setup, UnitRun};
 use lists::{Genuine, KnownOfUnit};
 use log::{Counts, OUTSIDE};
 use source::Suite;
@@ -139,7 +139,6 @@ fn run_units(
     known: &BTreeMap<String, KnownOfUnit>,
     arguments: &Arguments,
 ) -> Result<Vec<UnitRun>> {
-    const JOBS_MAX: usize = 4;
     let jobs = arguments
         .jobs
         .unwrap_or_else(|| workspace::cores().min(JOBS_MAX))
@@ -332,6 +331,11 @@ fn genuine_names(suite: &Suite, unit: &str, arguments: &Arguments) -> Result<Cou
     })?;
     println!("  {unit}: running the genuine server for its test names");
     let run = Job::new(suite, &setup, 0)?.run(&setup, unit, &[])?;
+    ensure!(
+        run.log.complete,
+        "the genuine server did not get through {unit}; see {}",
+        run.log_path.display()
+    );
     Ok(run.log.passed)
 }
 
