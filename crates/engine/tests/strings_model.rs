@@ -144,10 +144,15 @@ impl Run {
 
     fn value_for(&mut self, key: &[u8]) -> Vec<u8> {
         if key.starts_with(b"big") && !self.numbers.one_in(3) {
-            return vec![self.numbers.below(256) as u8; 60_000 + self.numbers.below(10_000) as usize];
+            return vec![
+                self.numbers.below(256) as u8;
+                60_000 + self.numbers.below(10_000) as usize
+            ];
         }
         match self.numbers.below(7) {
-            0..3 => (self.numbers.next() as i64 >> self.numbers.below(63)).to_string().into_bytes(),
+            0..3 => (self.numbers.next() as i64 >> self.numbers.below(63))
+                .to_string()
+                .into_bytes(),
             3 => Vec::new(),
             _ => vec![b'a' + self.numbers.below(26) as u8; self.numbers.below(70) as usize],
         }
