@@ -43,7 +43,9 @@ impl<'a> Args<'a> {
     /// All arguments from `start` on.
     pub fn from(&self, start: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         let bytes = self.bytes;
-        self.spans[start.min(self.spans.len())..].iter().map(move |s| s.of(bytes))
+        self.spans[start.min(self.spans.len())..]
+            .iter()
+            .map(move |s| s.of(bytes))
     }
 
     /// All arguments.
@@ -53,7 +55,8 @@ impl<'a> Args<'a> {
 
     /// Whether the argument at `index` equals `word`, letter case aside.
     pub fn is(&self, index: usize, word: &str) -> bool {
-        self.get(index).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()))
+        self.get(index)
+            .is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// Copies the arguments.

@@ -182,11 +182,27 @@ pub struct KeySpec {
 impl KeySpec {
     /// The key at `index`.
     pub const fn one(index: usize, flags: &'static [&'static str]) -> KeySpec {
-        KeySpec { begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 }, flags }
+        KeySpec {
+            begin: Begin::Index(index),
+            find: Find::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
+            flags,
+        }
     }
     /// All arguments from `index` on, every `step`-th.
     pub const fn rest(index: usize, step: usize, flags: &'static [&'static str]) -> KeySpec {
-        KeySpec { begin: Begin::Index(index), find: Find::Range { last: -1, step, limit: 0 }, flags }
+        KeySpec {
+            begin: Begin::Index(index),
+            find: Find::Range {
+                last: -1,
+                step,
+                limit: 0,
+            },
+            flags,
+        }
     }
 
     /// Calls `f` with the index of every key among `args`; false when the specs don't fit the arguments.
@@ -198,7 +214,9 @@ impl KeySpec {
                 let found = if from >= 0 {
                     (from as usize..len).find(|&i| args.is(i, word))
                 } else {
-                    (1..len.saturating_sub(from.unsigned_abs() as usize - 1)).rev().find(|&i| args.is(i, word))
+                    (1..len.saturating_sub(from.unsigned_abs() as usize - 1))
+                        .rev()
+                        .find(|&i| args.is(i, word))
                 };
                 match found {
                     Some(i) => i + 1,
@@ -217,7 +235,9 @@ impl KeySpec {
                     (-1, limit) if limit > 1 => (start + (len - start) / limit).checked_sub(1),
                     (l, _) => len.checked_sub(l.unsigned_abs() as usize),
                 };
-                let Some(last) = last.filter(|last| *last >= start) else { return false };
+                let Some(last) = last.filter(|last| *last >= start) else {
+                    return false;
+                };
                 let mut i = start;
                 while i <= last && i < len {
                     f(i);
@@ -226,8 +246,12 @@ impl KeySpec {
                 true
             }
             Find::Count { count, first, step } => {
-                let Some(n) = args.get(start + count).and_then(crate::number::parse_i64) else { return false };
-                let Ok(n) = usize::try_from(n) else { return false };
+                let Some(n) = args.get(start + count).and_then(crate::number::parse_i64) else {
+                    return false;
+                };
+                let Ok(n) = usize::try_from(n) else {
+                    return false;
+                };
                 let first = start + first;
                 if n == 0 || n > len || first + (n - 1) * step >= len {
                     return false;
@@ -284,21 +308,38 @@ pub struct Argument {
 impl Argument {
     /// A plain argument.
     pub const fn new(name: &'static str, kind: ArgKind) -> Argument {
-        Argument { name, kind, token: "", optional: false, multiple: false, since: "", inner: &[] }
+        Argument {
+            name,
+            kind,
+            token: "",
+            optional: false,
+            multiple: false,
+            since: "",
+            inner: &[],
+        }
     }
     /// The key of key spec 0.
     pub const KEY: Argument = Argument::new("key", ArgKind::Key(0));
     /// A word.
     pub const fn token(name: &'static str, token: &'static str) -> Argument {
-        Argument { token, ..Argument::new(name, ArgKind::Token) }
+        Argument {
+            token,
+            ..Argument::new(name, ArgKind::Token)
+        }
     }
     /// A choice.
     pub const fn one_of(name: &'static str, inner: &'static [Argument]) -> Argument {
-        Argument { inner, ..Argument::new(name, ArgKind::OneOf) }
+        Argument {
+            inner,
+            ..Argument::new(name, ArgKind::OneOf)
+        }
     }
     /// A group.
     pub const fn block(name: &'static str, inner: &'static [Argument]) -> Argument {
-        Argument { inner, ..Argument::new(name, ArgKind::Block) }
+        Argument {
+            inner,
+            ..Argument::new(name, ArgKind::Block)
+        }
     }
     /// With a word before it.
     pub const fn with_token(self, token: &'static str) -> Argument {
@@ -306,15 +347,24 @@ impl Argument {
     }
     /// Added to the command by this version.
     pub const fn since(self, version: &'static str) -> Argument {
-        Argument { since: version, ..self }
+        Argument {
+            since: version,
+            ..self
+        }
     }
     /// May be left out.
     pub const fn optional(self) -> Argument {
-        Argument { optional: true, ..self }
+        Argument {
+            optional: true,
+            ..self
+        }
     }
     /// May be repeated.
     pub const fn multiple(self) -> Argument {
-        Argument { multiple: true, ..self }
+        Argument {
+            multiple: true,
+            ..self
+        }
     }
 }
 
@@ -406,14 +456,27 @@ impl Command {
     /// Whether `count` arguments fit.
     #[inline]
     pub fn accepts(&self, count: usize) -> bool {
-        if self.arity >= 0 { count == self.arity as usize } else { count >= self.arity.unsigned_abs() as usize }
+        if self.arity >= 0 {
+            count == self.arity as usize
+        } else {
+            count >= self.arity.unsigned_abs() as usize
+        }
     }
 
     /// Whether its one key is the argument at 1: the common case.
     #[inline]
     pub fn first_key(&self) -> Option<usize> {
         match (self.scope, self.keys) {
-            (Scope::Keys, [KeySpec { begin: Begin::Index(i), .. }, ..]) => Some(*i),
+            (
+                Scope::Keys,
+                [
+                    KeySpec {
+                        begin: Begin::Index(i),
+                        ..
+                    },
+                    ..,
+                ],
+            ) => Some(*i),
             _ => None,
         }
     }
@@ -421,5 +484,8 @@ impl Command {
 
 /// The handler of a container called without a known subcommand; dispatch answers before it gets here.
 fn container(cx: &mut Ctx<'_>) -> Outcome {
-    Err(crate::ReplyError::unknown_subcommand(cx.command.name, cx.args.get(1).unwrap_or_default()))
+    Err(crate::ReplyError::unknown_subcommand(
+        cx.command.name,
+        cx.args.get(1).unwrap_or_default(),
+    ))
 }

@@ -96,7 +96,8 @@ impl<'a> Ctx<'a> {
 
     /// Records a change of `key` whose effect is the command itself.
     pub fn record_verbatim(&mut self, key: &[u8], event: Event) {
-        self.keys.record_args(self.session.db, key, event, self.args.iter());
+        self.keys
+            .record_args(self.session.db, key, event, self.args.iter());
     }
 
     /// A database number from an argument.

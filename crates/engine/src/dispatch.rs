@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use dunlin_structures::rope::Rope;
-use dunlin_store::stripes::{Held, LockSet, Waiter};
 use dunlin_store::Txn;
+use dunlin_store::stripes::{Held, LockSet, Waiter};
+use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
 use crate::args::Args;
@@ -124,7 +124,12 @@ impl Engine {
     }
 
     /// Does one step of a command that goes on in steps. `call.args` is not looked at.
-    pub fn step(&self, call: Call<'_>, continuation: &mut dyn Continuation, resumed: bool) -> Stepped {
+    pub fn step(
+        &self,
+        call: Call<'_>,
+        continuation: &mut dyn Continuation,
+        resumed: bool,
+    ) -> Stepped {
         let set = continuation.lock_set(self);
         let mut held = match &set {
             None => None,
@@ -144,7 +149,12 @@ impl Engine {
             // A step has no command of its own to check: only its continuation knows what it does.
             command: &Command::BASE,
             args: Args::new(&[], &[]),
-            keys: Txn::new(&self.store, held.as_mut(), &mut call.worker.local, call.now_ms),
+            keys: Txn::new(
+                &self.store,
+                held.as_mut(),
+                &mut call.worker.local,
+                call.now_ms,
+            ),
             reply: Reply::new(call.out, call.session.version),
             session: call.session,
             host: call.host,
@@ -210,10 +220,18 @@ impl Engine {
 
     fn queue(&self, call: &mut Call<'_>, id: usize) -> Executed {
         let command = self.table.at(id);
-        let transaction = call.session.transaction.as_mut().expect("only called inside MULTI");
+        let transaction = call
+            .session
+            .transaction
+            .as_mut()
+            .expect("only called inside MULTI");
         // EXEC will refuse to run an aborted transaction, so its commands need no memory.
         if !transaction.aborted {
-            transaction.queue.push(Queued { id, command, args: call.args.to_owned() });
+            transaction.queue.push(Queued {
+                id,
+                command,
+                args: call.args.to_owned(),
+            });
         }
         Reply::new(call.out, call.session.version).simple("QUEUED");
         Executed::Done { id: None }
@@ -260,7 +278,12 @@ impl Engine {
 
     fn watched_stripes(&self, session: &Session, stripes: &mut SmallVec<[u16; 8]>) {
         if let Some(watches) = &session.watches {
-            stripes.extend(watches.keys.iter().map(|(_, _, hash)| self.store.stripe_of(*hash) as u16));
+            stripes.extend(
+                watches
+                    .keys
+                    .iter()
+                    .map(|(_, _, hash)| self.store.stripe_of(*hash) as u16),
+            );
         }
     }
 
@@ -271,7 +294,9 @@ impl Engine {
         for queued in session.transaction.iter().flat_map(|t| &t.queue) {
             match queued.command.scope {
                 Scope::All | Scope::Stepwise => return Some(LockSet::All),
-                Scope::Keys => self.each_stripe(queued.command, queued.args.as_args(), &mut stripes),
+                Scope::Keys => {
+                    self.each_stripe(queued.command, queued.args.as_args(), &mut stripes)
+                }
                 // Its watched keys are held anyway.
                 Scope::Nothing | Scope::Transaction | Scope::Watched => {}
             }
@@ -295,7 +320,12 @@ impl Engine {
         let mut cx = Ctx {
             command,
             args: call.args,
-            keys: Txn::new(&self.store, held.as_mut(), &mut call.worker.local, call.now_ms),
+            keys: Txn::new(
+                &self.store,
+                held.as_mut(),
+                &mut call.worker.local,
+                call.now_ms,
+            ),
             reply: Reply::new(call.out, call.session.version),
             session: call.session,
             host: call.host,
@@ -313,7 +343,9 @@ impl Engine {
                 // It has been counted as rejected.
                 let ran = !matches!(error, ReplyError::ExecRefused(_));
                 cx.stats.commands[id].failed.add(u64::from(ran));
-                Executed::Done { id: ran.then_some(id) }
+                Executed::Done {
+                    id: ran.then_some(id),
+                }
             }
         };
         if !matches!(executed, Executed::Done { id: None }) {
@@ -355,6 +387,8 @@ impl Ctx<'_> {
 
 /// Commands that act on the transaction itself instead of being queued.
 fn runs_inside_multi(command: &Command) -> bool {
-    matches!(command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
-        && command.full_name == command.name
+    matches!(
+        command.name,
+        "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
+    ) && command.full_name == command.name
 }

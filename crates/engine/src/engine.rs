@@ -74,7 +74,10 @@ impl Engine {
 
     /// State for worker number `worker`.
     pub fn worker(&self, worker: usize, seed: u64) -> WorkerState {
-        WorkerState { local: self.store.local(worker, seed), number: worker }
+        WorkerState {
+            local: self.store.local(worker, seed),
+            number: worker,
+        }
     }
 
     /// Longest string that a command may make.

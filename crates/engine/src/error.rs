@@ -147,14 +147,20 @@ impl ReplyError {
 
     /// The code: the first word.
     pub fn code(&self) -> String {
-        self.to_string().split(' ').next().unwrap_or("ERR").to_owned()
+        self.to_string()
+            .split(' ')
+            .next()
+            .unwrap_or("ERR")
+            .to_owned()
     }
 
     /// An unknown command, with the beginning of its arguments.
     pub fn unknown_command(args: crate::Args<'_>) -> ReplyError {
         /// Bytes shown of the name and, together, of the arguments.
         const SHOWN_BYTES: usize = 128;
-        let shown = |bytes: &[u8], max: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned();
+        let shown = |bytes: &[u8], max: usize| {
+            String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
+        };
         let mut rest = String::new();
         for arg in args.from(1) {
             if rest.len() >= SHOWN_BYTES {
@@ -163,12 +169,15 @@ impl ReplyError {
             rest.push_str(&format!("'{}' ", shown(arg, SHOWN_BYTES - rest.len())));
         }
         let name = shown(args.get(0).unwrap_or_default(), SHOWN_BYTES);
-        ReplyError::err(format!("unknown command '{name}', with args beginning with: {rest}"))
+        ReplyError::err(format!(
+            "unknown command '{name}', with args beginning with: {rest}"
+        ))
     }
 
     /// A subcommand of these arguments with too many or unknown arguments of its own.
     pub fn subcommand_syntax(args: crate::Args<'_>) -> ReplyError {
-        let shown = |i: usize| String::from_utf8_lossy(args.get(i).unwrap_or_default()).into_owned();
+        let shown =
+            |i: usize| String::from_utf8_lossy(args.get(i).unwrap_or_default()).into_owned();
         let subcommand = shown(1).chars().take(128).collect();
         ReplyError::SubcommandSyntax(subcommand, shown(0).to_ascii_uppercase())
     }
@@ -176,6 +185,9 @@ impl ReplyError {
     /// An unknown subcommand of a container command such as CONFIG.
     pub fn unknown_subcommand(container: &str, subcommand: &[u8]) -> ReplyError {
         let shown = String::from_utf8_lossy(&subcommand[..subcommand.len().min(128)]).into_owned();
-        ReplyError::err(format!("unknown subcommand '{shown}'. Try {} HELP.", container.to_ascii_uppercase()))
+        ReplyError::err(format!(
+            "unknown subcommand '{shown}'. Try {} HELP.",
+            container.to_ascii_uppercase()
+        ))
     }
 }

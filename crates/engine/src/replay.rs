@@ -61,13 +61,23 @@ impl<'a> Replayer<'a> {
         let mut session = Session::new(0, true);
         session.replaying = true;
         let waiter = Waiter::new(ReadyList::new(NoOne), 0);
-        Replayer { engine, worker, session, waiter, parser: RequestParser::new() }
+        Replayer {
+            engine,
+            worker,
+            session,
+            waiter,
+            parser: RequestParser::new(),
+        }
     }
 
     /// Carries out all effects of one record.
     pub fn replay(&mut self, record: &Record) -> Result<(), ReplayError> {
         for (index, (db, bytes)) in record.iter().enumerate() {
-            let fail = |reason: String| ReplayError { sequence: record.sequence, index, reason };
+            let fail = |reason: String| ReplayError {
+                sequence: record.sequence,
+                index,
+                reason,
+            };
             let mut spans = Vec::new();
             match self.parser.next(bytes, &Limits::default(), &mut spans) {
                 Parsed::Request { end } if end == bytes.len() => {}
@@ -90,7 +100,9 @@ impl<'a> Replayer<'a> {
             let reply = out.take_tail();
             match executed {
                 Executed::Done { id: Some(_) } if reply.first() != Some(&b'-') => {}
-                Executed::Done { .. } => return Err(fail(String::from_utf8_lossy(&reply).trim().to_owned())),
+                Executed::Done { .. } => {
+                    return Err(fail(String::from_utf8_lossy(&reply).trim().to_owned()));
+                }
                 _ => return Err(fail("the store is in use".into())),
             }
         }

@@ -21,12 +21,20 @@ impl<'a> Reply<'a> {
     /// Appends to `rope`.
     #[inline]
     pub fn new(rope: &'a mut Rope, version: Version) -> Reply<'a> {
-        Reply { rope, version, errors: 0 }
+        Reply {
+            rope,
+            version,
+            errors: 0,
+        }
     }
 
     /// A writer to the same output, for a command inside a transaction.
     pub fn reborrow(&mut self) -> Reply<'_> {
-        Reply { rope: self.rope, version: self.version, errors: 0 }
+        Reply {
+            rope: self.rope,
+            version: self.version,
+            errors: 0,
+        }
     }
 
     /// The protocol version written.
@@ -145,7 +153,11 @@ impl<'a> Reply<'a> {
             if to - from <= COPY_BYTES_MAX {
                 self.tail().extend_from_slice(&chunk[from..to]);
             } else {
-                self.rope.push_shared(Shared { bytes: chunk.clone(), start: from, end: to });
+                self.rope.push_shared(Shared {
+                    bytes: chunk.clone(),
+                    start: from,
+                    end: to,
+                });
             }
         }
         self.raw(b"\r\n");

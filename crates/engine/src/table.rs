@@ -36,10 +36,18 @@ fn slot(head: u64, len: usize) -> usize {
 impl Table {
     /// Merges sorted families. Panics when a name stands twice: a bug.
     pub fn new(families: &[&[&'static Command]]) -> Table {
-        let mut table = Table { commands: Vec::new(), containers: Vec::new(), index: vec![(0, FREE); INDEX_SLOTS].into() };
+        let mut table = Table {
+            commands: Vec::new(),
+            containers: Vec::new(),
+            index: vec![(0, FREE); INDEX_SLOTS].into(),
+        };
         for command in families.iter().flat_map(|f| f.iter()) {
             let id = table.commands.len();
-            assert!(table.id_of(command.name.as_bytes()).is_none(), "{} stands twice in the table", command.name);
+            assert!(
+                table.id_of(command.name.as_bytes()).is_none(),
+                "{} stands twice in the table",
+                command.name
+            );
             table.commands.push(command);
             table.containers.push(id);
             let head = head(command.name.as_bytes());
@@ -74,7 +82,11 @@ impl Table {
 
     /// Top-level commands with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &'static Command)> + '_ {
-        self.commands.iter().enumerate().filter(|&(id, _)| self.containers[id] == id).map(|(id, c)| (id, *c))
+        self.commands
+            .iter()
+            .enumerate()
+            .filter(|&(id, _)| self.containers[id] == id)
+            .map(|(id, c)| (id, *c))
     }
 
     /// All commands, subcommands included, with their ids.
@@ -92,7 +104,12 @@ impl Table {
             if id == FREE {
                 return None;
             }
-            if stored == head && self.commands[id as usize].name.as_bytes().eq_ignore_ascii_case(name) {
+            if stored == head
+                && self.commands[id as usize]
+                    .name
+                    .as_bytes()
+                    .eq_ignore_ascii_case(name)
+            {
                 return Some(id as usize);
             }
             at = (at + 1) % INDEX_SLOTS;
@@ -102,7 +119,9 @@ impl Table {
     /// Id of the subcommand `name` of the container with this id.
     pub fn subcommand(&self, container: usize, name: &[u8]) -> Option<usize> {
         let subcommands = self.commands[container].subcommands;
-        let index = subcommands.iter().position(|s| s.name.as_bytes().eq_ignore_ascii_case(name))?;
+        let index = subcommands
+            .iter()
+            .position(|s| s.name.as_bytes().eq_ignore_ascii_case(name))?;
         Some(container + 1 + index)
     }
 }

@@ -66,12 +66,20 @@ impl Console {
         let mut worker = engine.worker(0, 42);
         worker.local.clock = (START_MS / 1000) as u32;
         let waiter = Waiter::new(ReadyList::new(NoOne), 0);
-        Console { engine, worker, sessions: BTreeMap::new(), waiter, now_ms: START_MS }
+        Console {
+            engine,
+            worker,
+            sessions: BTreeMap::new(),
+            waiter,
+            now_ms: START_MS,
+        }
     }
 
     /// The session of that number, made when first asked for.
     pub fn session(&mut self, id: u64) -> &mut Session {
-        self.sessions.entry(id).or_insert_with(|| Session::new(id, true))
+        self.sessions
+            .entry(id)
+            .or_insert_with(|| Session::new(id, true))
     }
 
     /// Lets time pass.
@@ -82,7 +90,9 @@ impl Console {
 
     /// Removes what is due, as a worker's idle turn does.
     pub fn expire(&mut self) {
-        self.engine.store.expire_some(&mut self.worker.local, self.now_ms, usize::MAX);
+        self.engine
+            .store
+            .expire_some(&mut self.worker.local, self.now_ms, usize::MAX);
     }
 
     /// Runs one command of session `id` and returns the encoded reply.
@@ -90,7 +100,9 @@ impl Console {
         self.session(id);
         let owned = OwnedArgs::of(args.iter().copied());
         let session = self.sessions.get_mut(&id).expect("made above");
-        let mut host = TestHost { now_us: self.now_ms * 1000 };
+        let mut host = TestHost {
+            now_us: self.now_ms * 1000,
+        };
         let mut out = Rope::new();
         let mut none = OwnedArgs::default();
         macro_rules! call {
@@ -140,13 +152,20 @@ impl Console {
             if let Some(step) = line.strip_prefix('+') {
                 let ms = match step.strip_suffix("ms") {
                     Some(ms) => ms.parse::<u64>().expect("a number of milliseconds"),
-                    None => step.trim_end_matches('s').parse::<u64>().expect("a number of seconds") * 1000,
+                    None => {
+                        step.trim_end_matches('s')
+                            .parse::<u64>()
+                            .expect("a number of seconds")
+                            * 1000
+                    }
                 };
                 self.advance_ms(ms);
                 continue;
             }
             let (id, command) = match line.split_once("> ") {
-                Some((id, command)) if id.chars().all(|c| c.is_ascii_digit()) => (id.parse().expect("digits"), command),
+                Some((id, command)) if id.chars().all(|c| c.is_ascii_digit()) => {
+                    (id.parse().expect("digits"), command)
+                }
                 _ => (1, line),
             };
             let words = dunlin_resp::split_words(command.as_bytes()).expect("balanced quotes");
@@ -168,12 +187,19 @@ pub fn check(script: &str, expected: &str) {
 pub fn show(reply: &[u8]) -> String {
     let mut rest = reply;
     let shown = show_one(&mut rest);
-    assert!(rest.is_empty(), "bytes behind the reply: {:?}", String::from_utf8_lossy(rest));
+    assert!(
+        rest.is_empty(),
+        "bytes behind the reply: {:?}",
+        String::from_utf8_lossy(rest)
+    );
     shown
 }
 
 fn show_one(rest: &mut &[u8]) -> String {
-    let end = rest.windows(2).position(|w| w == b"\r\n").expect("a reply has a line end");
+    let end = rest
+        .windows(2)
+        .position(|w| w == b"\r\n")
+        .expect("a reply has a line end");
     let line = String::from_utf8_lossy(&rest[1..end]).into_owned();
     let kind = rest[0];
     *rest = &rest[end + 2..];
@@ -214,19 +240,37 @@ mod tests {
 
     #[test]
     fn a_key_lives_and_dies() {
-        check("SET k v PX 10; GET k; +9ms; GET k; +1ms; GET k", "OK; v; v; nil");
-        check("SET k v; DEL k k; GET k; set k 12; KEYS *; nosuch a b", concat!(
-            "OK; 1; nil; OK; [k]; ",
-            "(error) ERR unknown command 'nosuch', with args beginning with: 'a' 'b' "
-        ));
+        check(
+            "SET k v PX 10; GET k; +9ms; GET k; +1ms; GET k",
+            "OK; v; v; nil",
+        );
+        check(
+            "SET k v; DEL k k; GET k; set k 12; KEYS *; nosuch a b",
+            concat!(
+                "OK; 1; nil; OK; [k]; ",
+                "(error) ERR unknown command 'nosuch', with args beginning with: 'a' 'b' "
+            ),
+        );
     }
 
     #[test]
     fn transactions_depend_on_watched_keys() {
-        check("WATCH k; MULTI; SET k 1; EXEC; GET k", "OK; OK; QUEUED; [OK]; 1");
-        check("WATCH k; 2> SET k 2; MULTI; SET k 1; EXEC; GET k", "OK; OK; OK; QUEUED; nil; 2");
-        check("SET k v PX 5; WATCH k; +5ms; MULTI; GET k; EXEC", "OK; OK; OK; QUEUED; nil");
-        check("MULTI; GET; EXEC", "OK; (error) ERR wrong number of arguments for 'get' command; \
-            (error) EXECABORT Transaction discarded because of previous errors.");
+        check(
+            "WATCH k; MULTI; SET k 1; EXEC; GET k",
+            "OK; OK; QUEUED; [OK]; 1",
+        );
+        check(
+            "WATCH k; 2> SET k 2; MULTI; SET k 1; EXEC; GET k",
+            "OK; OK; OK; QUEUED; nil; 2",
+        );
+        check(
+            "SET k v PX 5; WATCH k; +5ms; MULTI; GET k; EXEC",
+            "OK; OK; OK; QUEUED; nil",
+        );
+        check(
+            "MULTI; GET; EXEC",
+            "OK; (error) ERR wrong number of arguments for 'get' command; \
+            (error) EXECABORT Transaction discarded because of previous errors.",
+        );
     }
 }

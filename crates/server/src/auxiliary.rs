@@ -112,9 +112,20 @@ pub struct Auxiliary {
 
 impl Auxiliary {
     /// The auxiliary of this engine; `host` may sleep.
-    pub fn new(engine: Arc<Engine>, exchange: Arc<Exchange>, host: ServerHost, seed: u64) -> Auxiliary {
+    pub fn new(
+        engine: Arc<Engine>,
+        exchange: Arc<Exchange>,
+        host: ServerHost,
+        seed: u64,
+    ) -> Auxiliary {
         let state = engine.worker(host.worker, seed);
-        Auxiliary { engine, exchange, state, host, waiter: Waiter::new(ReadyList::new(NoOne), 0) }
+        Auxiliary {
+            engine,
+            exchange,
+            state,
+            host,
+            waiter: Waiter::new(ReadyList::new(NoOne), 0),
+        }
     }
 
     /// Runs jobs until [`Exchange::end`].
@@ -126,7 +137,12 @@ impl Auxiliary {
                 match queue.jobs.pop_front() {
                     Some(job) => break job,
                     None if queue.ended => return,
-                    None => queue = exchange.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                    None => {
+                        queue = exchange
+                            .arrived
+                            .wait(queue)
+                            .unwrap_or_else(PoisonError::into_inner)
+                    }
                 }
             };
             drop(queue);
@@ -161,13 +177,24 @@ impl Auxiliary {
         );
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.engine.store.epochs.offline(self.state.number);
-        let Executed::Done { id } = executed else { unreachable!("a heavy command runs to its end") };
+        let Executed::Done { id } = executed else {
+            unreachable!("a heavy command runs to its end")
+        };
         let elapsed_us = self.host.clock.monotonic_us() - started_us;
         self.host.shared.workers[self.state.number].commands.add(1);
         if let Some(id) = id {
-            self.engine.stats[self.state.number].commands[id].nanoseconds.add(elapsed_us * 1_000);
+            self.engine.stats[self.state.number].commands[id]
+                .nanoseconds
+                .add(elapsed_us * 1_000);
         }
-        self.exchange.send_back(job.worker, Finished { token: job.token, session, out });
+        self.exchange.send_back(
+            job.worker,
+            Finished {
+                token: job.token,
+                session,
+                out,
+            },
+        );
     }
 }
 

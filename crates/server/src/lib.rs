@@ -4,7 +4,10 @@
 //! here are the layers joined; clocks and randomness are read here and handed down.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::disallowed_methods, reason = "the server reads the clocks for everybody below")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the server reads the clocks for everybody below"
+)]
 
 pub mod auxiliary;
 pub mod commands;

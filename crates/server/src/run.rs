@@ -63,7 +63,9 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
     let exchange = Arc::new(Exchange::new(workers));
     exchange.set_wakers(remotes.iter().map(|r| r.waker().clone()).collect());
     let owners = remotes.clone();
-    engine.store.on_wake_owner(Box::new(move |worker| owners[worker].waker().wake()));
+    engine
+        .store
+        .on_wake_owner(Box::new(move |worker| owners[worker].waker().wake()));
     let stopping = remotes.clone();
     shared.on_stop(Box::new(move || {
         let deadline = SystemClock.monotonic_us() / 1_000 + shutdown_ms.max(1);
@@ -86,7 +88,12 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
                 input_len: 0,
                 may_sleep: false,
             };
-            Worker::new(host, event_loop.remote(), Arc::clone(&exchange), seed(worker))
+            Worker::new(
+                host,
+                event_loop.remote(),
+                Arc::clone(&exchange),
+                seed(worker),
+            )
         }
     };
     let pool = EventLoopPool::start(loops, "worker", make)?;
@@ -96,17 +103,28 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
     exchange.end();
     ended.store(true, Ordering::Release);
     reaper.thread().unpark();
-    auxiliary.join().map_err(|_| anyhow!("the auxiliary thread failed"))?;
-    reaper.join().map_err(|_| anyhow!("the freeing thread failed"))?;
+    auxiliary
+        .join()
+        .map_err(|_| anyhow!("the auxiliary thread failed"))?;
+    reaper
+        .join()
+        .map_err(|_| anyhow!("the freeing thread failed"))?;
     if report.cut > 0 {
-        tracing::warn!("{} connections were cut: their clients did not take their replies in time", report.cut);
+        tracing::warn!(
+            "{} connections were cut: their clients did not take their replies in time",
+            report.cut
+        );
     }
     tracing::info!("Dunlin is now ready to exit, bye bye...");
     let code = shared.exit_code.load(Ordering::SeqCst).clamp(0, 255) as u8;
     Ok(ExitCode::from(code))
 }
 
-fn make_shared(config: Config, workers: usize, memory: fn() -> Memory) -> anyhow::Result<Arc<Shared>> {
+fn make_shared(
+    config: Config,
+    workers: usize,
+    memory: fn() -> Memory,
+) -> anyhow::Result<Arc<Shared>> {
     let settings = Settings {
         databases: config.databases() as usize,
         workers,
@@ -114,9 +132,16 @@ fn make_shared(config: Config, workers: usize, memory: fn() -> Memory) -> anyhow
         ..Settings::default()
     };
     let engine = Arc::new(Engine::new(&settings, crate::commands::FAMILIES));
-    let run_id = format!("{:016x}{:016x}{:08x}", random_u64()?, random_u64()?, random_u64()? as u32);
+    let run_id = format!(
+        "{:016x}{:016x}{:08x}",
+        random_u64()?,
+        random_u64()?,
+        random_u64()? as u32
+    );
     let now_ms = SystemClock.wall_us() / 1_000;
-    Ok(Arc::new(Shared::new(engine, config, now_ms, run_id, memory)))
+    Ok(Arc::new(Shared::new(
+        engine, config, now_ms, run_id, memory,
+    )))
 }
 
 /// Listens on everything that is configured; the kinds of listeners, for the log.
@@ -130,7 +155,10 @@ fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static s
                     tracing::debug!("Skipping {:?}: {error:#}", bind.host);
                     continue;
                 }
-                tracing::warn!("Could not create server TCP listening socket {:?}:{port}: {error:#}", bind.host);
+                tracing::warn!(
+                    "Could not create server TCP listening socket {:?}:{port}: {error:#}",
+                    bind.host
+                );
                 startup::failed_listening(port);
                 return Err(error);
             }
@@ -140,12 +168,17 @@ fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static s
         }
     }
     if let Some(path) = config.unixsocket() {
-        let address = ListenAddress::Unix { path: path.to_owned(), mode: config.unixsocketperm() };
+        let address = ListenAddress::Unix {
+            path: path.to_owned(),
+            mode: config.unixsocketperm(),
+        };
         tcp.listen(&address).context("Failed opening Unix socket")?;
         kinds.push("unix");
     }
     if kinds.is_empty() {
-        return Err(anyhow!("Nothing to listen on: configure a port and an address to bind, or a Unix socket"));
+        return Err(anyhow!(
+            "Nothing to listen on: configure a port and an address to bind, or a Unix socket"
+        ));
     }
     Ok(kinds)
 }
@@ -174,7 +207,13 @@ fn raise_descriptor_limit(config: &Config) {
         return;
     }
     let reachable = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum });
+    let raised = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: Some(reachable),
+            maximum: limit.maximum,
+        },
+    );
     if raised.is_err() || reachable < wanted {
         tracing::warn!(
             "maxclients {} needs {wanted} open files, but the limit is {reachable}: raise it with ulimit -n.",
@@ -183,21 +222,26 @@ fn raise_descriptor_limit(config: &Config) {
     }
 }
 
-fn start_reaper(engine: &Arc<Engine>, ended: &Arc<AtomicBool>) -> anyhow::Result<thread::JoinHandle<()>> {
+fn start_reaper(
+    engine: &Arc<Engine>,
+    ended: &Arc<AtomicBool>,
+) -> anyhow::Result<thread::JoinHandle<()>> {
     let (engine, ended) = (Arc::clone(engine), Arc::clone(ended));
     let store = Arc::clone(&engine);
-    let handle = thread::Builder::new().name("reaper".into()).spawn(move || {
-        // Freeing must never take the processor from a worker.
-        if let Err(error) = rustix::process::setpriority_process(None, REAPER_NICENESS) {
-            tracing::debug!("The freeing thread keeps its priority: {error}");
-        }
-        let mut reaper = engine.store.reaper();
-        while !ended.load(Ordering::Acquire) {
-            if !reaper.step(&engine.store) {
-                thread::park();
+    let handle = thread::Builder::new()
+        .name("reaper".into())
+        .spawn(move || {
+            // Freeing must never take the processor from a worker.
+            if let Err(error) = rustix::process::setpriority_process(None, REAPER_NICENESS) {
+                tracing::debug!("The freeing thread keeps its priority: {error}");
             }
-        }
-    })?;
+            let mut reaper = engine.store.reaper();
+            while !ended.load(Ordering::Acquire) {
+                if !reaper.step(&engine.store) {
+                    thread::park();
+                }
+            }
+        })?;
     let thread = handle.thread().clone();
     store.store.on_garbage(Box::new(move || thread.unpark()));
     Ok(handle)
@@ -218,38 +262,49 @@ fn start_auxiliary(
         input_len: 0,
         may_sleep: true,
     };
-    let auxiliary = Auxiliary::new(Arc::clone(&shared.engine), Arc::clone(exchange), host, seed(workers));
-    Ok(thread::Builder::new().name("auxiliary".into()).spawn(move || auxiliary.run())?)
+    let auxiliary = Auxiliary::new(
+        Arc::clone(&shared.engine),
+        Arc::clone(exchange),
+        host,
+        seed(workers),
+    );
+    Ok(thread::Builder::new()
+        .name("auxiliary".into())
+        .spawn(move || auxiliary.run())?)
 }
 
 /// TERM, INT and QUIT stop, gracefully at first, at once the second time; HUP reopens the log.
 fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        let received = AtomicI64::new(0);
-        for signal in signals.forever() {
-            if signal == SIGHUP {
-                match logging::reopen() {
-                    Ok(()) => tracing::info!("Received SIGHUP: the log was reopened"),
-                    Err(error) => tracing::warn!("Received SIGHUP, but the log can't be reopened: {error}"),
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let received = AtomicI64::new(0);
+            for signal in signals.forever() {
+                if signal == SIGHUP {
+                    match logging::reopen() {
+                        Ok(()) => tracing::info!("Received SIGHUP: the log was reopened"),
+                        Err(error) => tracing::warn!(
+                            "Received SIGHUP, but the log can't be reopened: {error}"
+                        ),
+                    }
+                    continue;
                 }
-                continue;
+                let name = match signal {
+                    SIGINT => "SIGINT",
+                    SIGQUIT => "SIGQUIT",
+                    _ => "SIGTERM",
+                };
+                if received.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!("Received {name} scheduling shutdown...");
+                    shared.request_stop(0);
+                } else {
+                    tracing::warn!("Received {name} again: ending at once");
+                    remotes.iter().for_each(|r| r.stop(0));
+                }
             }
-            let name = match signal {
-                SIGINT => "SIGINT",
-                SIGQUIT => "SIGQUIT",
-                _ => "SIGTERM",
-            };
-            if received.fetch_add(1, Ordering::Relaxed) == 0 {
-                tracing::warn!("Received {name} scheduling shutdown...");
-                shared.request_stop(0);
-            } else {
-                tracing::warn!("Received {name} again: ending at once");
-                remotes.iter().for_each(|r| r.stop(0));
-            }
-        }
-    })?;
+        })?;
     Ok(())
 }
 
@@ -257,8 +312,9 @@ fn random_u64() -> anyhow::Result<u64> {
     let mut bytes = [0u8; 8];
     let mut filled = 0;
     while filled < bytes.len() {
-        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
-            .context("no random numbers")?;
+        filled +=
+            rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
+                .context("no random numbers")?;
     }
     Ok(u64::from_ne_bytes(bytes))
 }

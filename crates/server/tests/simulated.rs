@@ -45,7 +45,12 @@ impl Rng {
 }
 
 fn settings() -> Settings {
-    Settings { workers: WORKERS, spin: 0, hash_key: [7, 9], ..Settings::default() }
+    Settings {
+        workers: WORKERS,
+        spin: 0,
+        hash_key: [7, 9],
+        ..Settings::default()
+    }
 }
 
 struct World {
@@ -62,16 +67,32 @@ impl World {
     fn new(seed: u64) -> World {
         let network = Network::new(seed);
         let engine = Arc::new(Engine::new(&settings(), dunlin_server::commands::FAMILIES));
-        let config = Config::load(&["--workers", "2"]).expect("two workers are fine").config;
+        let config = Config::load(&["--workers", "2"])
+            .expect("two workers are fine")
+            .config;
         let now_ms = network.clock().wall_us() / 1_000;
-        let shared = Arc::new(Shared::new(Arc::clone(&engine), config, now_ms, "0".repeat(40), Figures::default));
+        let shared = Arc::new(Shared::new(
+            Arc::clone(&engine),
+            config,
+            now_ms,
+            "0".repeat(40),
+            Figures::default,
+        ));
         let limits = Limits::default();
         let mut loops = EventLoop::pool((0..WORKERS).map(|_| network.backend()).collect(), &limits);
-        loops[0].add_listener(network.listen(ADDRESS.parse().expect("an address")).expect("free")).expect("listens");
+        loops[0]
+            .add_listener(
+                network
+                    .listen(ADDRESS.parse().expect("an address"))
+                    .expect("free"),
+            )
+            .expect("listens");
         let exchange = Arc::new(Exchange::new(WORKERS));
         let remotes = loops[0].remotes();
         exchange.set_wakers(remotes.iter().map(|r| r.waker().clone()).collect());
-        engine.store.on_wake_owner(Box::new(move |worker| remotes[worker].waker().wake()));
+        engine
+            .store
+            .on_wake_owner(Box::new(move |worker| remotes[worker].waker().wake()));
         let host = |worker: usize| ServerHost {
             shared: Arc::clone(&shared),
             clock: network.clock(),
@@ -79,11 +100,27 @@ impl World {
             input_len: 0,
             may_sleep: false,
         };
-        let workers =
-            loops.iter().enumerate().map(|(i, l)| Worker::new(host(i), l.remote(), Arc::clone(&exchange), seed)).collect();
-        let auxiliary = Auxiliary::new(Arc::clone(&engine), Arc::clone(&exchange), host(WORKERS), seed);
+        let workers = loops
+            .iter()
+            .enumerate()
+            .map(|(i, l)| Worker::new(host(i), l.remote(), Arc::clone(&exchange), seed))
+            .collect();
+        let auxiliary = Auxiliary::new(
+            Arc::clone(&engine),
+            Arc::clone(&exchange),
+            host(WORKERS),
+            seed,
+        );
         let reaper = engine.store.reaper();
-        World { network, engine, shared, loops, workers, auxiliary, reaper }
+        World {
+            network,
+            engine,
+            shared,
+            loops,
+            workers,
+            auxiliary,
+            reaper,
+        }
     }
 
     /// Steps one part; false when it had nothing to do.
@@ -92,7 +129,9 @@ impl World {
             0 | 1 => {
                 let runnable = self.loops[part].is_runnable();
                 if runnable {
-                    self.loops[part].run_once(&mut self.workers[part]).expect("the in-memory backend does not fail");
+                    self.loops[part]
+                        .run_once(&mut self.workers[part])
+                        .expect("the in-memory backend does not fail");
                 }
                 runnable
             }
@@ -117,7 +156,10 @@ impl Actor {
     fn act(&mut self, rng: &mut Rng, trace: &mut Vec<u8>, index: usize) {
         if self.sent < self.outgoing.len() {
             let len = 1 + rng.below((self.outgoing.len() - self.sent).min(200));
-            if let Ok(n) = self.client.write(&self.outgoing[self.sent..self.sent + len]) {
+            if let Ok(n) = self
+                .client
+                .write(&self.outgoing[self.sent..self.sent + len])
+            {
                 self.sent += n;
             }
         }
@@ -170,7 +212,16 @@ fn command(rng: &mut Rng, out: &mut Vec<u8>, deep: bool) -> usize {
             push(out, "SELECT 0");
             return 34;
         }
-        _ => ["FLUSHDB", "SWAPDB 1 2", "KEYS *", "DBSIZE", "PING", "WATCH k1 k2", "UNWATCH"][rng.below(7)].to_string(),
+        _ => [
+            "FLUSHDB",
+            "SWAPDB 1 2",
+            "KEYS *",
+            "DBSIZE",
+            "PING",
+            "WATCH k1 k2",
+            "UNWATCH",
+        ][rng.below(7)]
+        .to_string(),
     };
     push(out, &line);
     1
@@ -193,7 +244,10 @@ fn play(world: &mut World, actors: &mut [Actor], rng: &mut Rng, trace: &mut Vec<
     let mut steps = 0;
     while actors.iter().any(|a| a.replies < a.expected) {
         steps += 1;
-        assert!(steps < STEPS_MAX, "clients wait for replies that don't come");
+        assert!(
+            steps < STEPS_MAX,
+            "clients wait for replies that don't come"
+        );
         match rng.below(10) {
             0..=3 => {
                 let index = rng.below(actors.len());
@@ -237,12 +291,17 @@ fn run(seed: u64, clients: usize, commands: usize) -> Run {
     let mut actors: Vec<Actor> = (0..clients)
         .map(|_| {
             let mut outgoing = Vec::new();
-            let expected = (0..commands).map(|_| command(&mut rng, &mut outgoing, true)).sum::<usize>();
+            let expected = (0..commands)
+                .map(|_| command(&mut rng, &mut outgoing, true))
+                .sum::<usize>();
             actor(&world, outgoing, expected)
         })
         .collect();
     play(&mut world, &mut actors, &mut rng, &mut trace);
-    assert!(actors.iter().all(|a| a.replies == a.expected), "seed {seed}: more replies than commands");
+    assert!(
+        actors.iter().all(|a| a.replies == a.expected),
+        "seed {seed}: more replies than commands"
+    );
     let parked = world.shared.total(|w| &w.parked);
     let now_ms = world.network.clock().wall_us() / 1_000;
     drop(actors);
@@ -252,10 +311,17 @@ fn run(seed: u64, clients: usize, commands: usize) -> Run {
     let mut worker = fresh.worker(0, 1);
     let mut replayer = Replayer::new(&fresh, &mut worker);
     for record in &records {
-        replayer.replay(record).expect("what happened can happen again");
+        replayer
+            .replay(record)
+            .expect("what happened can happen again");
     }
     let mut spare = engine.worker(WORKERS, 1);
-    Run { trace, parked, digest: digest(&engine, &mut spare, now_ms), replayed: digest(&fresh, &mut worker, now_ms) }
+    Run {
+        trace,
+        parked,
+        digest: digest(&engine, &mut spare, now_ms),
+        replayed: digest(&fresh, &mut worker, now_ms),
+    }
 }
 
 struct NoOne;
@@ -266,7 +332,10 @@ impl Wake for NoOne {
 
 fn digest(engine: &Engine, worker: &mut WorkerState, now_ms: u64) -> Digest {
     let waiter = Waiter::new(ReadyList::new(NoOne), 0);
-    let mut held = engine.store.lock_stripes(&LockSet::All, &waiter).expect("nobody else is about");
+    let mut held = engine
+        .store
+        .lock_stripes(&LockSet::All, &waiter)
+        .expect("nobody else is about");
     let mut txn = Txn::new(&engine.store, Some(&mut held), &mut worker.local, now_ms);
     let digest = Digest::of_dataset(&mut txn);
     txn.commit();
@@ -282,7 +351,10 @@ fn the_same_seed_gives_the_same_trace() {
     let again = run(1, 50, 40);
     assert!(first.trace == again.trace, "the same seed, another trace");
     let other = run(2, 50, 40);
-    assert!(first.trace != other.trace, "another seed, the same trace: the seed is not used");
+    assert!(
+        first.trace != other.trace,
+        "another seed, the same trace: the seed is not used"
+    );
 }
 
 #[test]

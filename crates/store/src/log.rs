@@ -84,14 +84,18 @@ impl Record {
 
     fn header(&mut self, kind: u8, n: usize) {
         self.bytes.push(kind);
-        self.bytes.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        self.bytes
+            .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
     }
 
     /// The effects in order: database and encoded command.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
         self.effects.iter().enumerate().map(|(i, &(db, start))| {
-            let end = self.effects.get(i + 1).map_or(self.bytes.len(), |next| next.1);
+            let end = self
+                .effects
+                .get(i + 1)
+                .map_or(self.bytes.len(), |next| next.1);
             (db, &self.bytes[start..end])
         })
     }
@@ -123,8 +127,15 @@ impl Log {
 
     /// Starts recording. The caller holds every stripe (or nobody else uses the store yet).
     pub fn attach(&self) -> Reader<'_> {
-        assert!(!self.active.swap(true, Ordering::Relaxed), "the log has one reader");
-        Reader { log: self, pending: BTreeMap::new(), next: self.sequence.load(Ordering::Relaxed) + 1 }
+        assert!(
+            !self.active.swap(true, Ordering::Relaxed),
+            "the log has one reader"
+        );
+        Reader {
+            log: self,
+            pending: BTreeMap::new(),
+            next: self.sequence.load(Ordering::Relaxed) + 1,
+        }
     }
 
     /// Publishes a record; the caller still holds the stripes that it touched.
@@ -154,7 +165,8 @@ impl Reader<'_> {
     pub fn drain(&mut self, out: &mut Vec<Record>) {
         for lane in &self.log.lanes {
             let records = std::mem::take(&mut *lock(lane));
-            self.pending.extend(records.into_iter().map(|r| (r.sequence, r)));
+            self.pending
+                .extend(records.into_iter().map(|r| (r.sequence, r)));
         }
         while let Some(record) = self.pending.remove(&self.next) {
             out.push(record);

@@ -29,7 +29,10 @@ pub(crate) struct Heap {
 
 impl Heap {
     pub(crate) fn push(&self, garbage: impl IntoIterator<Item = Garbage>) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).extend(garbage);
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(garbage);
         if let Some(wake) = self.wake.get() {
             wake();
         }
@@ -40,11 +43,17 @@ impl Heap {
     }
 
     fn pop(&self) -> Option<Garbage> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 }
 
@@ -56,7 +65,10 @@ pub struct Reaper {
 
 impl Reaper {
     pub(crate) fn new() -> Reaper {
-        Reaper { current: None, reclaim: Limbo::new() }
+        Reaper {
+            current: None,
+            reclaim: Limbo::new(),
+        }
     }
 
     /// Frees one slice; false when there was nothing to free.

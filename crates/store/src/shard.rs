@@ -58,7 +58,11 @@ pub struct Shard {
 impl Shard {
     /// An empty shard whose wheel starts at `now_ms`. Allocates nothing.
     pub fn new(now_ms: u64) -> Shard {
-        Shard { dict: Dict::new(), wheel: TimerWheel::new(now_ms), deadline_sum: 0 }
+        Shard {
+            dict: Dict::new(),
+            wheel: TimerWheel::new(now_ms),
+            deadline_sum: 0,
+        }
     }
 
     /// Number of keys, due but not yet removed ones included.
@@ -118,9 +122,16 @@ impl Shard {
     }
 
     /// Files an entry whose key is absent and that has no deadline.
-    pub fn insert(&mut self, hash: u64, entry: Entry, hasher: &KeyHasher, reclaim: &mut impl Reclaim) -> Slot {
+    pub fn insert(
+        &mut self,
+        hash: u64,
+        entry: Entry,
+        hasher: &KeyHasher,
+        reclaim: &mut impl Reclaim,
+    ) -> Slot {
         debug_assert!(entry.deadline().is_none());
-        self.dict.insert_new(hash, entry, |e| hasher.hash(e.key()), reclaim)
+        self.dict
+            .insert_new(hash, entry, |e| hasher.hash(e.key()), reclaim)
     }
 
     /// Takes the entry at `slot` out, its wheel node with it.
@@ -154,7 +165,8 @@ impl Shard {
                 if old.is_some() {
                     self.wheel.cancel(index);
                 }
-                self.dict.replace(slot, |e| e.with_timer(Some((NO_TIMER, at))));
+                self.dict
+                    .replace(slot, |e| e.with_timer(Some((NO_TIMER, at))));
                 let pointer = EntryPtr::of(&self.entry(slot));
                 let index = self.wheel.insert(pointer, at);
                 self.dict.replace(slot, |e| e.with_timer(Some((index, at))));
@@ -184,7 +196,10 @@ impl Shard {
                 // SAFETY: the node was in the wheel, so its entry is filed and alive; the handle is not dropped.
                 let shell = ManuallyDrop::new(unsafe { Entry::from_raw(pointer.0) });
                 let hash = hasher.hash(shell.key());
-                let slot = self.dict.find(hash, shell.key()).expect("an entry in the wheel is in the dict");
+                let slot = self
+                    .dict
+                    .find(hash, shell.key())
+                    .expect("an entry in the wheel is in the dict");
                 self.deadline_sum -= u128::from(shell.deadline().unwrap_or(0));
                 // The wheel has already freed the node, so only the dict is told.
                 Expired::Entry(self.dict.remove(slot, reclaim))

@@ -39,7 +39,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { stripes: 256, databases: 16, workers: 1, spin: crate::stripes::SPINS_DEFAULT, hash_key: [1, 2] }
+        Settings {
+            stripes: 256,
+            databases: 16,
+            workers: 1,
+            spin: crate::stripes::SPINS_DEFAULT,
+            hash_key: [1, 2],
+        }
     }
 }
 
@@ -106,9 +112,17 @@ impl Store {
     /// An empty store.
     pub fn new(settings: &Settings) -> Store {
         let stripes = settings.stripes;
-        assert!(stripes.is_power_of_two() && stripes <= 256, "stripes: a power of two up to 256");
+        assert!(
+            stripes.is_power_of_two() && stripes <= 256,
+            "stripes: a power of two up to 256"
+        );
         assert!(settings.databases > 0 && settings.workers > 0);
-        let owner = || CachePadded::new(Owner { due_ms: AtomicU64::new(NEVER), ..Owner::default() });
+        let owner = || {
+            CachePadded::new(Owner {
+                due_ms: AtomicU64::new(NEVER),
+                ..Owner::default()
+            })
+        };
         Store {
             stripes: Stripes::new(stripes, settings.spin, |index| StripeData {
                 index,
@@ -116,7 +130,9 @@ impl Store {
                 watched: WatchTable::default(),
                 now_ms: 0,
             }),
-            heads: (0..stripes * settings.databases).map(|_| Head::default()).collect(),
+            heads: (0..stripes * settings.databases)
+                .map(|_| Head::default())
+                .collect(),
             hasher: KeyHasher::new(settings.hash_key),
             stripe_bits: stripes.trailing_zeros(),
             databases: settings.databases,
@@ -127,7 +143,9 @@ impl Store {
             active_expire: AtomicBool::new(true),
             watched_keys: AtomicUsize::new(0),
             heap: Heap::default(),
-            counters: (0..=settings.workers).map(|_| CachePadded::default()).collect(),
+            counters: (0..=settings.workers)
+                .map(|_| CachePadded::default())
+                .collect(),
             // One for each worker and one for the auxiliary thread.
             epochs: Epochs::new(settings.workers + 1),
             log: Log::new(settings.workers + 1),
@@ -181,7 +199,11 @@ impl Store {
     #[inline]
     pub fn stripe_of(&self, hash: u64) -> usize {
         // One stripe: a shift by 64 would overflow.
-        if self.stripe_bits == 0 { 0 } else { (hash >> (64 - self.stripe_bits)) as usize }
+        if self.stripe_bits == 0 {
+            0
+        } else {
+            (hash >> (64 - self.stripe_bits)) as usize
+        }
     }
 
     /// State for worker `worker` (the auxiliary thread is number `workers`).
@@ -232,7 +254,11 @@ impl Store {
     #[allow(unsafe_code)]
     pub fn prefetch_bucket(&self, db: u32, hash: u64) {
         // SAFETY: directories and segments are freed through the epochs, in which this worker is online.
-        unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_bucket(hash) };
+        unsafe {
+            self.head(db, self.stripe_of(hash))
+                .root
+                .prefetch_bucket(hash)
+        };
     }
 
     /// Look-ahead, second pass: brings the entries whose fingerprint matches into the cache. True when the key may lie
@@ -241,7 +267,11 @@ impl Store {
     #[allow(unsafe_code)]
     pub fn prefetch_entries(&self, db: u32, hash: u64) -> bool {
         // SAFETY: as above.
-        unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_entries(hash, ENTRY_LINES) }
+        unsafe {
+            self.head(db, self.stripe_of(hash))
+                .root
+                .prefetch_entries(hash, ENTRY_LINES)
+        }
     }
 
     /// Look-ahead, third pass: the same for the other bucket where the key may be.
@@ -249,12 +279,18 @@ impl Store {
     #[allow(unsafe_code)]
     pub fn prefetch_away(&self, db: u32, hash: u64) {
         // SAFETY: as above.
-        unsafe { self.head(db, self.stripe_of(hash)).root.prefetch_away(hash, ENTRY_LINES) };
+        unsafe {
+            self.head(db, self.stripe_of(hash))
+                .root
+                .prefetch_away(hash, ENTRY_LINES)
+        };
     }
 
     /// Number of keys of a database, as of about now.
     pub fn len(&self, db: u32) -> u64 {
-        (0..self.stripe_count()).map(|s| u64::from(self.head(db, s).len.load(Ordering::Relaxed))).sum()
+        (0..self.stripe_count())
+            .map(|s| u64::from(self.head(db, s).len.load(Ordering::Relaxed)))
+            .sum()
     }
 
     /// Whether a database has no keys, as of about now.
@@ -269,7 +305,9 @@ impl Store {
 
     /// Number of keys with a deadline, as of about now.
     pub fn expires(&self, db: u32) -> u64 {
-        (0..self.stripe_count()).map(|s| u64::from(self.head(db, s).expires.load(Ordering::Relaxed))).sum()
+        (0..self.stripe_count())
+            .map(|s| u64::from(self.head(db, s).expires.load(Ordering::Relaxed)))
+            .sum()
     }
 
     /// Average time that the keys of a database with a deadline have left, in milliseconds; 0 when there are none. Stripes
@@ -280,14 +318,19 @@ impl Store {
             if self.head(db, stripe).expires.load(Ordering::Relaxed) == 0 {
                 continue;
             }
-            let Some(mut held) = self.stripes.try_lock_one(stripe) else { continue };
-            if let Some(shard) = self.stripes.with(&mut held, stripe).shards[db as usize].as_deref() {
+            let Some(mut held) = self.stripes.try_lock_one(stripe) else {
+                continue;
+            };
+            if let Some(shard) = self.stripes.with(&mut held, stripe).shards[db as usize].as_deref()
+            {
                 sum_ms += shard.deadline_sum();
                 count += shard.expires() as u128;
             }
             self.stripes.release(held);
         }
-        let average_ms = sum_ms.checked_div(count).map_or(0, |average| average as u64);
+        let average_ms = sum_ms
+            .checked_div(count)
+            .map_or(0, |average| average as u64);
         average_ms.saturating_sub(now_ms)
     }
 
@@ -348,12 +391,15 @@ impl Store {
     pub fn sleep_until(&self, worker: usize, until_ms: u64, seen_ms: u64) -> bool {
         let owner = &self.owners[worker];
         owner.sleeps_until_ms.store(until_ms, Ordering::SeqCst);
-        !self.active_expire.load(Ordering::Relaxed) || owner.due_ms.load(Ordering::SeqCst) >= until_ms.min(seen_ms)
+        !self.active_expire.load(Ordering::Relaxed)
+            || owner.due_ms.load(Ordering::SeqCst) >= until_ms.min(seen_ms)
     }
 
     /// Tells that `worker` is awake: setting a deadline need not wake it.
     pub fn awake(&self, worker: usize) {
-        self.owners[worker].sleeps_until_ms.store(0, Ordering::Relaxed);
+        self.owners[worker]
+            .sleeps_until_ms
+            .store(0, Ordering::Relaxed);
     }
 
     /// Removes expired keys from the stripes that `local`'s worker owns, at most `work` wheel nodes' worth.
@@ -395,12 +441,22 @@ impl Store {
             owner.due_ms.store(0, Ordering::SeqCst);
             return ExpireProgress::More;
         }
-        let due = owner.due_ms.fetch_min(earliest, Ordering::SeqCst).min(earliest);
+        let due = owner
+            .due_ms
+            .fetch_min(earliest, Ordering::SeqCst)
+            .min(earliest);
         ExpireProgress::Until((due != NEVER).then_some(due))
     }
 
     /// Removes what is due in one held stripe; true when the work ran out first.
-    fn expire_stripe(&self, local: &mut Local, held: &mut Held, stripe: usize, now_ms: u64, work: &mut usize) -> bool {
+    fn expire_stripe(
+        &self,
+        local: &mut Local,
+        held: &mut Held,
+        stripe: usize,
+        now_ms: u64,
+        work: &mut usize,
+    ) -> bool {
         let mut txn = Txn::new(self, Some(held), local, now_ms);
         let mut next = NEVER;
         let mut out_of_work = false;
@@ -438,17 +494,24 @@ impl Store {
     }
 
     /// Changes a stripe's watchers and keeps the count of watched keys.
-    pub(crate) fn count_watched(&self, table: &mut WatchTable, change: impl FnOnce(&mut WatchTable)) {
+    pub(crate) fn count_watched(
+        &self,
+        table: &mut WatchTable,
+        change: impl FnOnce(&mut WatchTable),
+    ) {
         let before = table.len();
         change(table);
         let after = table.len();
-        self.watched_keys.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        self.watched_keys
+            .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Unwatches a key for a session that is gone; false when the stripe is busy.
     pub fn unwatch_now(&self, db: u32, key: &[u8], hash: u64, flag: &Arc<WatchFlag>) -> bool {
         let stripe = self.stripe_of(hash);
-        let Some(mut held) = self.stripes.try_lock_one(stripe) else { return false };
+        let Some(mut held) = self.stripes.try_lock_one(stripe) else {
+            return false;
+        };
         let table = &mut self.stripes.with(&mut held, stripe).watched;
         self.count_watched(table, |table| table.unwatch(db, key, flag));
         self.stripes.release(held);
@@ -467,6 +530,7 @@ impl Store {
         let head = self.head(db, stripe);
         head.root.publish(shard.dict());
         head.len.store(shard.len() as u32, Ordering::Relaxed);
-        head.expires.store(shard.expires() as u32, Ordering::Relaxed);
+        head.expires
+            .store(shard.expires() as u32, Ordering::Relaxed);
     }
 }

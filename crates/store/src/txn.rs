@@ -43,14 +43,23 @@ pub struct Event {
 impl Event {
     /// An event of class `g`.
     pub const fn generic(name: &'static str) -> Event {
-        Event { class: EventClass::Generic, name }
+        Event {
+            class: EventClass::Generic,
+            name,
+        }
     }
     /// An event of class `$`.
     pub const fn string(name: &'static str) -> Event {
-        Event { class: EventClass::String, name }
+        Event {
+            class: EventClass::String,
+            name,
+        }
     }
     pub(crate) const fn expired() -> Event {
-        Event { class: EventClass::Expired, name: "expired" }
+        Event {
+            class: EventClass::Expired,
+            name: "expired",
+        }
     }
 }
 
@@ -84,13 +93,28 @@ pub struct Txn<'a> {
 impl<'a> Txn<'a> {
     /// Opens a transaction over the held stripes at this time. With `now_ms` 0 nothing expires: replaying the log
     /// removes expired keys by the DELs in it.
-    pub fn new(store: &'a Store, held: Option<&'a mut Held>, local: &'a mut Local, now_ms: u64) -> Txn<'a> {
-        Txn { store, held, local, now_ms }
+    pub fn new(
+        store: &'a Store,
+        held: Option<&'a mut Held>,
+        local: &'a mut Local,
+        now_ms: u64,
+    ) -> Txn<'a> {
+        Txn {
+            store,
+            held,
+            local,
+            now_ms,
+        }
     }
 
     /// The same transaction, for a command inside it.
     pub fn reborrow(&mut self) -> Txn<'_> {
-        Txn { store: self.store, held: self.held.as_deref_mut(), local: self.local, now_ms: self.now_ms }
+        Txn {
+            store: self.store,
+            held: self.held.as_deref_mut(),
+            local: self.local,
+            now_ms: self.now_ms,
+        }
     }
 
     /// The store.
@@ -110,7 +134,10 @@ impl<'a> Txn<'a> {
 
     /// Hashes a key.
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        Key { bytes, hash: self.store.hasher().hash(bytes) }
+        Key {
+            bytes,
+            hash: self.store.hasher().hash(bytes),
+        }
     }
 
     #[inline]
@@ -138,7 +165,8 @@ impl<'a> Txn<'a> {
     }
 
     fn shard_at(&mut self, found: Found) -> &mut Shard {
-        self.shard(found.db, found.stripe).expect("a found key's shard exists")
+        self.shard(found.db, found.stripe)
+            .expect("a found key's shard exists")
     }
 
     /// Finds a key that has not expired; one that has is removed, and its DEL recorded. Expected O(1).
@@ -205,7 +233,11 @@ impl<'a> Txn<'a> {
     /// Counts one read of a key by its outcome, for commands that look up by [`Txn::peek`].
     pub fn count_lookup(&mut self, hit: bool) {
         let counters = self.counters();
-        if hit { counters.hits.add(1) } else { counters.misses.add(1) }
+        if hit {
+            counters.hits.add(1)
+        } else {
+            counters.misses.add(1)
+        }
     }
 
     /// Stores a string under `key`, whatever was there before.
@@ -305,7 +337,9 @@ impl<'a> Txn<'a> {
     fn take(&mut self, found: Found) -> Entry {
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), found.stripe);
-        let shard = data.shards[found.db as usize].as_deref_mut().expect("a found key's shard exists");
+        let shard = data.shards[found.db as usize]
+            .as_deref_mut()
+            .expect("a found key's shard exists");
         let entry = shard.remove(found.slot, &mut self.local.reclaim);
         store.publish(found.db, found.stripe, shard);
         entry
@@ -314,7 +348,9 @@ impl<'a> Txn<'a> {
     fn set_deadline_of(&mut self, found: Found, deadline: Option<u64>) {
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), found.stripe);
-        let shard = data.shards[found.db as usize].as_deref_mut().expect("a found key's shard exists");
+        let shard = data.shards[found.db as usize]
+            .as_deref_mut()
+            .expect("a found key's shard exists");
         if deadline.is_none() && shard.entry(found.slot).deadline().is_none() {
             return;
         }
@@ -338,9 +374,16 @@ impl<'a> Txn<'a> {
 
     #[cold]
     fn remember(&mut self, db: u32, key: &[u8], hash: u64, image: Option<Image>) {
-        let Some(undo) = &mut self.local.undo else { return };
+        let Some(undo) = &mut self.local.undo else {
+            return;
+        };
         if undo.is_first_touch(db, key) {
-            undo.touched.push(Before { db, key: key.into(), hash, image });
+            undo.touched.push(Before {
+                db,
+                key: key.into(),
+                hash,
+                image,
+            });
         }
     }
 
@@ -355,7 +398,13 @@ impl<'a> Txn<'a> {
 
     /// Like [`Txn::record`] with the effect being the command's own arguments.
     #[inline]
-    pub fn record_args<'x>(&mut self, db: u32, key: &[u8], event: Event, args: impl ExactSizeIterator<Item = &'x [u8]>) {
+    pub fn record_args<'x>(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        event: Event,
+        args: impl ExactSizeIterator<Item = &'x [u8]>,
+    ) {
         self.changed(db, key, event);
         self.effect(db, args);
     }
@@ -413,14 +462,18 @@ impl<'a> Txn<'a> {
         let _ = self.find(db, key);
         let stripe = self.store.stripe_of(key.hash);
         let store = self.store;
-        store.count_watched(self.watch_table(stripe), |table| table.watch(db, key.bytes, flag));
+        store.count_watched(self.watch_table(stripe), |table| {
+            table.watch(db, key.bytes, flag)
+        });
     }
 
     /// Stops watching a key.
     pub fn unwatch(&mut self, db: u32, key: &Key<'_>, flag: &std::sync::Arc<WatchFlag>) {
         let stripe = self.store.stripe_of(key.hash);
         let store = self.store;
-        store.count_watched(self.watch_table(stripe), |table| table.unwatch(db, key.bytes, flag));
+        store.count_watched(self.watch_table(stripe), |table| {
+            table.unwatch(db, key.bytes, flag)
+        });
     }
 
     fn watch_table(&mut self, stripe: usize) -> &mut WatchTable {
@@ -437,11 +490,14 @@ impl<'a> Txn<'a> {
             }
             let store = self.store;
             let data = store.stripes.with(held(&mut self.held), stripe);
-            let Some(shard) = data.shards[db as usize].take() else { continue };
+            let Some(shard) = data.shards[db as usize].take() else {
+                continue;
+            };
             if !data.watched.is_empty() {
                 // A watched key that lies there expired was alive when watched, since WATCH removes expired ones.
                 let hasher = store.hasher();
-                data.watched.touch_all(db, |key| shard.find(hasher.hash(key), key).is_some());
+                data.watched
+                    .touch_all(db, |key| shard.find(hasher.hash(key), key).is_some());
             }
             removed += shard.len() as u64;
             store.clear_head(db, stripe);
@@ -453,7 +509,10 @@ impl<'a> Txn<'a> {
     fn remember_shard(&mut self, db: u32, stripe: usize) {
         let mut befores = Vec::new();
         if let Some(shard) = self.shard(db, stripe) {
-            shard.dict().iter().for_each(|e| befores.push((Box::<[u8]>::from(e.key()), e.image())));
+            shard
+                .dict()
+                .iter()
+                .for_each(|e| befores.push((Box::<[u8]>::from(e.key()), e.image())));
         }
         for (key, image) in befores {
             let hash = self.store.hasher().hash(&key);
@@ -498,7 +557,11 @@ impl<'a> Txn<'a> {
         if watched.is_empty() {
             return;
         }
-        let keys: Vec<Box<[u8]>> = watched.keys().filter(|(db, _)| dbs.contains(db)).map(|(_, key)| key.into()).collect();
+        let keys: Vec<Box<[u8]>> = watched
+            .keys()
+            .filter(|(db, _)| dbs.contains(db))
+            .map(|(_, key)| key.into())
+            .collect();
         for bytes in &keys {
             let key = self.key(bytes);
             for db in dbs {
@@ -509,10 +572,19 @@ impl<'a> Txn<'a> {
 
     /// Visits keys of one held stripe from `cursor` on, at least `min` of them if there are so many; returns where to
     /// go on, 0 at the end. Expired keys are not visited but removed.
-    pub fn scan(&mut self, db: u32, stripe: usize, cursor: u64, min: usize, mut visit: impl FnMut(&Entry)) -> u64 {
+    pub fn scan(
+        &mut self,
+        db: u32,
+        stripe: usize,
+        cursor: u64,
+        min: usize,
+        mut visit: impl FnMut(&Entry),
+    ) -> u64 {
         let now = self.stripe_now(stripe);
         let store = self.store;
-        let Some(shard) = self.shard(db, stripe) else { return 0 };
+        let Some(shard) = self.shard(db, stripe) else {
+            return 0;
+        };
         let hasher = store.hasher();
         let mut expired: Vec<Box<[u8]>> = Vec::new();
         let next = shard.dict().scan(
@@ -563,7 +635,9 @@ impl<'a> Txn<'a> {
         let now = self.stripe_now(stripe);
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), stripe);
-        let Some(shard) = data.shards[db as usize].as_deref_mut() else { return Expired::Idle };
+        let Some(shard) = data.shards[db as usize].as_deref_mut() else {
+            return Expired::Idle;
+        };
         let expired = shard.pop_expired(now, work, store.hasher(), &mut self.local.reclaim);
         if matches!(expired, Expired::Entry(_)) {
             store.publish(db, stripe, shard);
@@ -584,9 +658,17 @@ impl<'a> Txn<'a> {
     pub fn roll_back(&mut self) {
         let undo = self.local.undo.take().expect("images were kept");
         for before in undo.touched.into_iter().rev() {
-            let key = Key { bytes: &before.key, hash: before.hash };
+            let key = Key {
+                bytes: &before.key,
+                hash: before.hash,
+            };
             match before.image {
-                Some(image) => self.put_entry(before.db, &key, image.to_entry(&before.key), image.deadline()),
+                Some(image) => self.put_entry(
+                    before.db,
+                    &key,
+                    image.to_entry(&before.key),
+                    image.deadline(),
+                ),
                 None => {
                     if let Some(entry) = self.remove(before.db, &key) {
                         self.discard(entry);
@@ -618,5 +700,6 @@ impl<'a> Txn<'a> {
 /// A command that touches keys declares them, so its stripes are held.
 #[inline]
 fn held<'x>(held: &'x mut Option<&mut Held>) -> &'x mut Held {
-    held.as_deref_mut().expect("a command that locks nothing touches no key")
+    held.as_deref_mut()
+        .expect("a command that locks nothing touches no key")
 }

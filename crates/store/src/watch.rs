@@ -21,10 +21,13 @@ impl WatchFlag {
     }
 }
 
+/// Database and key.
+type WatchedKey = (u32, Box<[u8]>);
+
 /// Watchers of one stripe's keys.
 #[derive(Debug, Default)]
 pub struct WatchTable {
-    keys: HashMap<(u32, Box<[u8]>), Vec<Arc<WatchFlag>>>,
+    keys: HashMap<WatchedKey, Vec<Arc<WatchFlag>>>,
 }
 
 impl WatchTable {

@@ -10,8 +10,8 @@ use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
 
 use super::slot::{Activity, Slot};
-use super::{OUTPUT_SOFT_BYTES, Worker};
 use super::timing::Timing;
+use super::{OUTPUT_SOFT_BYTES, Worker};
 
 /// Commands looked ahead together: their cache lines (three each) fit the first-level cache.
 const WINDOW_COMMANDS: usize = 96;
@@ -79,9 +79,10 @@ impl Batch {
     #[inline]
     fn args<'a>(&'a self, prepared: &'a Prepared, bytes: &'a [u8]) -> Args<'a> {
         match &prepared.place {
-            Place::Spans { base, first, count } => {
-                Args::new(&bytes[*base..], &self.spans[*first as usize..][..*count as usize])
-            }
+            Place::Spans { base, first, count } => Args::new(
+                &bytes[*base..],
+                &self.spans[*first as usize..][..*count as usize],
+            ),
             Place::Owned(args) => args.as_args(),
             Place::Broken(_) | Place::TooLong => Args::new(&[], &[]),
         }
@@ -108,7 +109,11 @@ impl Worker {
             self.execute_window(io, &mut batch, inputs);
         }
         for (input, reach) in inputs.iter_mut().zip(&batch.reach) {
-            input.consume(if reach.suspended { reach.done } else { reach.parsed });
+            input.consume(if reach.suspended {
+                reach.done
+            } else {
+                reach.parsed
+            });
             self.flush(io, input.conn());
         }
         self.batch = batch;
@@ -118,23 +123,37 @@ impl Worker {
     fn prepare(&mut self, batch: &mut Batch, index: usize, input: &Input) -> Filled {
         let bytes = input.bytes();
         let reach = &mut batch.reach[index];
-        let limits = match self.slots.get(input.conn().index()).and_then(Option::as_deref) {
-            Some(slot) if slot.conn == input.conn() && slot.is_idle() && !reach.suspended => Limits {
-                bulk_bytes_max: self.engine.string_bytes_max(),
-                authenticated: slot.session.as_ref().is_some_and(|s| s.authenticated),
-                ..Limits::default()
-            },
-            Some(slot) if slot.conn == input.conn() && !matches!(slot.activity, Activity::Closing) => {
+        let limits = match self
+            .slots
+            .get(input.conn().index())
+            .and_then(Option::as_deref)
+        {
+            Some(slot) if slot.conn == input.conn() && slot.is_idle() && !reach.suspended => {
+                Limits {
+                    bulk_bytes_max: self.engine.string_bytes_max(),
+                    authenticated: slot.session.as_ref().is_some_and(|s| s.authenticated),
+                    ..Limits::default()
+                }
+            }
+            Some(slot)
+                if slot.conn == input.conn() && !matches!(slot.activity, Activity::Closing) =>
+            {
                 // Suspended since an earlier window: what follows is shown again when it is back.
                 return Filled::Exhausted;
             }
             // Closing or closed: nobody will look at it again.
             _ => {
-                *reach = Reach { done: bytes.len(), suspended: true, ..*reach };
+                *reach = Reach {
+                    done: bytes.len(),
+                    suspended: true,
+                    ..*reach
+                };
                 return Filled::Exhausted;
             }
         };
-        let slot = self.slots[input.conn().index()].as_deref_mut().expect("looked at above");
+        let slot = self.slots[input.conn().index()]
+            .as_deref_mut()
+            .expect("looked at above");
         let db = slot.session.as_ref().map_or(0, |s| s.db);
         slot.active_ms = self.now_mono_ms;
         while !reach.exhausted && reach.parsed < bytes.len() {
@@ -146,7 +165,14 @@ impl Worker {
                         reach.parsed += end;
                         continue;
                     }
-                    (base + end, Place::Spans { base, first: first as u32, count: count as u32 })
+                    (
+                        base + end,
+                        Place::Spans {
+                            base,
+                            first: first as u32,
+                            count: count as u32,
+                        },
+                    )
                 }
                 Outcome::Inline { end, words } => {
                     let owned = OwnedArgs::of(words.iter().map(Vec::as_slice));
@@ -165,7 +191,16 @@ impl Worker {
                 }
             };
             reach.parsed = end;
-            batch.window.push(Prepared { input: index as u32, id: UNKNOWN, key: 0, db, hash: 0, away: false, end, place });
+            batch.window.push(Prepared {
+                input: index as u32,
+                id: UNKNOWN,
+                key: 0,
+                db,
+                hash: 0,
+                away: false,
+                end,
+                place,
+            });
             // An unauthenticated session's next request may be longer after AUTH.
             if batch.window.len() >= WINDOW_COMMANDS || !limits.authenticated {
                 return Filled::Window;
@@ -180,8 +215,15 @@ impl Worker {
         let mut window = std::mem::take(&mut batch.window);
         for prepared in &mut window {
             let args = batch.args(prepared, inputs[prepared.input as usize].bytes());
-            let Some(id) = args.get(0).and_then(|name| self.engine.table.id_of(name)) else { continue };
-            let key = self.engine.table.at(id).first_key().and_then(|i| Some((i, args.get(i)?)));
+            let Some(id) = args.get(0).and_then(|name| self.engine.table.id_of(name)) else {
+                continue;
+            };
+            let key = self
+                .engine
+                .table
+                .at(id)
+                .first_key()
+                .and_then(|i| Some((i, args.get(i)?)));
             let hashed = key.map(|(index, key)| (index, self.engine.store.hasher().hash(key)));
             prepared.id = id as u16;
             if let Some((index, hash)) = hashed {
@@ -194,7 +236,10 @@ impl Worker {
             // An entry that is not in its home bucket (about one in ten) takes a third look.
             let mut away = false;
             for prepared in window.iter_mut().filter(|p| p.key != 0) {
-                prepared.away = self.engine.store.prefetch_entries(prepared.db, prepared.hash);
+                prepared.away = self
+                    .engine
+                    .store
+                    .prefetch_entries(prepared.db, prepared.hash);
                 away |= prepared.away;
             }
             if away {
@@ -249,8 +294,12 @@ impl Worker {
         let args = batch.args(prepared, input.bytes());
         let known = (prepared.id != UNKNOWN).then_some(prepared.id as usize);
         timing.before(self, known);
-        let Some(slot) = self.slots[conn.index()].as_deref_mut() else { return true };
-        let Some(session) = slot.session.as_deref_mut() else { return true };
+        let Some(slot) = self.slots[conn.index()].as_deref_mut() else {
+            return true;
+        };
+        let Some(session) = slot.session.as_deref_mut() else {
+            return true;
+        };
         if slot.out.tail().capacity() == 0 {
             *slot.out.tail() = io.buffer();
         }
@@ -291,5 +340,7 @@ impl Worker {
 
 /// Whether this turn's output is so long that further commands of the connection wait until it was taken.
 fn slot_output_is_full(slots: &[Option<Box<Slot>>], conn: ConnId) -> bool {
-    slots[conn.index()].as_deref().is_some_and(|slot| slot.out.len() > OUTPUT_SOFT_BYTES)
+    slots[conn.index()]
+        .as_deref()
+        .is_some_and(|slot| slot.out.len() > OUTPUT_SOFT_BYTES)
 }

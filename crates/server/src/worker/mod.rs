@@ -127,7 +127,10 @@ impl Worker {
     }
 
     fn slot(&mut self, conn: ConnId) -> Option<&mut Slot> {
-        self.slots.get_mut(conn.index()).and_then(Option::as_deref_mut).filter(|s| s.conn == conn)
+        self.slots
+            .get_mut(conn.index())
+            .and_then(Option::as_deref_mut)
+            .filter(|s| s.conn == conn)
     }
 
     /// Answers input that is no RESP (`None`: that is longer than it may be) and closes.
@@ -180,7 +183,11 @@ impl Worker {
         if due > self.now_ms || (next_pass > self.now_ms && due != 0) {
             return Some(due.max(next_pass));
         }
-        match self.engine.store.expire_some(&mut self.state.local, self.now_ms, EXPIRE_WORK_PER_TURN) {
+        match self.engine.store.expire_some(
+            &mut self.state.local,
+            self.now_ms,
+            EXPIRE_WORK_PER_TURN,
+        ) {
             ExpireProgress::More => Some(self.now_ms),
             ExpireProgress::Until(due) => {
                 self.last_expire_ms = self.now_ms;
@@ -190,7 +197,8 @@ impl Worker {
     }
 
     fn close_idle(&mut self, io: &mut Io<'_>) {
-        let timeout_ms = u64::from(self.host.shared.knobs.timeout_s.load(Ordering::Relaxed)) * 1_000;
+        let timeout_ms =
+            u64::from(self.host.shared.knobs.timeout_s.load(Ordering::Relaxed)) * 1_000;
         self.idle_check_set = timeout_ms > 0;
         if timeout_ms == 0 {
             return;
@@ -214,9 +222,15 @@ impl Handler for Worker {
         counters.open.fetch_add(1, Ordering::Relaxed);
         let keepalive_s = shared.knobs.keepalive_s.load(Ordering::Relaxed);
         if !peer.unix {
-            io.set_keepalive(conn, (keepalive_s > 0).then(|| Duration::from_secs(u64::from(keepalive_s))));
+            io.set_keepalive(
+                conn,
+                (keepalive_s > 0).then(|| Duration::from_secs(u64::from(keepalive_s))),
+            );
         }
-        let mut session = Session::new(shared.next_client_id(), !self.engine.password_required.load(Ordering::Relaxed));
+        let mut session = Session::new(
+            shared.next_client_id(),
+            !self.engine.password_required.load(Ordering::Relaxed),
+        );
         session.peer = ClientPeer {
             remote: peer.remote,
             local: peer.local,
@@ -236,7 +250,11 @@ impl Handler for Worker {
             parser: RequestParser::new(),
             waiter: Waiter::new(Arc::clone(&self.ready), token_of(conn)),
             out: Rope::new(),
-            activity: if admitted { Activity::Idle } else { Activity::Closing },
+            activity: if admitted {
+                Activity::Idle
+            } else {
+                Activity::Closing
+            },
             active_ms: io.now_ms(),
         }));
         if !self.idle_check_set {
@@ -248,15 +266,24 @@ impl Handler for Worker {
         self.begin(io);
         let counters = &self.host.shared.workers[self.number];
         counters.batches.add(1);
-        counters.input_bytes.add(inputs.iter().map(|i| i.bytes().len() as u64).sum());
+        counters
+            .input_bytes
+            .add(inputs.iter().map(|i| i.bytes().len() as u64).sum());
         self.run_batch(io, inputs);
     }
 
     fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, _why: CloseReason) {
         self.begin(io);
-        let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::take) else { return };
-        self.host.shared.workers[self.number].open.fetch_sub(1, Ordering::Relaxed);
-        let waits = matches!(slot.activity, Activity::Parked { .. } | Activity::Stepping { parked: true, .. });
+        let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::take) else {
+            return;
+        };
+        self.host.shared.workers[self.number]
+            .open
+            .fetch_sub(1, Ordering::Relaxed);
+        let waits = matches!(
+            slot.activity,
+            Activity::Parked { .. } | Activity::Stepping { parked: true, .. }
+        );
         if waits {
             self.engine.store.abandon_stripes(&slot.waiter);
         }
@@ -289,7 +316,9 @@ impl Handler for Worker {
     }
 
     fn accept_paused(&mut self, _io: &mut Io<'_>, _listener: usize, error: &std::io::Error) {
-        tracing::warn!("Accepting client connections pauses: {error}. Raise the limit of open files, or lower maxclients.");
+        tracing::warn!(
+            "Accepting client connections pauses: {error}. Raise the limit of open files, or lower maxclients."
+        );
     }
 
     fn turn_end(&mut self, io: &mut Io<'_>) -> Option<u64> {
@@ -311,7 +340,12 @@ impl Handler for Worker {
         }
         // From here on a deadline or a hand-over that concerns this worker wakes it.
         let sleep_until_ms = pass_ms.unwrap_or(u64::MAX);
-        if !self.engine.store.sleep_until(self.number, sleep_until_ms, seen_ms) || !self.ready.prepare_sleep() {
+        if !self
+            .engine
+            .store
+            .sleep_until(self.number, sleep_until_ms, seen_ms)
+            || !self.ready.prepare_sleep()
+        {
             return Some(now_mono_ms);
         }
         self.engine.store.epochs.offline(self.number);
@@ -324,7 +358,9 @@ fn is_local(peer: &Peer) -> bool {
     peer.unix
         || peer.remote.is_some_and(|address| match address.ip() {
             IpAddr::V4(ip) => ip.is_loopback(),
-            IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+            IpAddr::V6(ip) => {
+                ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
+            }
         })
 }
 

@@ -15,7 +15,10 @@ pub(super) enum Activity {
     /// A command waits for a stripe.
     Parked { id: usize, args: OwnedArgs },
     /// A command goes on in steps. `parked`: its next step waits for a stripe.
-    Stepping { continuation: Box<dyn Continuation>, parked: bool },
+    Stepping {
+        continuation: Box<dyn Continuation>,
+        parked: bool,
+    },
     /// A command runs on the auxiliary thread, which has the session.
     Away,
     /// Closing: nothing more is executed.

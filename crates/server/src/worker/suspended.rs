@@ -19,16 +19,30 @@ const STEP_OUTPUT_BYTES_MAX: usize = 64 << 20;
 
 impl Worker {
     /// Puts a session aside whose command was not done at once.
-    pub(super) fn suspend(&mut self, io: &mut Io<'_>, conn: ConnId, executed: Executed, args: Args<'_>) {
+    pub(super) fn suspend(
+        &mut self,
+        io: &mut Io<'_>,
+        conn: ConnId,
+        executed: Executed,
+        args: Args<'_>,
+    ) {
         io.pause_input(conn);
         let number = self.number;
         let parked = matches!(executed, Executed::Parked { .. });
         let Some(slot) = self.slot(conn) else { return };
         match executed {
             Executed::Done { .. } => unreachable!("a finished command suspends nobody"),
-            Executed::Parked { id } => slot.activity = Activity::Parked { id, args: args.to_owned() },
+            Executed::Parked { id } => {
+                slot.activity = Activity::Parked {
+                    id,
+                    args: args.to_owned(),
+                }
+            }
             Executed::Continue(continuation) => {
-                slot.activity = Activity::Stepping { continuation, parked: false };
+                slot.activity = Activity::Stepping {
+                    continuation,
+                    parked: false,
+                };
                 self.stepping.push_back(conn);
             }
             Executed::Heavy(heavy) => self.send_away(conn, heavy, args),
@@ -43,8 +57,18 @@ impl Worker {
         let (worker, now_ms) = (self.number, self.now_ms);
         let slot = self.slot(conn).expect("the connection executes a command");
         slot.activity = Activity::Away;
-        let session = slot.session.take().expect("a session that executes is here");
-        let job = Job { worker, token: token_of(conn), session, args: args.to_owned(), heavy, now_ms };
+        let session = slot
+            .session
+            .take()
+            .expect("a session that executes is here");
+        let job = Job {
+            worker,
+            token: token_of(conn),
+            session,
+            args: args.to_owned(),
+            heavy,
+            now_ms,
+        };
         self.auxiliary.submit(job);
     }
 
@@ -69,7 +93,9 @@ impl Worker {
     /// A parked session was granted its stripe.
     fn resume(&mut self, io: &mut Io<'_>, token: u64) {
         let index = (token & u64::from(u32::MAX)) as usize;
-        let Some(slot) = self.slots.get_mut(index).and_then(Option::as_deref_mut) else { return };
+        let Some(slot) = self.slots.get_mut(index).and_then(Option::as_deref_mut) else {
+            return;
+        };
         // A token of a connection that is gone: its waiter was abandoned, which gave the stripe back.
         if token_of(slot.conn) != token {
             return;
@@ -77,7 +103,9 @@ impl Worker {
         let conn = slot.conn;
         match std::mem::replace(&mut slot.activity, Activity::Idle) {
             Activity::Parked { id, args } => {
-                let Some(session) = slot.session.as_deref_mut() else { return };
+                let Some(session) = slot.session.as_deref_mut() else {
+                    return;
+                };
                 if slot.out.tail().capacity() == 0 {
                     *slot.out.tail() = io.buffer();
                 }
@@ -98,7 +126,10 @@ impl Worker {
                 }
             }
             Activity::Stepping { continuation, .. } => {
-                slot.activity = Activity::Stepping { continuation, parked: false };
+                slot.activity = Activity::Stepping {
+                    continuation,
+                    parked: false,
+                };
                 if self.step(io, conn, true) {
                     self.stepping.push_back(conn);
                 }
@@ -121,12 +152,26 @@ impl Worker {
 
     /// Does one step of a session; whether it has more to do and can.
     fn step(&mut self, io: &mut Io<'_>, conn: ConnId, resumed: bool) -> bool {
-        let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::as_deref_mut) else { return false };
+        let Some(slot) = self
+            .slots
+            .get_mut(conn.index())
+            .and_then(Option::as_deref_mut)
+        else {
+            return false;
+        };
         if slot.conn != conn {
             return false;
         }
-        let Activity::Stepping { continuation, parked } = &mut slot.activity else { return false };
-        let Some(session) = slot.session.as_deref_mut() else { return false };
+        let Activity::Stepping {
+            continuation,
+            parked,
+        } = &mut slot.activity
+        else {
+            return false;
+        };
+        let Some(session) = slot.session.as_deref_mut() else {
+            return false;
+        };
         let none = OwnedArgs::default();
         let call = Call {
             args: none.as_args(),
@@ -170,7 +215,8 @@ impl Worker {
                 self.stepping.push_back(conn);
             }
             steps += 1;
-            if steps >= STEPS_TURN_MAX || self.host.clock.monotonic_us() - start_us > STEPS_TURN_US {
+            if steps >= STEPS_TURN_MAX || self.host.clock.monotonic_us() - start_us > STEPS_TURN_US
+            {
                 break;
             }
         }
@@ -195,7 +241,12 @@ impl Worker {
     /// Drops a session whose connection is gone; what it watches is unwatched as soon as its stripes are free.
     pub(super) fn forget(&mut self, session: Box<Session>) {
         if let Some(watches) = session.watches {
-            self.unwatch_later.extend(watches.keys.into_iter().map(|key| (key, watches.flag.clone())));
+            self.unwatch_later.extend(
+                watches
+                    .keys
+                    .into_iter()
+                    .map(|key| (key, watches.flag.clone())),
+            );
         }
     }
 
@@ -205,16 +256,25 @@ impl Worker {
             return false;
         }
         let store = &self.engine.store;
-        self.unwatch_later.retain(|((db, key, hash), flag)| !store.unwatch_now(*db, key, *hash, flag));
+        self.unwatch_later
+            .retain(|((db, key, hash), flag)| !store.unwatch_now(*db, key, *hash, flag));
         !self.unwatch_later.is_empty()
     }
 
     /// Gives a reply's bytes to the reactor.
     pub(super) fn flush(&mut self, io: &mut Io<'_>, conn: ConnId) {
         let number = self.number;
-        let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::as_deref_mut) else { return };
+        let Some(slot) = self
+            .slots
+            .get_mut(conn.index())
+            .and_then(Option::as_deref_mut)
+        else {
+            return;
+        };
         if slot.conn == conn && !slot.out.is_empty() {
-            self.host.shared.workers[number].output_bytes.add(slot.out.len() as u64);
+            self.host.shared.workers[number]
+                .output_bytes
+                .add(slot.out.len() as u64);
             io.send(conn, &mut slot.out);
         } else if slot.out.tail().capacity() > 0 {
             // Lent for a reply that was not written: idle connections own no buffer.

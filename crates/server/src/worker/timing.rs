@@ -21,7 +21,13 @@ pub(super) struct Timing {
 impl Timing {
     pub(super) fn start(worker: &Worker) -> Timing {
         let since_us = worker.host.clock.monotonic_us();
-        Timing { since_us, looked_up: None, ran: None, length: 0, now_read_us: since_us }
+        Timing {
+            since_us,
+            looked_up: None,
+            ran: None,
+            length: 0,
+            now_read_us: since_us,
+        }
     }
 
     /// A command is about to run: ends the run of another.

@@ -85,8 +85,8 @@ mod tests {
     fn the_four_ways_to_tell_a_deadline() {
         // The console's clock starts at 1,700,000,000,000.
         check(
-            "SET k v PX 10499; TTL k; PTTL k; EXPIRETIME k; PEXPIRETIME k; +4s; TTL k",
-            "OK; 10; 10499; 1700000010; 1700000010499; 6",
+            "SET k v PX 10500; TTL k; PTTL k; EXPIRETIME k; PEXPIRETIME k; +4001ms; TTL k",
+            "OK; 11; 10500; 1700000011; 1700000010500; 6",
         );
         check("SET k v PX 499; TTL k; +499ms; TTL k", "OK; 0; -2");
     }

@@ -21,7 +21,10 @@ pub(super) const MSET: Command = Command {
     since: "1.0.1",
     complexity: "O(N) in the number of keys",
     summary: "Stores strings under several keys, all at one moment.",
-    tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
+    tips: &[
+        "request_policy:multi_shard",
+        "response_policy:all_succeeded",
+    ],
     arguments: &[Argument::block(
         "data",
         &[Argument::KEY, Argument::new("value", ArgKind::String)],
