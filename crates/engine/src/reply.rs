@@ -69,7 +69,7 @@ impl<'a> Reply<'a> {
     /// An error.
     pub fn error(&mut self, error: &ReplyError) {
         self.errors += 1;
-        reply::error(self.tail(), &error.to_string());
+        reply::error(self.tail(), error.to_string());
     }
     /// An integer.
     #[inline]

@@ -71,8 +71,11 @@ pub(crate) fn look(engine: &Engine, db: u32, key: &[u8]) -> Option<Seen> {
     })
 }
 
+/// Every key by database: its text and its deadline.
+pub(crate) type Contents = BTreeMap<(u32, Vec<u8>), (Vec<u8>, Option<u64>)>;
+
 /// Every key of every database.
-pub(crate) fn dump(engine: &Engine) -> BTreeMap<(u32, Vec<u8>), (Vec<u8>, Option<u64>)> {
+pub(crate) fn dump(engine: &Engine) -> Contents {
     with_all(engine, 0, |txn| {
         let mut all = BTreeMap::new();
         for db in 0..engine.store.databases() as u32 {

@@ -288,7 +288,7 @@ impl Handler for Worker {
             self.engine.store.abandon_stripes(&slot.waiter);
         }
         if let Some(session) = slot.session {
-            self.forget(session);
+            self.forget(*session);
         }
     }
 

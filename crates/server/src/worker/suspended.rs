@@ -227,10 +227,10 @@ impl Worker {
     fn come_back(&mut self, io: &mut Io<'_>, finished: Finished) {
         let index = (finished.token & u64::from(u32::MAX)) as usize;
         let Some(slot) = self.slots.get_mut(index).and_then(Option::as_deref_mut) else {
-            return self.forget(finished.session);
+            return self.forget(*finished.session);
         };
         if token_of(slot.conn) != finished.token {
-            return self.forget(finished.session);
+            return self.forget(*finished.session);
         }
         let conn = slot.conn;
         slot.session = Some(finished.session);
@@ -239,7 +239,7 @@ impl Worker {
     }
 
     /// Drops a session whose connection is gone; what it watches is unwatched as soon as its stripes are free.
-    pub(super) fn forget(&mut self, session: Box<Session>) {
+    pub(super) fn forget(&mut self, session: Session) {
         if let Some(watches) = session.watches {
             self.unwatch_later.extend(
                 watches
