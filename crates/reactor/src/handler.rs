@@ -101,7 +101,8 @@ pub trait Handler {
     }
 
     /// End of every turn, before output is written. Returns until when the loop may sleep, in ms of the loop's clock; `None`
-    /// means for ever.
+    /// means for ever. When `drained` or `closed` are called after it, another turn follows before the loop sleeps: the last
+    /// call before a sleep is always this one.
     fn turn_end(&mut self, io: &mut Io<'_>) -> Option<u64> {
         let _ = io;
         None

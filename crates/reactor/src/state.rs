@@ -9,11 +9,14 @@ use std::sync::Arc;
 use dunlin_structures::Rope;
 
 use crate::backend::SocketOption;
-use crate::buffer::{Buffer, BufferPool};
+use crate::buffer::{BUFFER_BYTES, Buffer, BufferPool};
 use crate::clock::Clock;
 use crate::conn::{CloseReason, ConnId, Connections, Life};
 use crate::limits::Limits;
 use crate::timers::Timers;
+
+/// A buffer larger than this is not kept for a few unconsumed bytes.
+const KEPT_BYTES_MAX: usize = 8 * BUFFER_BYTES;
 
 /// What a loop has done since it began. Plain counters: read them on the loop's thread.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -170,13 +173,20 @@ impl State {
 
     /// Keeps what the handler left of a connection's input.
     #[inline]
-    pub(crate) fn keep_input(&mut self, index: u32, buffer: Buffer) {
+    pub(crate) fn keep_input(&mut self, index: u32, mut buffer: Buffer) {
         if buffer.is_empty() {
             self.pool.give(buffer.into_vec());
-        } else {
-            self.held_input += buffer.len();
-            self.conns.at(index).input = buffer;
+            return;
         }
+        if buffer.capacity() > KEPT_BYTES_MAX && buffer.len() <= BUFFER_BYTES / 2 {
+            // The first bytes of the next request stand behind a huge one: do not keep the huge buffer for them.
+            let mut small = Buffer::from_vec(self.pool.lend());
+            small.append(buffer.as_slice());
+            self.pool
+                .give(std::mem::replace(&mut buffer, small).into_vec());
+        }
+        self.held_input += buffer.len();
+        self.conns.at(index).input = buffer;
     }
 
     pub(crate) fn drop_input(&mut self, index: u32) {

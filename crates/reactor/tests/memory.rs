@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use common::{ADDRESS, Script, in_memory, reply};
 use dunlin_reactor::backend::memory::{Client, Memory, Network, Signal};
-use dunlin_reactor::{EventLoop, Limits};
+use dunlin_reactor::{CloseReason, ConnId, EventLoop, Handler, Input, Io, Limits, Peer};
 use rustix::io::Errno;
 
 /// A run of 20 chattering clients against an echo server on two loops, as text.
@@ -318,4 +318,72 @@ fn a_stop_ends_a_connection_that_floods() {
     // What it had sent is still being read and forgotten.
     world.steps(&mut script, 200);
     assert!(world.event_loop.has_ended());
+}
+
+#[test]
+fn a_huge_buffer_is_not_kept_for_a_few_bytes() {
+    let (mut world, network) = in_memory(8, Limits::default());
+    network.set_splitting(false);
+    // Understands messages of 3,000,000 bytes.
+    let mut script = Script::new(|_, _, batch| {
+        for input in batch {
+            if input.bytes().len() >= 3_000_000 {
+                input.consume(3_000_000);
+            }
+        }
+    });
+    let (mut client, conn) = world.connect_opened(&mut script);
+    world.write_all(&mut script, &mut client, &vec![b'x'; 3_000_010]);
+    world.steps(&mut script, 100);
+    let mut io = world.event_loop.io();
+    assert_eq!(io.input_len(conn), 10);
+    assert!(
+        io.buffer_bytes(conn) <= 16 * 1024,
+        "{}",
+        io.buffer_bytes(conn)
+    );
+}
+
+/// Writes down the order of calls.
+#[derive(Default)]
+struct Order {
+    calls: Vec<&'static str>,
+}
+
+impl Handler for Order {
+    fn opened(&mut self, _: &mut Io<'_>, _: ConnId, _: &Peer) {
+        self.calls.push("opened");
+    }
+
+    fn inputs(&mut self, io: &mut Io<'_>, batch: &mut [Input]) {
+        self.calls.push("inputs");
+        io.close(batch[0].conn());
+    }
+
+    fn closed(&mut self, _: &mut Io<'_>, _: ConnId, _: CloseReason) {
+        self.calls.push("closed");
+    }
+
+    fn turn_end(&mut self, _: &mut Io<'_>) -> Option<u64> {
+        self.calls.push("turn_end");
+        None
+    }
+}
+
+#[test]
+fn the_last_call_before_a_sleep_is_turn_end() {
+    let (mut world, _) = in_memory(8, Limits::default());
+    let mut client = world.connect();
+    client.write(b"x").unwrap();
+    let mut order = Order::default();
+    while world.event_loop.is_runnable() {
+        world.event_loop.run_once(&mut order).unwrap();
+    }
+    let closed = order.calls.iter().position(|c| *c == "closed");
+    assert!(
+        closed.is_some_and(|at| at + 1 < order.calls.len()),
+        "{:?}",
+        order.calls
+    );
+    assert_eq!(order.calls.last(), Some(&"turn_end"));
 }

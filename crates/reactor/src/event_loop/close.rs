@@ -46,6 +46,8 @@ impl<B: Backend> EventLoop<B> {
                 self.sockets[index as usize] = None;
                 self.resume_accepting();
             }
+            // The handler's last word before a sleep is always `turn_end`.
+            self.busy = true;
             handler.closed(&mut Io::new(&mut self.state), id, reason);
             if !linger {
                 self.state.conns.remove(index);

@@ -47,6 +47,7 @@ impl<B: Backend> EventLoop<B> {
         if c.over_soft && c.output.len() <= soft / 2 {
             c.over_soft = false;
             let id = self.state.conns.id(index);
+            self.busy = true;
             handler.drained(&mut Io::new(&mut self.state), id);
             self.state.enqueue(index);
         }
