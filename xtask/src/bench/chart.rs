@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Better, Report, Sides, figure};
+use super::report::{Better, Report, Row, Sides, figure};
 
 const WIDTH: usize = 760;
 const LABEL_WIDTH: usize = 236;
@@ -21,7 +21,8 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#57606a}.t{font-we
 
 /// The chart of a report.
 pub(crate) fn svg(report: &Report, sides: &Sides) -> String {
-    let height = HEAD_HEIGHT + report.rows.len() * ROW_HEIGHT + 8;
+    let rows: Vec<&Row> = report.rows.iter().filter(|row| row.charted).collect();
+    let height = HEAD_HEIGHT + rows.len() * ROW_HEIGHT + 8;
     let mut out = String::new();
     let _ = write!(
         out,
@@ -30,7 +31,7 @@ pub(crate) fn svg(report: &Report, sides: &Sides) -> String {
         title = escaped(report.title)
     );
     legend(&mut out, sides);
-    for (index, row) in report.rows.iter().enumerate() {
+    for (index, row) in rows.into_iter().enumerate() {
         let top = HEAD_HEIGHT + index * ROW_HEIGHT;
         let longest = row.ours.max(row.peer).max(f64::MIN_POSITIVE);
         let _ = writeln!(
@@ -95,7 +96,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Row;
+    use super::super::report::Bar;
     use super::*;
 
     #[test]
@@ -106,13 +107,18 @@ mod tests {
             ours: 1.0,
             peer: 4.0,
             better: Better::Less,
-            bar: String::new(),
+            bar: Bar::None,
+            charted: true,
+        };
+        let unseen = Row {
+            charted: false,
+            ..row.clone()
         };
         let report = Report {
             name: "x",
             title: "X",
             how: String::new(),
-            rows: vec![row.clone(), row],
+            rows: vec![row.clone(), row, unseen],
         };
         let sides = Sides {
             ours: "a".to_owned(),

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::Plan;
 use super::load;
-use super::report::{Better, Report, Row, median};
+use super::report::{Bar, Better, Report, Row, median};
 use crate::server::Launch;
 
 /// Keys, and the range of their times to live.
@@ -45,13 +45,14 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         runs[0].push(run(&ours, keys, plan.ttl_divisor)?);
         runs[1].push(run(&peer, keys, plan.ttl_divisor)?);
     }
-    let row = |what: &str, unit, of: fn(&Run) -> f64, bar: &str| Row {
+    let row = |what: &str, unit, of: fn(&Run) -> f64, bar| Row {
         what: what.to_owned(),
         unit,
         ours: median(&runs[0].iter().map(of).collect::<Vec<_>>()),
         peer: median(&runs[1].iter().map(of).collect::<Vec<_>>()),
         better: Better::Less,
-        bar: bar.to_owned(),
+        bar,
+        charted: true,
     };
     Ok(Report {
         name: "expiry",
@@ -64,14 +65,19 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             GRACE_MS / 1000
         ),
         rows: vec![
-            row("resident though expired", "%", |r| r.expired_percent, ""),
+            row(
+                "resident though expired",
+                "%",
+                |r| r.expired_percent,
+                Bar::None,
+            ),
             row(
                 "resident 1 s after the deadline",
                 "%",
                 |r| r.late_percent,
-                "at most 1 %",
+                Bar::AtMost(1.0),
             ),
-            row("server CPU", "ms", |r| r.cpu_ms, "no more than the peer"),
+            row("server CPU", "ms", |r| r.cpu_ms, Bar::RatioAtMost(1.0)),
         ],
     })
 }

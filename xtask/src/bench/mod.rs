@@ -150,7 +150,7 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         peer: Launch::new(&peer_name, &peer),
         cores: machine::divide()?,
         quick,
-        rounds: arguments.rounds.max(1),
+        rounds: if quick { 1 } else { arguments.rounds.max(1) },
         keys: if quick { 10_000 } else { 1_000_000 },
         calibration_requests: if quick { 10_000 } else { 500_000 },
         round_s: if quick { 0.01 } else { 3.0 },

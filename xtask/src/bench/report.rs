@@ -19,14 +19,37 @@ pub(crate) struct Row {
     pub(crate) ours: f64,
     pub(crate) peer: f64,
     pub(crate) better: Better,
-    /// The bar to reach, in words; empty when there is none.
-    pub(crate) bar: String,
+    pub(crate) bar: Bar,
+    /// Whether the chart shows it, beside the table.
+    pub(crate) charted: bool,
+}
+
+/// What a figure has to reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bar {
+    None,
+    /// Ours over the peer's.
+    RatioAtLeast(f64),
+    RatioAtMost(f64),
+    /// Ours alone, in the row's unit.
+    AtMost(f64),
 }
 
 impl Row {
     /// Ours over the peer's.
     pub(crate) fn ratio(&self) -> f64 {
         self.ours / self.peer
+    }
+
+    /// The bar in words, and whether it is met.
+    fn verdict(&self) -> String {
+        let (met, words) = match self.bar {
+            Bar::None => return String::new(),
+            Bar::RatioAtLeast(bar) => (self.ratio() >= bar, format!("at least {bar}x")),
+            Bar::RatioAtMost(bar) => (self.ratio() <= bar, format!("at most {bar}x")),
+            Bar::AtMost(bar) => (self.ours <= bar, format!("at most {}", figure(bar))),
+        };
+        format!("{words}: {}", if met { "met" } else { "MISSED" })
     }
 }
 
@@ -62,7 +85,7 @@ impl Report {
                 figure(row.peer),
                 row.unit.to_owned(),
                 format!("{}x", figure(row.ratio())),
-                row.bar.clone(),
+                row.verdict(),
             ]
         }));
         let widths: Vec<usize> = (0..6)
@@ -135,6 +158,27 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.0);
         assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn bars_are_met_or_missed() {
+        let verdict = |bar| {
+            let row = Row {
+                what: String::new(),
+                unit: "",
+                ours: 6.0,
+                peer: 2.0,
+                better: Better::More,
+                bar,
+                charted: true,
+            };
+            row.verdict()
+        };
+        assert_eq!(verdict(Bar::RatioAtLeast(3.0)), "at least 3x: met");
+        assert_eq!(verdict(Bar::RatioAtLeast(3.5)), "at least 3.5x: MISSED");
+        assert_eq!(verdict(Bar::RatioAtMost(2.0)), "at most 2x: MISSED");
+        assert_eq!(verdict(Bar::AtMost(6.0)), "at most 6.00: met");
+        assert_eq!(verdict(Bar::None), "");
     }
 
     #[test]

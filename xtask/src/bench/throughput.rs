@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Plan;
 use super::load::{self, Load, Measured};
-use super::report::{Better, Report, Row, median};
+use super::report::{Bar, Better, Report, Row, median};
 use crate::server::Server;
 
 /// Connections of the load tool.
@@ -39,7 +39,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 ours: ours.requests_per_s,
                 peer: peer.requests_per_s,
                 better: Better::More,
-                bar: speed_bar.map_or(String::new(), |bar| format!("at least {bar}x")),
+                bar: speed_bar.map_or(Bar::None, Bar::RatioAtLeast),
+                charted: true,
             });
             rows.push(Row {
                 what: "  server CPU".to_owned(),
@@ -47,7 +48,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 ours: ours.cpu_us,
                 peer: peer.cpu_us,
                 better: Better::Less,
-                bar: cpu_bar.map_or(String::new(), |bar| format!("at most {bar}x")),
+                bar: cpu_bar.map_or(Bar::None, Bar::RatioAtMost),
+                charted: true,
             });
         }
     }
