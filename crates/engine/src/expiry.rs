@@ -85,3 +85,51 @@ pub fn positive_deadline(
 pub fn clamp(moment_ms: i64) -> u64 {
     u64::try_from(moment_ms).unwrap_or(0).min(DEADLINE_MS_MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000_000;
+
+    #[test]
+    fn moments() {
+        assert_eq!(Unit::EX.moment(10, NOW), Some(1_700_000_010_000));
+        assert_eq!(Unit::PX.moment(-10, NOW), Some(1_699_999_999_990));
+        assert_eq!(Unit::EXAT.moment(10, NOW), Some(10_000));
+        assert_eq!(Unit::PXAT.moment(i64::MIN, NOW), Some(i64::MIN));
+        assert_eq!(Unit::EX.moment(i64::MAX / 1000 + 1, NOW), None);
+        assert_eq!(Unit::PX.moment(i64::MAX, NOW), None);
+        assert_eq!(Unit::EXAT.moment(i64::MIN / 1000 - 1, NOW), None);
+    }
+
+    #[test]
+    fn units_of_option_words() {
+        assert_eq!(Unit::from_option(b"Px"), Some(Unit::PX));
+        assert_eq!(Unit::from_option(b"exat"), Some(Unit::EXAT));
+        assert_eq!(Unit::from_option(b"keepttl"), None);
+    }
+
+    #[test]
+    fn deadlines_of_options_are_positive() {
+        let deadline = |unit, text: &str| positive_deadline(unit, text.as_bytes(), NOW, "set");
+        assert_eq!(deadline(Unit::EX, "10"), Ok(NOW + 10_000));
+        // A time that has passed is a deadline like any other.
+        assert_eq!(deadline(Unit::PXAT, "1"), Ok(1));
+        assert_eq!(deadline(Unit::EX, "x"), Err(ReplyError::NotInteger));
+        for text in ["0", "-1", "9223372036854775", "9223372036854775807"] {
+            assert_eq!(
+                deadline(Unit::EX, text),
+                Err(ReplyError::InvalidExpire("set")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_entry_cannot_hold_is_held_as_the_latest_or_earliest() {
+        assert_eq!(clamp(i64::MAX), DEADLINE_MS_MAX);
+        assert_eq!(clamp(5), 5);
+        assert_eq!(clamp(-5), 0);
+    }
+}

@@ -456,15 +456,17 @@ impl<'a> Txn<'a> {
         self.data(stripe).watched.touch(db, key);
     }
 
-    /// Watches a key: `flag` is raised when it changes. An already expired key is removed first, so that its removal
-    /// later is no change.
-    pub fn watch(&mut self, db: u32, key: &Key<'_>, flag: &std::sync::Arc<WatchFlag>) {
+    /// Watches a key: `flag` is raised when it changes; false when it was watched with that flag before. An already
+    /// expired key is removed first, so that its removal later is no change.
+    pub fn watch(&mut self, db: u32, key: &Key<'_>, flag: &std::sync::Arc<WatchFlag>) -> bool {
         let _ = self.find(db, key);
         let stripe = self.store.stripe_of(key.hash);
         let store = self.store;
+        let mut is_new = false;
         store.count_watched(self.watch_table(stripe), |table| {
-            table.watch(db, key.bytes, flag)
+            is_new = table.watch(db, key.bytes, flag);
         });
+        is_new
     }
 
     /// Stops watching a key.

@@ -36,12 +36,14 @@ impl WatchTable {
         self.keys.is_empty()
     }
 
-    /// Raises `flag` whenever `key` changes from now on.
-    pub fn watch(&mut self, db: u32, key: &[u8], flag: &Arc<WatchFlag>) {
+    /// Raises `flag` whenever `key` changes from now on; false when it did so before.
+    pub fn watch(&mut self, db: u32, key: &[u8], flag: &Arc<WatchFlag>) -> bool {
         let flags = self.keys.entry((db, key.into())).or_default();
-        if !flags.iter().any(|f| Arc::ptr_eq(f, flag)) {
+        let is_new = !flags.iter().any(|f| Arc::ptr_eq(f, flag));
+        if is_new {
             flags.push(Arc::clone(flag));
         }
+        is_new
     }
 
     /// Undoes [`WatchTable::watch`].

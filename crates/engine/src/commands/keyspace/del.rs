@@ -5,6 +5,7 @@
 use dunlin_store::Event;
 
 use crate::command::{Argument, Categories, Command, Flags, KeySpec, Scope};
+use crate::commands::string::argument_count;
 use crate::{Ctx, Flow, Outcome};
 
 /// DEL.
@@ -24,6 +25,7 @@ pub(super) const DEL: Command = Command {
     summary: "Removes keys.",
     tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     arguments: &[Argument::KEY.multiple()],
+    weight: Some(argument_count),
     handler: del,
     ..Command::BASE
 };

@@ -1,6 +1,7 @@
 //! EXISTS key [key ...]: how many of the keys exist. <https://redis.io/commands/exists>
 
 use crate::command::{Argument, Categories, Command, Flags, KeySpec, Scope};
+use crate::commands::string::argument_count;
 use crate::{Ctx, Flow, Outcome};
 
 /// EXISTS.
@@ -20,6 +21,7 @@ pub(super) const EXISTS: Command = Command {
     tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     history: &[("3.0.3", "Takes several keys.")],
     arguments: &[Argument::KEY.multiple()],
+    weight: Some(argument_count),
     handler: exists,
     ..Command::BASE
 };

@@ -14,7 +14,7 @@ use crate::command::{ArgKind, Argument, Categories, Command, Flags, Scope};
 use crate::context::{Continuation, Progress};
 use crate::glob::Glob;
 use crate::number::parse_i64;
-use crate::{Ctx, Engine, Flow, Outcome, ReplyError};
+use crate::{Args, Ctx, Engine, Flow, Outcome, ReplyError, Session};
 
 /// COUNT unless given.
 const COUNT_DEFAULT: u64 = 10;
@@ -55,9 +55,20 @@ pub(super) const SCAN: Command = Command {
             .since("6.0.0")
             .optional(),
     ],
+    weight: Some(weight),
     handler: scan,
     ..Command::BASE
 };
+
+/// Inside a transaction, where all steps are one: COUNT keys, as far as there are so many.
+fn weight(engine: &Engine, session: &Session, args: Args<'_>) -> u64 {
+    let count = (2..args.len()).find(|&i| args.is(i, "count"));
+    let count = count.and_then(|i| parse_i64(args.get(i + 1)?));
+    let count = count.and_then(|n| u64::try_from(n).ok());
+    count
+        .unwrap_or(COUNT_DEFAULT)
+        .min(engine.store.len(session.db))
+}
 
 struct Scan {
     db: u32,

@@ -1,6 +1,7 @@
 //! TOUCH key [key ...]: sets the access clocks of keys. <https://redis.io/commands/touch>
 
 use crate::command::{Argument, Categories, Command, Flags, KeySpec, Scope};
+use crate::commands::string::argument_count;
 use crate::{Ctx, Flow, Outcome};
 
 /// TOUCH.
@@ -20,6 +21,7 @@ pub(super) const TOUCH: Command = Command {
     summary: "Marks keys as just accessed and counts those that exist.",
     tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     arguments: &[Argument::KEY.multiple()],
+    weight: Some(argument_count),
     handler: touch,
     ..Command::BASE
 };

@@ -59,6 +59,6 @@ fn check_length(cx: &Ctx<'_>, offset: usize, added: usize) -> Result<usize, Repl
 }
 
 /// Weight of what does a constant amount of work for each argument.
-fn argument_count(_engine: &Engine, _session: &Session, args: Args<'_>) -> u64 {
+pub(crate) fn argument_count(_engine: &Engine, _session: &Session, args: Args<'_>) -> u64 {
     args.len() as u64
 }

@@ -3,6 +3,7 @@
 use dunlin_store::Key;
 
 use crate::command::{Argument, Categories, Command, Flags, KeySpec, Scope};
+use crate::commands::string::argument_count;
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
 /// WATCH.
@@ -23,6 +24,7 @@ pub(super) const WATCH: Command = Command {
     complexity: "O(1) for each key",
     summary: "Lets the next EXEC run only if none of these keys changes before it.",
     arguments: &[Argument::KEY.multiple()],
+    weight: Some(argument_count),
     handler: watch,
     ..Command::BASE
 };
@@ -36,6 +38,7 @@ pub(super) const UNWATCH: Command = Command {
     scope: Scope::Watched,
     summary: "Forgets all watched keys.",
     arguments: &[],
+    weight: None,
     handler: unwatch,
     ..WATCH
 };
@@ -48,12 +51,7 @@ fn watch(cx: &mut Ctx<'_>) -> Outcome {
     for i in 1..cx.args.len() {
         let key = cx.key(i);
         let watches = cx.session.watches.get_or_insert_default();
-        cx.keys.watch(db, &key, &watches.flag);
-        if !watches
-            .keys
-            .iter()
-            .any(|(d, k, _)| *d == db && **k == *key.bytes)
-        {
+        if cx.keys.watch(db, &key, &watches.flag) {
             watches.keys.push((db, key.bytes.into(), key.hash));
         }
     }
