@@ -41,6 +41,7 @@ pub struct Replayer<'a> {
     session: Session,
     waiter: Arc<Waiter>,
     parser: RequestParser,
+    host: NoHost,
 }
 
 /// An effect that was not carried out: a damaged log, or a bug.
@@ -67,6 +68,7 @@ impl<'a> Replayer<'a> {
             session,
             waiter,
             parser: RequestParser::new(),
+            host: NoHost,
         }
     }
 
@@ -84,19 +86,13 @@ impl<'a> Replayer<'a> {
                 other => return Err(fail(format!("not one command: {other:?}"))),
             }
             self.session.db = db;
+            let args = Args::new(bytes, &spans);
             let mut out = Rope::new();
-            let executed = self.engine.execute(Call {
-                args: Args::new(bytes, &spans),
-                id: None,
-                first_hash: None,
-                session: &mut self.session,
-                out: &mut out,
-                host: &mut NoHost,
-                worker: self.worker,
-                waiter: &self.waiter,
-                // Nothing expires by itself: the log's DELs do that.
-                now_ms: 0,
-            });
+            let mut executed = self.engine.execute(self.call(args, &mut out));
+            if let Executed::Heavy(heavy) = executed {
+                // Nobody waits for this thread.
+                executed = self.engine.run_heavy(self.call(args, &mut out), heavy);
+            }
             let reply = out.take_tail();
             match executed {
                 Executed::Done { id: Some(_) } if reply.first() != Some(&b'-') => {}
@@ -107,5 +103,19 @@ impl<'a> Replayer<'a> {
             }
         }
         Ok(())
+    }
+    fn call<'c>(&'c mut self, args: Args<'c>, out: &'c mut Rope) -> Call<'c> {
+        Call {
+            args,
+            id: None,
+            first_hash: None,
+            session: &mut self.session,
+            out,
+            host: &mut self.host,
+            worker: self.worker,
+            waiter: &self.waiter,
+            // Nothing expires by itself: the log's DELs do that.
+            now_ms: 0,
+        }
     }
 }

@@ -135,6 +135,29 @@ fn the_log_of_a_transaction_is_one_record() {
     );
 }
 
+/// Commands too long for a worker are not too long for the log.
+#[test]
+fn heavy_commands_are_replayed() {
+    let engine = Arc::new(engine(64, 1, 1));
+    let mut world = World::new(Arc::clone(&engine), 1, 1);
+    let mut reader = engine.store.log.attach();
+    let pairs = (0..15_000).flat_map(|i| [format!("k{i}"), i.to_string()]);
+    let request: Request = std::iter::once("MSET".to_owned())
+        .chain(pairs)
+        .map(String::into_bytes)
+        .collect();
+    world.start(0, &request);
+    assert!(world.is_busy(0), "it waits for the auxiliary thread");
+    world.settle();
+    assert_eq!(world.reply(0), b"+OK\r\n");
+    let mut records = Vec::new();
+    reader.drain(&mut records);
+    assert_eq!(
+        replayed(&records, 16).expect("a log that replays"),
+        world.dataset()
+    );
+}
+
 /// The effects of commands, as documented: absolute times, deletions by name.
 #[test]
 fn effects_are_deterministic() {
