@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 
 use super::report::{Better, Report, Row, Sides, figure};
 
-const WIDTH: usize = 760;
-const LABEL_WIDTH: usize = 236;
-const BAR_WIDTH_MAX: usize = 330;
+const WIDTH: usize = 860;
+const LABEL_WIDTH: usize = 326;
+const BAR_WIDTH_MAX: usize = 310;
 const BAR_HEIGHT: usize = 13;
 const ROW_HEIGHT: usize = 42;
 const HEAD_HEIGHT: usize = 62;
@@ -80,11 +80,12 @@ fn legend(out: &mut String, sides: &Sides) {
     }
 }
 
-/// The ratio as people say it.
+/// The ratio as people say it: the cost of a figure that should be small is so many times less or more.
 fn said(ratio: f64, better: Better) -> String {
     match better {
         Better::More => format!("{}x", figure(ratio)),
-        Better::Less => format!("{}x the cost", figure(ratio)),
+        Better::Less if ratio <= 1.0 => format!("{}x less", figure(1.0 / ratio)),
+        Better::Less => format!("{}x more", figure(ratio)),
     }
 }
 
@@ -127,7 +128,7 @@ mod tests {
         let svg = svg(&report, &sides);
         assert_eq!(svg.matches("<rect class=\"o\"").count(), 3);
         assert!(svg.contains("GET &amp; &lt;SET>"));
-        assert!(svg.contains("0.250x the cost"));
+        assert!(svg.contains("4.00x less"));
         assert!(!svg.contains("NaN"));
     }
 }

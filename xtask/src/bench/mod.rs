@@ -38,9 +38,12 @@ pub(crate) struct Arguments {
     /// Rounds of the throughput experiment.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Run this program instead of building Dunlin; nothing is written.
+    /// Run this program instead of building Dunlin; nothing is written then, unless --out says where.
     #[arg(long)]
     server: Option<PathBuf>,
+    /// The folder for the tables and charts, instead of bench/results.
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -52,6 +55,16 @@ impl Arguments {
             only: Vec::new(),
             rounds: 1,
             server: None,
+            out: None,
+        }
+    }
+
+    /// Where the tables and charts go, if anywhere.
+    fn folder(&self) -> Option<PathBuf> {
+        match &self.out {
+            Some(folder) => Some(folder.clone()),
+            None if self.quick || self.server.is_some() => None,
+            None => Some(workspace::root().join("bench/results")),
         }
     }
 }
@@ -124,8 +137,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             report.how,
             report.table(&sides)
         );
-        if !arguments.quick && arguments.server.is_none() {
-            write(&report, &sides, &machine, arguments)?;
+        if let Some(folder) = arguments.folder() {
+            write(&folder, &report, &sides, &machine, arguments)?;
         }
     }
     Ok(())
@@ -171,18 +184,21 @@ fn version(program: &Path) -> Result<String> {
     Ok(found.unwrap_or_default().to_owned())
 }
 
-fn write(report: &Report, sides: &Sides, machine: &str, arguments: &Arguments) -> Result<()> {
-    let dir = workspace::root().join("bench/results");
+fn write(
+    folder: &Path,
+    report: &Report,
+    sides: &Sides,
+    machine: &str,
+    arguments: &Arguments,
+) -> Result<()> {
     let command = format!(
         "cargo xtask bench --against {} --only {}",
         arguments.against, report.name
     );
+    let page = report.markdown(sides, machine, &command);
+    workspace::write(&folder.join(format!("{}.md", report.name)), &page)?;
     workspace::write(
-        &dir.join(format!("{}.md", report.name)),
-        &report.markdown(sides, machine, &command),
-    )?;
-    workspace::write(
-        &dir.join(format!("{}.svg", report.name)),
+        &folder.join(format!("{}.svg", report.name)),
         &chart::svg(report, sides),
     )
 }

@@ -3,7 +3,6 @@
 //! The probe sends at fixed times, whatever the replies do, and counts latency from the time a request was due, so that a stall counts
 //! for every request that it held up.
 
-use std::env;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -25,6 +24,11 @@ const ROUNDS: usize = 5;
 const ADDED_MS_MAX: f64 = 2.0;
 /// Added to the niceness of the disturber, so that the probe is not held up on the load's own core.
 const DISTURBER_NICENESS: &str = "10";
+
+/// This program, even if a newer build has taken its file's place meanwhile.
+fn own_program() -> String {
+    format!("/proc/{}/exe", std::process::id())
+}
 
 /// What `cargo xtask probe` is told.
 #[derive(clap::Args, Debug)]
@@ -220,7 +224,7 @@ fn rows_of(name: &str, state: &str, ours: &[Latency], peer: &[Latency], bar: Bar
 
 fn probe_process(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency> {
     let text = crate::process::output(
-        Command::new(env::current_exe()?)
+        Command::new(own_program())
             .args([
                 "probe",
                 "--port",
@@ -253,7 +257,7 @@ fn probe_process(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency
 fn probe_disturbed(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency> {
     let mut disturber = Command::new("nice")
         .args(["-n", DISTURBER_NICENESS])
-        .arg(env::current_exe()?)
+        .arg(own_program())
         .args(["probe", "--disturb", "--port", &server.port.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -47,7 +47,7 @@ impl Row {
             Bar::None => return String::new(),
             Bar::RatioAtLeast(bar) => (self.ratio() >= bar, format!("at least {bar}x")),
             Bar::RatioAtMost(bar) => (self.ratio() <= bar, format!("at most {bar}x")),
-            Bar::AtMost(bar) => (self.ours <= bar, format!("at most {}", figure(bar))),
+            Bar::AtMost(bar) => (self.ours <= bar, format!("at most {}", plain(bar))),
         };
         format!("{words}: {}", if met { "met" } else { "MISSED" })
     }
@@ -139,6 +139,15 @@ pub(crate) fn figure(value: f64) -> String {
     }
 }
 
+/// A whole number as it is, else as a [`figure`].
+fn plain(value: f64) -> String {
+    if value.fract() == 0.0 {
+        format!("{value}")
+    } else {
+        figure(value)
+    }
+}
+
 /// The middle value; of an even number the lower middle one.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -177,7 +186,7 @@ mod tests {
         assert_eq!(verdict(Bar::RatioAtLeast(3.0)), "at least 3x: met");
         assert_eq!(verdict(Bar::RatioAtLeast(3.5)), "at least 3.5x: MISSED");
         assert_eq!(verdict(Bar::RatioAtMost(2.0)), "at most 2x: MISSED");
-        assert_eq!(verdict(Bar::AtMost(6.0)), "at most 6.00: met");
+        assert_eq!(verdict(Bar::AtMost(6.0)), "at most 6: met");
         assert_eq!(verdict(Bar::None), "");
     }
 

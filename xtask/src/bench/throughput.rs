@@ -43,7 +43,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 charted: true,
             });
             rows.push(Row {
-                what: "  server CPU".to_owned(),
+                what: format!("{command}, pipeline {pipeline}, server CPU"),
                 unit: "us/request",
                 ours: ours.cpu_us,
                 peer: peer.cpu_us,
