@@ -144,19 +144,27 @@ fn setinfo(cx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn info(cx: &mut Ctx<'_>) -> Outcome {
-    let waiting = host(cx).input_len;
-    let mut line = line(cx, waiting);
+    let host = host(cx);
+    let waiting = host.input_len;
+    let socket = host
+        .shared
+        .config()
+        .unixsocket()
+        .map(|path| path.display().to_string());
+    let mut line = line(cx, waiting, &socket.unwrap_or_default());
     line.push('\n');
     cx.reply.verbatim(line.as_bytes());
     Ok(Flow::Done)
 }
 
-/// The line of the connection that runs this command. `waiting` bytes of input stand behind it.
-fn line(cx: &Ctx<'_>, waiting: usize) -> String {
+/// The line of the connection that runs this command. `waiting` bytes of input stand behind it; `socket` is the path of
+/// the Unix socket.
+fn line(cx: &Ctx<'_>, waiting: usize, socket: &str) -> String {
     let (session, peer) = (&*cx.session, &cx.session.peer);
     let address = |address: Option<std::net::SocketAddr>| match address {
         Some(address) => address.to_string(),
-        // Redis shows the path of the socket; the client's end has none.
+        // Both ends of a Unix socket have the name of the server's.
+        None if peer.unix => format!("{socket}:0"),
         None => "?:0".to_owned(),
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

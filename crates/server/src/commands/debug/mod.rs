@@ -10,6 +10,7 @@ mod protocol;
 mod sleep;
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
 use dunlin_engine::commands::server::help;
@@ -19,7 +20,6 @@ use crate::host::{host, origin};
 
 /// DEBUG.
 pub(super) const DEBUG: Command = Command {
-    arity: -2,
     complexity: "Depends on the subcommand",
     summary: "Shows and does what only tests need.",
     subcommands: &[
@@ -43,7 +43,6 @@ const HELP: Command = Command {
 };
 
 const SET_ACTIVE_EXPIRE: Command = Command {
-    arity: 3,
     summary: "With 0, expired keys are removed only when they are accessed; with 1, by time as well.",
     arguments: &[Argument::new("on", ArgKind::Integer)],
     ..subcommand(
@@ -58,7 +57,8 @@ const fn subcommand(name: &'static str, full_name: &'static str, handler: Handle
     Command {
         name,
         full_name,
-        arity: 2,
+        // Each counts its own arguments: Redis has one text for all that is wrong with them.
+        arity: -2,
         flags: Flags::ADMIN
             .and(Flags::NOSCRIPT)
             .and(Flags::LOADING)
@@ -72,11 +72,15 @@ const fn subcommand(name: &'static str, full_name: &'static str, handler: Handle
     }
 }
 
-/// Lets the handler go on if this client may use DEBUG.
-fn permit(cx: &mut Ctx<'_>) -> Result<(), ReplyError> {
+/// Lets the handler go on if this client may use DEBUG and gave as many arguments as this.
+fn permit(cx: &mut Ctx<'_>, arguments: RangeInclusive<usize>) -> Result<(), ReplyError> {
     let permission = host(cx).shared.config().debug_command();
     if permission.allows(origin(cx.session)) {
-        return Ok(());
+        // The container's and the subcommand's names are arguments, too.
+        let fits = arguments.contains(&(cx.args.len() - 2));
+        return fits
+            .then_some(())
+            .ok_or_else(|| ReplyError::subcommand_syntax(cx.args));
     }
     Err(ReplyError::Text(Cow::Borrowed(
         "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
@@ -86,7 +90,7 @@ fn permit(cx: &mut Ctx<'_>) -> Result<(), ReplyError> {
 }
 
 fn set_active_expire(cx: &mut Ctx<'_>) -> Outcome {
-    permit(cx)?;
+    permit(cx, 1..=1)?;
     // As C's atoi: what does not begin with a number is 0.
     let on = dunlin_engine::number::parse_i64(cx.args.at(2)).is_some_and(|n| n != 0);
     cx.engine.store.set_active_expire(on);
@@ -148,10 +152,11 @@ mod tests {
                 .contains("POPULATE <count> [<prefix>] [<size>]")
         );
         assert_eq!(
-            Console::with_debug().run("DEBUG; DEBUG NOSUCH; DEBUG SLEEP"),
+            Console::with_debug().run("DEBUG; DEBUG NOSUCH; DEBUG SLEEP; DEBUG digest x"),
             "(error) ERR wrong number of arguments for 'debug' command; \
              (error) ERR unknown subcommand 'NOSUCH'. Try DEBUG HELP.; \
-             (error) ERR wrong number of arguments for 'debug|sleep' command"
+             (error) ERR unknown subcommand or wrong number of arguments for 'SLEEP'. Try DEBUG HELP.; \
+             (error) ERR unknown subcommand or wrong number of arguments for 'digest'. Try DEBUG HELP."
         );
     }
 }

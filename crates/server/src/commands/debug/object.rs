@@ -11,7 +11,6 @@ const CLOCK_MASK: u32 = 0x00ff_ffff;
 
 /// DEBUG OBJECT.
 pub(super) const OBJECT: Command = Command {
-    arity: 3,
     keys: &[KeySpec::one(2, &["RO"])],
     scope: Scope::Keys,
     summary: "Shows how the value of a key is kept.",
@@ -20,7 +19,7 @@ pub(super) const OBJECT: Command = Command {
 };
 
 fn object(cx: &mut Ctx<'_>) -> Outcome {
-    permit(cx)?;
+    permit(cx, 1..=1)?;
     let now = cx.keys.local().clock;
     let (db, key) = (cx.db(), cx.key(2));
     let Some(entry) = cx.keys.peek(db, &key) else {
@@ -30,14 +29,23 @@ fn object(cx: &mut Ctx<'_>) -> Outcome {
     // Another worker's clock may be a second ahead: that is not half a year.
     let idle_s = if idle_s > CLOCK_MASK / 2 { 0 } else { idle_s };
     let line = format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
+        "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
         address(&entry),
+        references(&entry),
         entry.kind().encoding_name(),
         saved_bytes(&entry),
         entry.clock(),
     );
     cx.reply.simple(&line);
     Ok(Flow::Done)
+}
+
+/// Redis keeps one object for each small integer, and reports this count for it; OBJECT REFCOUNT says the same.
+fn references(entry: &Entry) -> i32 {
+    match entry.as_string() {
+        Some(StrRef::Int(0..10_000)) => i32::MAX,
+        _ => 1,
+    }
 }
 
 /// Where the value is: in the entry behind the key, or where the entry points.
@@ -77,6 +85,11 @@ mod tests {
     fn one_line() {
         let mut console = Console::with_debug();
         assert_eq!(console.run("DEBUG OBJECT k"), "(error) ERR no such key");
+        let counts = console.run("SET k 9999; DEBUG OBJECT k; SET k 10000; DEBUG OBJECT k");
+        assert!(
+            counts.contains(" refcount:2147483647 ") && counts.contains(" refcount:1 "),
+            "{counts}"
+        );
         let long = "x".repeat(100);
         for (value, expected) in [
             ("12", "encoding:int serializedlength:2 "),
@@ -88,7 +101,7 @@ mod tests {
         ] {
             let line = console.run(&format!("+1ms; SET k {value}; +3000ms; DEBUG OBJECT k"));
             assert!(
-                line.starts_with("OK; Value at:0x") && line.contains(" refcount:1 "),
+                line.starts_with("OK; Value at:0x") && line.contains(" refcount:"),
                 "{line}"
             );
             assert!(

@@ -14,7 +14,6 @@ const KEYS_MAX: u64 = u32::MAX as u64;
 
 /// DEBUG POPULATE.
 pub(super) const POPULATE: Command = Command {
-    arity: -3,
     scope: Scope::All,
     complexity: "O(N) in the number of keys",
     summary: "Makes so many keys, named 'key' or the prefix with a number behind it.",
@@ -34,12 +33,7 @@ fn count_asked_for(_engine: &Engine, _session: &Session, args: Args<'_>) -> u64 
 }
 
 fn populate(cx: &mut Ctx<'_>) -> Outcome {
-    permit(cx)?;
-    if cx.args.len() > 5 {
-        return Err(ReplyError::err(
-            "unknown subcommand or wrong number of arguments for 'populate'. Try DEBUG HELP.",
-        ));
-    }
+    permit(cx, 1..=3)?;
     let count = positive(cx.args.at(2))?;
     let size = cx.args.get(4).map_or(Ok(0), positive)?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -79,8 +73,8 @@ fn populate(cx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn positive(arg: &[u8]) -> Result<u64, ReplyError> {
-    let n = parse_i64(arg).ok_or(ReplyError::NotInteger)?;
-    u64::try_from(n).map_err(|_| ReplyError::err("value is out of range, must be positive"))
+    let n = parse_i64(arg).and_then(|n| u64::try_from(n).ok());
+    n.ok_or_else(|| ReplyError::err("value is out of range, must be positive"))
 }
 
 #[cfg(test)]
@@ -114,8 +108,8 @@ mod tests {
     fn refuses_nonsense() {
         assert_eq!(
             Console::with_debug().run("DEBUG POPULATE -1; DEBUG POPULATE x; DEBUG POPULATE 1 p x; DEBUG POPULATE 99999999999"),
-            "(error) ERR value is out of range, must be positive; (error) ERR value is not an integer or out of range; \
-             (error) ERR value is not an integer or out of range; (error) ERR OOM in dictTryExpand"
+            "(error) ERR value is out of range, must be positive; (error) ERR value is out of range, must be positive; \
+             (error) ERR value is out of range, must be positive; (error) ERR OOM in dictTryExpand"
         );
     }
 }

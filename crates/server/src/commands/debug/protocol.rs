@@ -8,14 +8,13 @@ use super::{permit, subcommand};
 
 /// DEBUG PROTOCOL.
 pub(super) const PROTOCOL: Command = Command {
-    arity: 3,
     summary: "Replies with a sample of a type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, true, false.",
     arguments: &[Argument::new("type", ArgKind::String)],
     ..subcommand("protocol", "debug|protocol", protocol)
 };
 
 fn protocol(cx: &mut Ctx<'_>) -> Outcome {
-    permit(cx)?;
+    permit(cx, 1..=1)?;
     let version = cx.reply.version();
     let mut out = Vec::new();
     match cx.args.at(2).to_ascii_lowercase().as_slice() {

@@ -13,7 +13,6 @@ const SECONDS_MAX: f64 = 1e9;
 
 /// DEBUG SLEEP.
 pub(super) const SLEEP: Command = Command {
-    arity: 3,
     scope: Scope::All,
     summary: "Stalls the server for so many seconds; decimals are allowed.",
     arguments: &[Argument::new("seconds", ArgKind::Double)],
@@ -26,7 +25,7 @@ fn too_long_for_a_worker(_engine: &Engine, _session: &Session, _args: Args<'_>) 
 }
 
 fn sleep(cx: &mut Ctx<'_>) -> Outcome {
-    permit(cx)?;
+    permit(cx, 1..=1)?;
     let text = String::from_utf8_lossy(cx.args.at(2));
     // As C's strtod: what is no number is 0.
     let seconds = text
