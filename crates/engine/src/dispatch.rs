@@ -180,6 +180,7 @@ impl Engine {
 
     /// The checks that come before everything else. Id of the command or subcommand; with an error, the id if there is
     /// such a command.
+    #[inline]
     fn admit(&self, call: &mut Call<'_>) -> Result<usize, (Option<usize>, ReplyError)> {
         let args = call.args;
         let mut id = call
@@ -238,6 +239,7 @@ impl Engine {
     }
 
     /// What `command` locks with these arguments.
+    #[inline]
     pub fn lock_set(
         &self,
         command: &Command,
@@ -304,6 +306,7 @@ impl Engine {
         (!stripes.is_empty()).then(|| LockSet::of(stripes))
     }
 
+    #[inline]
     fn run_or_defer(&self, call: &mut Call<'_>, id: usize, held: Held) -> Executed {
         if let Some(weight) = self.table.at(id).weight
             && weight(self, call.session, call.args) > HEAVY_ELEMENTS

@@ -117,6 +117,7 @@ impl Table {
     }
 
     /// Id of the subcommand `name` of the container with this id.
+    #[inline]
     pub fn subcommand(&self, container: usize, name: &[u8]) -> Option<usize> {
         let subcommands = self.commands[container].subcommands;
         let index = subcommands

@@ -72,10 +72,16 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
         stopping.iter().for_each(|r| r.stop(deadline));
     }));
 
+    let woken = remotes.clone();
+    shared.on_wake(Box::new(move || {
+        woken.iter().for_each(|r| r.waker().wake())
+    }));
+
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = start_reaper(&engine, &ended)?;
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
     watch_signals(Arc::clone(&shared), remotes)?;
+    logging::set_role(logging::Role::Master);
     startup::initialized();
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
@@ -155,10 +161,7 @@ fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static s
                     tracing::debug!("Skipping {:?}: {error:#}", bind.host);
                     continue;
                 }
-                tracing::warn!(
-                    "Could not create server TCP listening socket {:?}:{port}: {error:#}",
-                    bind.host
-                );
+                // The error, which names address and cause, is logged by the caller.
                 startup::failed_listening(port);
                 return Err(error);
             }

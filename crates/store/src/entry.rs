@@ -227,9 +227,11 @@ struct Shape {
 }
 
 impl Shape {
+    #[inline]
     fn wide(self) -> bool {
         self.key_len > 255 || self.value_len > 255
     }
+    #[inline]
     fn lead(self) -> usize {
         let lens = if self.wide() {
             WIDE_HEADER_BYTES
@@ -238,9 +240,11 @@ impl Shape {
         };
         lens + if self.deadline { TIMER_BYTES } else { 0 }
     }
+    #[inline]
     fn content(self) -> usize {
         self.lead() + self.key_len + self.value_len
     }
+    #[inline]
     fn class(self) -> usize {
         size_class(self.content())
     }
@@ -259,6 +263,7 @@ impl Entry {
     }
 
     /// Writes flags, kind, clock and lengths.
+    #[inline]
     fn write_header(&mut self, kind: Kind, clock: u32, shape: Shape) {
         assert!(
             shape.key_len <= u32::MAX as usize,
@@ -289,15 +294,18 @@ impl Entry {
     }
 
     /// The allocation, for who files the entry.
+    #[inline]
     pub(crate) fn raw(&self) -> NonNull<u8> {
         self.0
     }
 
+    #[inline]
     fn flags(&self) -> u8 {
         // SAFETY: byte 0 of every entry holds the flags.
         unsafe { self.0.as_ptr().read() }
     }
 
+    #[inline]
     fn shape(&self) -> Shape {
         let p = self.0.as_ptr();
         let flags = self.flags();
@@ -354,6 +362,7 @@ impl Entry {
     }
 
     /// The key.
+    #[inline]
     pub fn key(&self) -> &[u8] {
         let shape = self.shape();
         // SAFETY: key_len bytes stand behind the lead.
@@ -361,10 +370,12 @@ impl Entry {
     }
 
     /// Type and encoding.
+    #[inline]
     pub fn kind(&self) -> Kind {
         Kind::from_bits(self.flags())
     }
 
+    #[inline]
     fn value_bytes(&self) -> &[u8] {
         let shape = self.shape();
         // SAFETY: value_len bytes stand behind lead and key.
@@ -418,6 +429,7 @@ impl Entry {
     }
 
     /// The value as a string; `None` when it is of another type. O(1).
+    #[inline]
     pub fn as_string(&self) -> Option<StrRef<'_>> {
         Some(match self.kind() {
             Kind::Int => StrRef::Int(i64::from_ne_bytes(self.word())),
@@ -428,6 +440,7 @@ impl Entry {
     }
 
     /// Deadline in milliseconds since 1970, if the key has one.
+    #[inline]
     pub fn deadline(&self) -> Option<u64> {
         let shape = self.shape();
         if !shape.deadline {
@@ -477,12 +490,14 @@ impl Entry {
     }
 
     /// The access clock, 24 bits.
+    #[inline]
     pub fn clock(&self) -> u32 {
         // SAFETY: the first four bytes of every entry are initialised.
         unsafe { self.0.as_ptr().cast::<u32>().read_unaligned() >> 8 }
     }
 
     /// Sets the access clock; writes only when it changed, so that a read leaves the cache line clean.
+    #[inline]
     pub fn set_clock(&mut self, clock: u32) {
         let p = self.0.as_ptr().cast::<u32>();
         // SAFETY: the first four bytes of every entry are initialised; `&mut self` makes the access exclusive.
@@ -509,6 +524,7 @@ impl Entry {
     }
 
     /// Steps needed to free this entry; above one, freeing belongs in the background.
+    #[inline]
     pub fn free_effort(&self) -> usize {
         match self.as_string() {
             Some(StrRef::Chunked(c)) => c.chunk_count(),
@@ -524,6 +540,7 @@ impl Entry {
     }
 
     /// The same key and deadline with another string. In place when the size class stays.
+    #[inline]
     #[must_use]
     pub fn with_string(self, value: NewString<'_>) -> Entry {
         let mut scratch = [0u8; 8];
@@ -532,6 +549,7 @@ impl Entry {
     }
 
     /// `value` is in stored form and is not part of this entry.
+    #[inline]
     fn with_value(mut self, kind: Kind, value: &[u8]) -> Entry {
         let old = self.shape();
         let new = Shape {

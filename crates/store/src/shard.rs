@@ -91,21 +91,25 @@ impl Shard {
     }
 
     /// The dict, for scans, random picks and publishing.
+    #[inline]
     pub fn dict(&self) -> &Dict<Entry> {
         &self.dict
     }
 
     /// Finds a key. Expected O(1).
+    #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         self.dict.find(hash, key)
     }
 
     /// The entry at `slot`.
+    #[inline]
     pub fn entry(&self, slot: Slot) -> Ref<'_, Entry> {
         self.dict.at(slot)
     }
 
     /// Replaces the entry at `slot` by what `change` makes of it; key and deadline must stay.
+    #[inline]
     pub fn update(&mut self, slot: Slot, change: impl FnOnce(Entry) -> Entry) {
         let mut moved = None;
         self.dict.replace(slot, |old| {
@@ -175,6 +179,7 @@ impl Shard {
     }
 
     /// Sets the access clock of the entry at `slot`.
+    #[inline]
     pub fn touch(&mut self, slot: Slot, clock: u32) {
         if self.entry(slot).clock() != clock {
             self.dict.with_mut(slot, |e| e.set_clock(clock));

@@ -163,11 +163,13 @@ impl Store {
     }
 
     /// The hash of user keys.
+    #[inline]
     pub fn hasher(&self) -> &KeyHasher {
         &self.hasher
     }
 
     /// The locks.
+    #[inline]
     pub fn lock_stripes(
         &self,
         set: &LockSet,
@@ -191,6 +193,7 @@ impl Store {
     }
 
     /// Gives the stripes back; waiters are handed theirs.
+    #[inline]
     pub fn release_stripes(&self, held: Held) {
         self.stripes.release(held);
     }

@@ -93,6 +93,7 @@ pub struct Txn<'a> {
 impl<'a> Txn<'a> {
     /// Opens a transaction over the held stripes at this time. With `now_ms` 0 nothing expires: replaying the log
     /// removes expired keys by the DELs in it.
+    #[inline]
     pub fn new(
         store: &'a Store,
         held: Option<&'a mut Held>,
@@ -118,6 +119,7 @@ impl<'a> Txn<'a> {
     }
 
     /// The store.
+    #[inline]
     pub fn store(&self) -> &'a Store {
         self.store
     }
@@ -128,11 +130,13 @@ impl<'a> Txn<'a> {
     }
 
     /// Time of this transaction, in milliseconds since 1970.
+    #[inline]
     pub fn now_ms(&self) -> u64 {
         self.now_ms
     }
 
     /// Hashes a key.
+    #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         Key {
             bytes,
@@ -164,6 +168,7 @@ impl<'a> Txn<'a> {
         self.data(stripe).shards[db as usize].as_deref_mut()
     }
 
+    #[inline]
     fn shard_at(&mut self, found: Found) -> &mut Shard {
         self.shard(found.db, found.stripe)
             .expect("a found key's shard exists")
@@ -202,6 +207,7 @@ impl<'a> Txn<'a> {
     }
 
     /// The entry that was found.
+    #[inline]
     pub fn entry(&mut self, found: Found) -> Ref<'_, Entry> {
         self.shard_at(found).entry(found.slot)
     }
@@ -241,6 +247,7 @@ impl<'a> Txn<'a> {
     }
 
     /// Stores a string under `key`, whatever was there before.
+    #[inline]
     pub fn put_string(&mut self, db: u32, key: &Key<'_>, value: NewString<'_>, ttl: Ttl) {
         let clock = self.local.clock;
         let Some(found) = self.find(db, key) else {
