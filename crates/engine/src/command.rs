@@ -463,7 +463,22 @@ impl Command {
         }
     }
 
-    /// Whether its one key is the argument at 1: the common case.
+    /// Whether it locks what one key needs, and no more.
+    #[inline]
+    pub fn has_one_key(&self) -> bool {
+        matches!(
+            (self.scope, self.keys),
+            (
+                Scope::Keys,
+                [KeySpec {
+                    find: Find::Range { last: 0, .. },
+                    ..
+                }]
+            )
+        )
+    }
+
+    /// Index of its first key, if that is at a fixed place.
     #[inline]
     pub fn first_key(&self) -> Option<usize> {
         match (self.scope, self.keys) {

@@ -59,7 +59,7 @@ pub enum Executed {
     /// Suspend the session and call [`Engine::step`] until it is done.
     Continue(Box<dyn Continuation>),
     /// Too long for a worker: suspend the session and have the auxiliary thread call [`Engine::run_heavy`].
-    Heavy(Heavy),
+    Heavy(Box<Heavy>),
 }
 
 /// A heavy command whose stripes are held.
@@ -97,10 +97,17 @@ impl Engine {
         if call.session.in_transaction() && !runs_inside_multi(command) {
             return self.queue(&mut call, id);
         }
-        match self.lock_set(command, call.args, call.session, call.first_hash) {
-            None => self.run(&mut call, id, None),
+        if let Some(stripe) = self.only_stripe(command, call.first_hash) {
+            // The common case, spelled out so that the set is known to the compiler and never copied.
+            return match self.store.lock_stripes(&LockSet::One(stripe), call.waiter) {
+                Ok(held) => self.run_or_defer(&mut call, id, command, held),
+                Err(_parked) => Executed::Parked { id },
+            };
+        }
+        match self.lock_set(command, call.args, call.session, None) {
+            None => self.run(&mut call, id, command, None),
             Some(set) => match self.store.lock_stripes(&set, call.waiter) {
-                Ok(held) => self.run_or_defer(&mut call, id, held),
+                Ok(held) => self.run_or_defer(&mut call, id, command, held),
                 Err(_parked) => Executed::Parked { id },
             },
         }
@@ -113,14 +120,15 @@ impl Engine {
             .lock_set(command, call.args, call.session, call.first_hash)
             .expect("a command that parked locks something");
         match self.store.resume_stripes(&set, call.waiter) {
-            Ok(held) => self.run_or_defer(&mut call, id, held),
+            Ok(held) => self.run_or_defer(&mut call, id, command, held),
             Err(_parked) => Executed::Parked { id },
         }
     }
 
     /// Runs a heavy command on the auxiliary thread, with that thread's worker state in `call`.
-    pub fn run_heavy(&self, mut call: Call<'_>, heavy: Heavy) -> Executed {
-        self.run(&mut call, heavy.id, Some(heavy.held))
+    pub fn run_heavy(&self, mut call: Call<'_>, heavy: Box<Heavy>) -> Executed {
+        let Heavy { id, held } = *heavy;
+        self.run(&mut call, id, self.table.at(id), Some(held))
     }
 
     /// Does one step of a command that goes on in steps. `call.args` is not looked at.
@@ -257,16 +265,21 @@ impl Engine {
                 (!stripes.is_empty()).then(|| LockSet::of(stripes))
             }
             Scope::Keys => {
-                if let ([spec], Some((_, hash))) = (command.keys, first_hash)
-                    && matches!(spec.find, crate::command::Find::Range { last: 0, .. })
-                {
-                    return Some(LockSet::One(self.store.stripe_of(hash) as u16));
+                if let Some(stripe) = self.only_stripe(command, first_hash) {
+                    return Some(LockSet::One(stripe));
                 }
                 let mut stripes = SmallVec::<[u16; 8]>::new();
                 self.each_stripe(command, args, &mut stripes);
                 (!stripes.is_empty()).then(|| LockSet::of(stripes))
             }
         }
+    }
+
+    /// The stripe of a command that has one key, if the look-ahead hashed it.
+    #[inline]
+    fn only_stripe(&self, command: &Command, first_hash: Option<(usize, u64)>) -> Option<u16> {
+        let (_, hash) = first_hash?;
+        (command.has_one_key()).then(|| self.store.stripe_of(hash) as u16)
     }
 
     fn each_stripe(&self, command: &Command, args: Args<'_>, stripes: &mut SmallVec<[u16; 8]>) {
@@ -306,20 +319,31 @@ impl Engine {
         (!stripes.is_empty()).then(|| LockSet::of(stripes))
     }
 
-    #[inline]
-    fn run_or_defer(&self, call: &mut Call<'_>, id: usize, held: Held) -> Executed {
-        if let Some(weight) = self.table.at(id).weight
+    #[inline(always)]
+    fn run_or_defer(
+        &self,
+        call: &mut Call<'_>,
+        id: usize,
+        command: &'static Command,
+        held: Held,
+    ) -> Executed {
+        if let Some(weight) = command.weight
             && weight(self, call.session, call.args) > HEAVY_ELEMENTS
         {
-            return Executed::Heavy(Heavy { id, held });
+            return Executed::Heavy(Box::new(Heavy { id, held }));
         }
-        self.run(call, id, Some(held))
+        self.run(call, id, command, Some(held))
     }
 
     /// Runs the handler over what is held, publishes its effects and releases.
-    #[inline]
-    fn run(&self, call: &mut Call<'_>, id: usize, mut held: Option<Held>) -> Executed {
-        let command = self.table.at(id);
+    #[inline(always)]
+    fn run(
+        &self,
+        call: &mut Call<'_>,
+        id: usize,
+        command: &'static Command,
+        mut held: Option<Held>,
+    ) -> Executed {
         let mut cx = Ctx {
             command,
             args: call.args,

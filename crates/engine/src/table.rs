@@ -14,22 +14,44 @@ pub struct Table {
     commands: Vec<&'static Command>,
     /// For each command the id of its container, or its own.
     containers: Vec<usize>,
-    index: Box<[(u64, u16)]>,
+    index: Box<[Indexed; INDEX_SLOTS]>,
 }
 
-/// First eight bytes in lower case, zero-padded.
+/// A slot of the name index: the beginning of a command's name, and its id.
+#[derive(Clone, Copy)]
+struct Indexed {
+    /// [`head`] of the name.
+    head: u64,
+    /// Bit 5, which is letter case, of every byte of `head` that is a letter.
+    case: u64,
+    len: u8,
+    id: u16,
+}
+
+/// The first eight bytes, zero-padded, as a little-endian number.
 #[inline]
 fn head(name: &[u8]) -> u64 {
-    let mut bytes = [0u8; 8];
-    let n = name.len().min(8);
-    bytes[..n].copy_from_slice(&name[..n]);
-    // Setting bit 5 lowers letters; other bytes may collide, which the full comparison sorts out.
-    u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020
+    if let Some(bytes) = name.first_chunk::<8>() {
+        u64::from_le_bytes(*bytes)
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        // The two overlap, in bytes that are the same in both.
+        let last = u64::from(u32::from_le_bytes(*last)) << ((name.len() - 4) * 8);
+        u64::from(u32::from_le_bytes(*first)) | last
+    } else {
+        match *name {
+            [a, b, c] => u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 0]),
+            [a, b] => u64::from_le_bytes([a, b, 0, 0, 0, 0, 0, 0]),
+            [a] => a.into(),
+            _ => 0,
+        }
+    }
 }
 
 #[inline]
 fn slot(head: u64, len: usize) -> usize {
-    let mixed = (head ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // Setting bit 5 lowers letters; other bytes may collide, which the comparison sorts out.
+    let lower = head | 0x2020_2020_2020_2020;
+    let mixed = (lower ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> (64 - INDEX_SLOTS.trailing_zeros())) as usize
 }
 
@@ -39,7 +61,14 @@ impl Table {
         let mut table = Table {
             commands: Vec::new(),
             containers: Vec::new(),
-            index: vec![(0, FREE); INDEX_SLOTS].into(),
+            index: Box::new(
+                [Indexed {
+                    head: 0,
+                    case: 0,
+                    len: 0,
+                    id: FREE,
+                }; INDEX_SLOTS],
+            ),
         };
         for command in families.iter().flat_map(|f| f.iter()) {
             let id = table.commands.len();
@@ -50,12 +79,18 @@ impl Table {
             );
             table.commands.push(command);
             table.containers.push(id);
-            let head = head(command.name.as_bytes());
-            let mut at = slot(head, command.name.len());
-            while table.index[at].1 != FREE {
+            let name = command.name.as_bytes();
+            let mut at = slot(head(name), name.len());
+            while table.index[at].id != FREE {
                 at = (at + 1) % INDEX_SLOTS;
             }
-            table.index[at] = (head, id as u16);
+            let case = |byte: &u8| u8::from(byte.is_ascii_alphabetic()) << 5;
+            table.index[at] = Indexed {
+                head: head(name),
+                case: head(&name.iter().map(case).collect::<Vec<u8>>()),
+                len: u8::try_from(name.len()).expect("names are short"),
+                id: id as u16,
+            };
             for subcommand in command.subcommands {
                 table.commands.push(subcommand);
                 table.containers.push(id);
@@ -100,17 +135,17 @@ impl Table {
         let head = head(name);
         let mut at = slot(head, name.len());
         loop {
-            let (stored, id) = self.index[at];
-            if id == FREE {
+            let indexed = &self.index[at];
+            if indexed.id == FREE {
                 return None;
             }
-            if stored == head
-                && self.commands[id as usize]
-                    .name
-                    .as_bytes()
-                    .eq_ignore_ascii_case(name)
+            let id = usize::from(indexed.id);
+            if (indexed.head ^ head) & !indexed.case == 0
+                && usize::from(indexed.len) == name.len()
+                && self.commands[id].name.as_bytes()[name.len().min(8)..]
+                    .eq_ignore_ascii_case(&name[name.len().min(8)..])
             {
-                return Some(id as usize);
+                return Some(id);
             }
             at = (at + 1) % INDEX_SLOTS;
         }
@@ -124,5 +159,34 @@ impl Table {
             .iter()
             .position(|s| s.name.as_bytes().eq_ignore_ascii_case(name))?;
         Some(container + 1 + index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::FAMILIES;
+
+    #[test]
+    fn every_name_is_found_in_any_case_and_nothing_like_it() {
+        let table = Table::new(FAMILIES);
+        for (id, command) in table.iter() {
+            let name = command.name.as_bytes();
+            assert_eq!(table.id_of(name), Some(id));
+            assert_eq!(table.id_of(&name.to_ascii_uppercase()), Some(id));
+            for at in 0..name.len() {
+                let mut mixed = name.to_vec();
+                mixed[at] = mixed[at].to_ascii_uppercase();
+                assert_eq!(table.id_of(&mixed), Some(id));
+                for bit in [0, 1, 6, 7] {
+                    let mut wrong = name.to_vec();
+                    wrong[at] ^= 1 << bit;
+                    assert_ne!(table.id_of(&wrong), Some(id), "{}", wrong.escape_ascii());
+                }
+                assert_ne!(table.id_of(&name[..at]), Some(id));
+            }
+            assert_ne!(table.id_of(&[name, b"\0"].concat()), Some(id));
+        }
+        assert_eq!(table.id_of(b""), None);
     }
 }

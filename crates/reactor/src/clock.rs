@@ -3,9 +3,9 @@
 //! Invariant: everything above reads time through a [`Clock`], so that a whole server can run on virtual time.
 //! It does not sleep; waiting is the backend's.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use rustix::time::{ClockId, clock_gettime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A source of time. Reading it must be cheap (about 25 ns for the system's).
 pub trait Clock: Send + Sync {
@@ -20,23 +20,24 @@ pub trait Clock: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+/// Where the monotonic clock of this process starts: a second before it was first read, so that 0 is never a time.
+static START: LazyLock<Instant> = LazyLock::new(|| {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_secs(1)).unwrap_or(now)
+});
+
 impl Clock for SystemClock {
     #[inline]
     fn monotonic_us(&self) -> u64 {
-        now_us(ClockId::Monotonic)
+        START.elapsed().as_micros() as u64
     }
 
     #[inline]
     fn wall_us(&self) -> u64 {
-        now_us(ClockId::Realtime)
+        // No machine whose date was ever set is before 1970.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.unwrap_or_default().as_micros() as u64
     }
-}
-
-#[inline]
-fn now_us(id: ClockId) -> u64 {
-    let t = clock_gettime(id);
-    // Neither clock is before its epoch on a machine whose date was ever set.
-    t.tv_sec as u64 * 1_000_000 + t.tv_nsec as u64 / 1_000
 }
 
 /// A clock that stands still until it is told to move.

@@ -51,7 +51,8 @@ impl Input {
 }
 
 /// The user's side of an event loop. A turn calls, as far as there is reason: posted tasks, `woken`, `fd_ready`, `stopping`,
-/// `opened`, `timer`, `inputs`, `turn_end`; then output is written, and `drained` and `closed` tell what came of it.
+/// `opened`, `timer`, `inputs`, `turn_end`; then output is written, `drained` and `closed` tell what came of it, and `background` has
+/// what is left of the turn.
 pub trait Handler {
     /// A connection was accepted. Its input may be shown in the next turn.
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer);
@@ -106,5 +107,12 @@ pub trait Handler {
     fn turn_end(&mut self, io: &mut Io<'_>) -> Option<u64> {
         let _ = io;
         None
+    }
+
+    /// A slice of long work, with the turn's output on its way so that nobody's reply waits for it. Output of its own is written
+    /// in the next turn. Returns whether it did anything: then the loop takes another turn before it sleeps.
+    fn background(&mut self, io: &mut Io<'_>) -> bool {
+        let _ = io;
+        false
     }
 }

@@ -23,7 +23,7 @@ pub struct Job {
     /// The arguments.
     pub args: OwnedArgs,
     /// The command with its stripes.
-    pub heavy: Heavy,
+    pub heavy: Box<Heavy>,
     /// Time of the command, milliseconds since 1970.
     pub now_ms: u64,
 }

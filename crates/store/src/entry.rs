@@ -215,8 +215,6 @@ pub struct Entry(NonNull<u8>);
 
 // SAFETY: an entry owns its allocation and everything in it is Send (bytes, Arc<Chunked>).
 unsafe impl Send for Entry {}
-// SAFETY: `&Entry` gives read access only, through no cell.
-unsafe impl Sync for Entry {}
 
 /// Lengths and flags of an entry: what decides its layout.
 #[derive(Copy, Clone)]
@@ -280,7 +278,7 @@ impl Entry {
         let p = self.0.as_ptr();
         // SAFETY: the allocation has at least `shape.lead()` bytes.
         unsafe {
-            p.cast::<u32>().write_unaligned(word);
+            p.cast::<u32>().write(word);
             if shape.wide() {
                 p.add(4).cast::<u32>().write_unaligned(shape.key_len as u32);
                 p.add(8)
@@ -313,8 +311,8 @@ impl Entry {
         let (key_len, value_len) = unsafe {
             if flags & WIDE != 0 {
                 (
-                    p.add(4).cast::<u32>().read_unaligned() as usize,
-                    p.add(8).cast::<u32>().read_unaligned() as usize,
+                    p.add(4).cast::<u32>().read() as usize,
+                    p.add(8).cast::<u32>().read() as usize,
                 )
             } else {
                 (p.add(4).read() as usize, p.add(5).read() as usize)
@@ -493,19 +491,20 @@ impl Entry {
     #[inline]
     pub fn clock(&self) -> u32 {
         // SAFETY: the first four bytes of every entry are initialised.
-        unsafe { self.0.as_ptr().cast::<u32>().read_unaligned() >> 8 }
+        unsafe { self.0.as_ptr().cast::<u32>().read() >> 8 }
     }
 
     /// Sets the access clock; writes only when it changed, so that a read leaves the cache line clean.
     #[inline]
-    pub fn set_clock(&mut self, clock: u32) {
+    pub fn set_clock(&self, clock: u32) {
         let p = self.0.as_ptr().cast::<u32>();
-        // SAFETY: the first four bytes of every entry are initialised; `&mut self` makes the access exclusive.
+        // SAFETY: the first four bytes of every entry are initialised, and no reference to them is ever made. Entries are not
+        // `Sync`, so no other thread looks meanwhile.
         unsafe {
-            let old = p.read_unaligned();
+            let old = p.read();
             let new = (old & 0xff) | (clock & CLOCK_MASK) << 8;
             if new != old {
-                p.write_unaligned(new);
+                p.write(new);
             }
         }
     }

@@ -22,6 +22,7 @@ mod undo;
 pub mod watch;
 
 pub use counter::Counter;
+pub use dunlin_structures::dict::Sighting;
 pub use entry::{Entry, Image, Kind, NewString, StrRef, ValueType};
 pub use hash::{Key, KeyHasher};
 pub use local::{Counters, Local};

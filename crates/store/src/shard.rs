@@ -98,8 +98,14 @@ impl Shard {
 
     /// Finds a key. Expected O(1).
     #[inline]
-    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
-        self.dict.find(hash, key)
+    pub fn look_up(&self, hash: u64, key: &[u8]) -> Option<(Slot, Ref<'_, Entry>)> {
+        self.dict.look_up(hash, key)
+    }
+
+    /// Whether there is such a key. Expected O(1).
+    #[inline]
+    pub fn contains(&self, hash: u64, key: &[u8]) -> bool {
+        self.look_up(hash, key).is_some()
     }
 
     /// The entry at `slot`.
@@ -175,14 +181,6 @@ impl Shard {
                 let index = self.wheel.insert(pointer, at);
                 self.dict.replace(slot, |e| e.with_timer(Some((index, at))));
             }
-        }
-    }
-
-    /// Sets the access clock of the entry at `slot`.
-    #[inline]
-    pub fn touch(&mut self, slot: Slot, clock: u32) {
-        if self.entry(slot).clock() != clock {
-            self.dict.with_mut(slot, |e| e.set_clock(clock));
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_utils::CachePadded;
-use dunlin_structures::dict::Root;
+use dunlin_structures::dict::{Root, Sighting};
 use dunlin_structures::epoch::Epochs;
 
 use crate::hash::KeyHasher;
@@ -201,12 +201,8 @@ impl Store {
     /// Stripe of a hash: its top bits. The one place where this is decided.
     #[inline]
     pub fn stripe_of(&self, hash: u64) -> usize {
-        // One stripe: a shift by 64 would overflow.
-        if self.stripe_bits == 0 {
-            0
-        } else {
-            (hash >> (64 - self.stripe_bits)) as usize
-        }
+        // In two steps, because a shift by 64 is none.
+        (hash >> 1 >> (63 - self.stripe_bits)) as usize
     }
 
     /// State for worker `worker` (the auxiliary thread is number `workers`).
@@ -250,43 +246,32 @@ impl Store {
         &self.heads[((db as usize) << self.stripe_bits) + stripe]
     }
 
-    /// Look-ahead, first pass: brings the directory slot's bucket of a key into the cache.
+    /// Look-ahead, first pass: brings the bucket of a key into the cache.
     ///
-    /// The calling thread must be online in [`Store::epochs`] since its last batch boundary.
+    /// The calling thread must be online in [`Store::epochs`] since its last batch boundary, and make use of the answer before
+    /// the next one.
     #[inline]
     #[allow(unsafe_code)]
-    pub fn prefetch_bucket(&self, db: u32, hash: u64) {
+    pub fn sight(&self, db: u32, hash: u64) -> Sighting {
         // SAFETY: directories and segments are freed through the epochs, in which this worker is online.
-        unsafe {
-            self.head(db, self.stripe_of(hash))
-                .root
-                .prefetch_bucket(hash)
-        };
+        unsafe { self.head(db, self.stripe_of(hash)).root.sight(hash) }
     }
 
-    /// Look-ahead, second pass: brings the entries whose fingerprint matches into the cache. True when the key may lie
+    /// Look-ahead, second pass: brings the entry that looks like the key's into the cache. True when the key may lie
     /// outside its home bucket, so that a third pass by [`Store::prefetch_away`] pays.
     #[inline]
     #[allow(unsafe_code)]
-    pub fn prefetch_entries(&self, db: u32, hash: u64) -> bool {
+    pub fn prefetch_entry(&self, sighting: Sighting) -> bool {
         // SAFETY: as above.
-        unsafe {
-            self.head(db, self.stripe_of(hash))
-                .root
-                .prefetch_entries(hash, ENTRY_LINES)
-        }
+        unsafe { sighting.prefetch_entry(ENTRY_LINES) }
     }
 
     /// Look-ahead, third pass: the same for the other bucket where the key may be.
     #[inline]
     #[allow(unsafe_code)]
-    pub fn prefetch_away(&self, db: u32, hash: u64) {
+    pub fn prefetch_away(&self, sighting: Sighting) {
         // SAFETY: as above.
-        unsafe {
-            self.head(db, self.stripe_of(hash))
-                .root
-                .prefetch_away(hash, ENTRY_LINES)
-        };
+        unsafe { sighting.prefetch_away(ENTRY_LINES) }
     }
 
     /// Number of keys of a database, as of about now.

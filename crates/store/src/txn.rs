@@ -80,6 +80,7 @@ pub struct Found {
     db: u32,
     stripe: usize,
     slot: Slot,
+    has_deadline: bool,
 }
 
 /// See the module's text.
@@ -144,7 +145,7 @@ impl<'a> Txn<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn data(&mut self, stripe: usize) -> &mut StripeData {
         let data = self.store.stripes.with(held(&mut self.held), stripe);
         debug_assert_eq!(data.index, stripe);
@@ -163,12 +164,12 @@ impl<'a> Txn<'a> {
         data.now_ms
     }
 
-    #[inline]
+    #[inline(always)]
     fn shard(&mut self, db: u32, stripe: usize) -> Option<&mut Shard> {
         self.data(stripe).shards[db as usize].as_deref_mut()
     }
 
-    #[inline]
+    #[inline(always)]
     fn shard_at(&mut self, found: Found) -> &mut Shard {
         self.shard(found.db, found.stripe)
             .expect("a found key's shard exists")
@@ -178,10 +179,15 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn find(&mut self, db: u32, key: &Key<'_>) -> Option<Found> {
         let stripe = self.store.stripe_of(key.hash);
-        let shard = self.shard(db, stripe)?;
-        let slot = shard.find(key.hash, key.bytes)?;
-        let found = Found { db, stripe, slot };
-        match shard.entry(slot).deadline() {
+        let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
+        let deadline = entry.deadline();
+        let found = Found {
+            db,
+            stripe,
+            slot,
+            has_deadline: deadline.is_some(),
+        };
+        match deadline {
             Some(deadline) if deadline <= self.stripe_now(stripe) => {
                 self.expire(found);
                 None
@@ -207,7 +213,7 @@ impl<'a> Txn<'a> {
     }
 
     /// The entry that was found.
-    #[inline]
+    #[inline(always)]
     pub fn entry(&mut self, found: Found) -> Ref<'_, Entry> {
         self.shard_at(found).entry(found.slot)
     }
@@ -223,9 +229,9 @@ impl<'a> Txn<'a> {
             Some(found) => {
                 self.counters().hits.add(1);
                 let clock = self.local.clock;
-                let shard = self.shard_at(found);
-                shard.touch(found.slot, clock);
-                Some(shard.entry(found.slot))
+                let entry = self.entry(found);
+                entry.set_clock(clock);
+                Some(entry)
             }
         }
     }
@@ -260,9 +266,9 @@ impl<'a> Txn<'a> {
         };
         self.before_change(found);
         match ttl {
-            Ttl::Clear => self.set_deadline_of(found, None),
+            Ttl::Clear if found.has_deadline => self.set_deadline_of(found, None),
             Ttl::At(at) => self.set_deadline_of(found, Some(at)),
-            Ttl::Keep => {}
+            Ttl::Clear | Ttl::Keep => {}
         }
         let mut old = None;
         self.shard_at(found).update(found.slot, |mut e| {
@@ -286,7 +292,7 @@ impl<'a> Txn<'a> {
         self.before_change(found);
         let clock = self.local.clock;
         self.shard_at(found).update(found.slot, |e| {
-            let mut e = change(e);
+            let e = change(e);
             e.set_clock(clock);
             e
         });
@@ -338,7 +344,12 @@ impl<'a> Txn<'a> {
         let shard = data.shards[db as usize].get_or_insert_with(|| Box::new(Shard::new(now)));
         let slot = shard.insert(key.hash, entry, store.hasher(), &mut self.local.reclaim);
         store.publish(db, stripe, shard);
-        Found { db, stripe, slot }
+        Found {
+            db,
+            stripe,
+            slot,
+            has_deadline: false,
+        }
     }
 
     fn take(&mut self, found: Found) -> Entry {
@@ -358,9 +369,6 @@ impl<'a> Txn<'a> {
         let shard = data.shards[found.db as usize]
             .as_deref_mut()
             .expect("a found key's shard exists");
-        if deadline.is_none() && shard.entry(found.slot).deadline().is_none() {
-            return;
-        }
         shard.set_deadline(found.slot, deadline);
         store.publish(found.db, found.stripe, shard);
         if let Some(at) = deadline {
@@ -506,7 +514,7 @@ impl<'a> Txn<'a> {
                 // A watched key that lies there expired was alive when watched, since WATCH removes expired ones.
                 let hasher = store.hasher();
                 data.watched
-                    .touch_all(db, |key| shard.find(hasher.hash(key), key).is_some());
+                    .touch_all(db, |key| shard.contains(hasher.hash(key), key));
             }
             removed += shard.len() as u64;
             store.clear_head(db, stripe);
@@ -544,7 +552,7 @@ impl<'a> Txn<'a> {
                 data.watched.touch_all(db, |key| {
                     [a, b].iter().any(|&d| {
                         let shard = data.shards[d as usize].as_deref();
-                        shard.is_some_and(|s| s.find(hasher.hash(key), key).is_some())
+                        shard.is_some_and(|s| s.contains(hasher.hash(key), key))
                     })
                 });
             }

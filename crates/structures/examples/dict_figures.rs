@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use common::{Item, Keyed, Rng, hash_of};
-use dunlin_structures::dict::{Dict, Handle, Root};
+use dunlin_structures::dict::{Dict, Handle, Root, Sighting};
 use dunlin_structures::epoch::FreeNow;
 use hashbrown::HashTable;
 use rustix::time::{ClockId, clock_gettime};
@@ -188,19 +188,20 @@ impl Ours {
             *hash_of_key = hash(*key);
         }
         let hashes = &hashes[..keys.len()];
-        let mut away = [0; BATCH];
-        let mut aways = 0;
+        let mut sightings = [Sighting::default(); BATCH];
+        let sightings = &mut sightings[..keys.len()];
         // SAFETY: one thread, and nothing changes.
         unsafe {
-            for hash in hashes {
-                self.roots[self.at(*hash)].prefetch_bucket(*hash);
+            for (sighting, hash) in sightings.iter_mut().zip(hashes) {
+                *sighting = self.roots[self.at(*hash)].sight(*hash);
             }
-            for hash in hashes {
-                away[aways] = *hash;
-                aways += usize::from(self.roots[self.at(*hash)].prefetch_entries(*hash, 1));
+            let mut aways = 0;
+            for at in 0..sightings.len() {
+                sightings[aways] = sightings[at];
+                aways += usize::from(sightings[at].prefetch_entry(1));
             }
-            for hash in &away[..aways] {
-                self.roots[self.at(*hash)].prefetch_away(*hash, 1);
+            for sighting in &sightings[..aways] {
+                sighting.prefetch_away(1);
             }
         }
         keys.iter().map(|key| self.find(*key)).sum()

@@ -35,10 +35,11 @@ impl Worker<'_> {
             .collect();
         // SAFETY: every worker frees through a limbo that waits for this one's next boundary, and publishes before its own.
         unsafe {
-            hashes.iter().for_each(|hash| root.prefetch_bucket(*hash));
-            let mut away = hashes.clone();
-            away.retain(|hash| root.prefetch_entries(*hash, 1));
-            away.iter().for_each(|hash| root.prefetch_away(*hash, 1));
+            let mut sightings: Vec<_> = hashes.iter().map(|hash| root.sight(*hash)).collect();
+            sightings.retain(|sighting| sighting.prefetch_entry(1));
+            sightings
+                .iter()
+                .for_each(|sighting| sighting.prefetch_away(1));
         }
     }
 

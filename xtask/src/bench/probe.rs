@@ -22,8 +22,9 @@ const RATE_PER_S: u64 = 2_000;
 const ROUNDS: usize = 5;
 /// What the disturber may add to p99.9, in milliseconds.
 const ADDED_MS_MAX: f64 = 2.0;
-/// Added to the niceness of the disturber, so that the probe is not held up on the load's own core.
-const DISTURBER_NICENESS: &str = "10";
+/// The disturber runs only while nobody else wants its core: a mere niceness would hold the probe up for milliseconds on the load's
+/// own core, whatever the server does.
+const DISTURBER_RUNS_UNDER: [&str; 3] = ["chrt", "--idle", "0"];
 
 /// This program, even if a newer build has taken its file's place meanwhile.
 fn own_program() -> String {
@@ -255,8 +256,9 @@ fn probe_process(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency
 }
 
 fn probe_disturbed(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency> {
-    let mut disturber = Command::new("nice")
-        .args(["-n", DISTURBER_NICENESS])
+    let [program, arguments @ ..] = DISTURBER_RUNS_UNDER;
+    let mut disturber = Command::new(program)
+        .args(arguments)
         .arg(own_program())
         .args(["probe", "--disturb", "--port", &server.port.to_string()])
         .stdin(Stdio::piped())

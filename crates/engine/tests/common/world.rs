@@ -49,7 +49,7 @@ enum Pending {
     /// A stripe for its next step.
     StepStripe(Box<dyn Continuation>),
     /// The auxiliary thread.
-    Heavy(Heavy),
+    Heavy(Box<Heavy>),
 }
 
 struct Client {

@@ -233,6 +233,7 @@ impl<B: Backend> EventLoop<B> {
         self.read_inputs(handler);
         self.sleep_until_ms = handler.turn_end(&mut Io::new(&mut self.state));
         self.settle(handler);
+        self.busy |= handler.background(&mut Io::new(&mut self.state));
         self.advance_stop(handler);
         Ok(())
     }

@@ -8,6 +8,7 @@
 use dunlin_engine::{Args, Call, Executed, Flags, OwnedArgs};
 use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
+use dunlin_store::Sighting;
 
 use super::slot::{Activity, Slot};
 use super::timing::Timing;
@@ -38,7 +39,9 @@ struct Prepared {
     key: u16,
     db: u32,
     hash: u64,
-    /// The look-ahead found that its key may lie outside its home bucket.
+    /// Where the look-ahead expects its key.
+    sighting: Sighting,
+    /// The key may lie outside its home bucket.
     away: bool,
     /// Where the next request of this input begins.
     end: usize,
@@ -197,6 +200,7 @@ impl Worker {
                 key: 0,
                 db,
                 hash: 0,
+                sighting: Sighting::default(),
                 away: false,
                 end,
                 place,
@@ -228,7 +232,7 @@ impl Worker {
             prepared.id = id as u16;
             if let Some((index, hash)) = hashed {
                 (prepared.key, prepared.hash) = (index as u16, hash);
-                self.engine.store.prefetch_bucket(prepared.db, hash);
+                prepared.sighting = self.engine.store.sight(prepared.db, hash);
             }
         }
         // With one command there is nothing to overlap the further passes with.
@@ -236,15 +240,12 @@ impl Worker {
             // An entry that is not in its home bucket (about one in ten) takes a third look.
             let mut away = false;
             for prepared in window.iter_mut().filter(|p| p.key != 0) {
-                prepared.away = self
-                    .engine
-                    .store
-                    .prefetch_entries(prepared.db, prepared.hash);
+                prepared.away = self.engine.store.prefetch_entry(prepared.sighting);
                 away |= prepared.away;
             }
             if away {
                 for prepared in window.iter().filter(|p| p.away) {
-                    self.engine.store.prefetch_away(prepared.db, prepared.hash);
+                    self.engine.store.prefetch_away(prepared.sighting);
                 }
             }
         }

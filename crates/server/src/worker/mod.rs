@@ -324,7 +324,6 @@ impl Handler for Worker {
     fn turn_end(&mut self, io: &mut Io<'_>) -> Option<u64> {
         self.begin(io);
         self.run_ready(io);
-        let more_steps = self.run_steps(io);
         let retry = self.run_unwatch();
         let pass_ms = self.look_after_deadlines();
         let seen_ms = self.engine.store.next_due(self.number).unwrap_or(u64::MAX);
@@ -335,7 +334,7 @@ impl Handler for Worker {
         if retry {
             until = Some(until.unwrap_or(u64::MAX).min(now_mono_ms + RETRY_MS));
         }
-        if more_steps || until.is_some_and(|until| until <= now_mono_ms) {
+        if self.can_step(io) || until.is_some_and(|until| until <= now_mono_ms) {
             return Some(now_mono_ms);
         }
         // From here on a deadline or a hand-over that concerns this worker wakes it.
@@ -350,6 +349,15 @@ impl Handler for Worker {
         }
         self.engine.store.epochs.offline(self.number);
         until
+    }
+
+    fn background(&mut self, io: &mut Io<'_>) -> bool {
+        let can_step = self.can_step(io);
+        if can_step {
+            self.begin(io);
+            self.run_steps(io);
+        }
+        can_step
     }
 }
 

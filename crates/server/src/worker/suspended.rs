@@ -11,7 +11,7 @@ use super::slot::{Activity, token_of};
 use crate::auxiliary::{Finished, Job};
 
 /// Steps of one session in a turn are stopped after this long, so that the other connections are served.
-const STEPS_TURN_US: u64 = 300;
+const STEPS_TURN_US: u64 = 100;
 /// Likewise after so many, whatever the clock says (a simulated one stands still meanwhile).
 const STEPS_TURN_MAX: usize = 64;
 /// A session in steps whose client takes its output slower than this much stays where it is.
@@ -53,7 +53,7 @@ impl Worker {
         }
     }
 
-    fn send_away(&mut self, conn: ConnId, heavy: Heavy, args: Args<'_>) {
+    fn send_away(&mut self, conn: ConnId, heavy: Box<Heavy>, args: Args<'_>) {
         let (worker, now_ms) = (self.number, self.now_ms);
         let slot = self.slot(conn).expect("the connection executes a command");
         slot.activity = Activity::Away;
@@ -197,31 +197,26 @@ impl Worker {
         }
     }
 
-    /// Steps the sessions that go on in steps, for a bounded time; whether any has more to do.
-    pub(super) fn run_steps(&mut self, io: &mut Io<'_>) -> bool {
-        if self.stepping.is_empty() {
-            return false;
-        }
+    /// Whether a session in steps can go on now. One whose client is slow goes on once its output has drained.
+    pub(super) fn can_step(&self, io: &mut Io<'_>) -> bool {
+        self.stepping.iter().any(|&conn| has_room(io, conn))
+    }
+
+    /// Steps the sessions that go on in steps, for a bounded time.
+    pub(super) fn run_steps(&mut self, io: &mut Io<'_>) {
         let start_us = self.host.clock.monotonic_us();
-        let (mut steps, mut waiting_for_client) = (0, 0);
-        while let Some(conn) = self.stepping.pop_front() {
-            if io.output_len(conn) > STEP_OUTPUT_BYTES_MAX {
-                self.stepping.push_back(conn);
-                waiting_for_client += 1;
-                if waiting_for_client >= self.stepping.len() {
-                    break;
-                }
-            } else if self.step(io, conn, false) {
+        for _ in 0..STEPS_TURN_MAX {
+            let Some(conn) = self.stepping.pop_front() else {
+                break;
+            };
+            if !has_room(io, conn) || self.step(io, conn, false) {
                 self.stepping.push_back(conn);
             }
-            steps += 1;
-            if steps >= STEPS_TURN_MAX || self.host.clock.monotonic_us() - start_us > STEPS_TURN_US
-            {
+            if self.host.clock.monotonic_us() - start_us > STEPS_TURN_US {
                 break;
             }
         }
         self.read_wall_clock();
-        waiting_for_client < self.stepping.len()
     }
 
     fn come_back(&mut self, io: &mut Io<'_>, finished: Finished) {
@@ -281,4 +276,9 @@ impl Worker {
             io.recycle(std::mem::take(&mut slot.out).take_tail());
         }
     }
+}
+
+/// Whether a session in steps may write more for its client.
+fn has_room(io: &mut Io<'_>, conn: ConnId) -> bool {
+    io.output_len(conn) <= STEP_OUTPUT_BYTES_MAX
 }

@@ -133,6 +133,23 @@ impl Iterator for Slots {
 }
 
 impl Bucket {
+    /// Its address, for [`Bucket::exposed`].
+    #[inline]
+    pub(super) fn expose(&self) -> usize {
+        ptr::from_ref(self).expose_provenance()
+    }
+
+    /// The bucket of an address; `None` for 0.
+    ///
+    /// # Safety
+    /// The address came from [`Bucket::expose`], and the bucket is not freed for `'a`.
+    #[inline]
+    #[allow(unsafe_code)]
+    pub(super) unsafe fn exposed<'a>(address: usize) -> Option<&'a Bucket> {
+        // SAFETY: the caller's promise; buckets are shared by atomics only.
+        unsafe { ptr::with_exposed_provenance::<Bucket>(address).as_ref() }
+    }
+
     #[inline]
     pub(super) fn word(&self) -> Word {
         Word(self.word.load(Ordering::Relaxed))
@@ -196,12 +213,6 @@ impl Bucket {
     pub(super) fn set_stashed(&self, is_stashed: bool) {
         let word = self.word().0 & !STASHED | if is_stashed { STASHED } else { 0 };
         self.word.store(word, Ordering::Relaxed);
-    }
-
-    /// Asks for the line.
-    #[inline]
-    pub(super) fn prefetch(&self) {
-        super::prefetch::line(ptr::from_ref(self).cast());
     }
 }
 

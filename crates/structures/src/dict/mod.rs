@@ -41,7 +41,7 @@ use segment::{Segment, View};
 
 pub use handle::{Handle, Ref, Slot};
 pub use position::{POSITION_BITS, STRIPE_BITS};
-pub use root::Root;
+pub use root::{Root, Sighting};
 pub use walk::{Drain, Iter};
 
 /// An entry that found no room where it belongs.
@@ -117,6 +117,12 @@ impl<P: Handle> Dict<P> {
     /// Where the entry with this key is. O(1): one cache line for most hits and misses, and the entry for a hit.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+        self.look_up(hash, key).map(|(slot, _)| slot)
+    }
+
+    /// The entry with this key, and where it is.
+    #[inline]
+    pub fn look_up(&self, hash: u64, key: &[u8]) -> Option<(Slot, Ref<'_, P>)> {
         let position = Position::of_hash(hash);
         let (index, segment) = self.locate(position);
         if segment.is_none() {
@@ -126,14 +132,14 @@ impl<P: Handle> Dict<P> {
         let tag = view.shape.tag(position);
         let home = view.shape.home(tag);
         let print = fingerprint(hash);
-        if let Some(slot) = self.find_in(view, home, print, tag, key) {
-            return Some(self.slot(index, home, slot));
+        if let Some((slot, entry)) = self.find_in(view, home, print, tag, key) {
+            return Some((self.slot(index, home, slot), entry));
         }
         let word = view.buckets[home].word();
         if word.may_be_away(print) {
             let other = view.alternate(home, print);
-            if let Some(slot) = self.find_in(view, other, print, tag, key) {
-                return Some(self.slot(index, other, slot));
+            if let Some((slot, entry)) = self.find_in(view, other, print, tag, key) {
+                return Some((self.slot(index, other, slot), entry));
             }
         }
         if word.has_stashed() {
@@ -150,22 +156,21 @@ impl<P: Handle> Dict<P> {
         print: u8,
         tag: u16,
         key: &[u8],
-    ) -> Option<usize> {
+    ) -> Option<(usize, Ref<'_, P>)> {
         let bucket = &view.buckets[bucket];
-        let mut matches = bucket.word().matches(print);
-        matches.find(|slot| {
-            let entry = bucket.entry(*slot);
-            entry.tag() == tag && self.borrow(entry).key() == key
+        bucket.word().matches(print).find_map(|slot| {
+            let word = bucket.entry(slot);
+            let entry = self.borrow(word);
+            (word.tag() == tag && entry.key() == key).then_some((slot, entry))
         })
     }
 
     #[cold]
-    fn find_stashed(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+    fn find_stashed(&self, hash: u64, key: &[u8]) -> Option<(Slot, Ref<'_, P>)> {
         let is_it = |stashed: &Stashed<P>| stashed.hash == hash && stashed.entry.key() == key;
-        self.stash
-            .iter()
-            .position(is_it)
-            .map(|at| self.stash_slot(at))
+        let at = self.stash.iter().position(is_it)?;
+        let entry = self.borrow_stashed(&self.stash[at].entry);
+        Some((self.stash_slot(at), entry))
     }
 
     /// The entry at a slot.

@@ -5,14 +5,15 @@
 
 #![allow(unsafe_code)]
 
+use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Dict;
+use super::bucket::Bucket;
 use super::directory::RootWord;
 use super::handle::Handle;
 use super::position::{Position, fingerprint};
 use super::prefetch::{self, LINE_BYTES};
-use super::segment::View;
 
 /// The published root of a dict; 0 while there is none. Eight bytes, meant to lie where reading it disturbs nobody's lock.
 #[derive(Debug, Default)]
@@ -50,81 +51,86 @@ impl Root {
     /// it only after this thread's next batch boundary, and every such dict was published again, or the root cleared, before
     /// its owner's boundary.
     #[inline]
-    pub unsafe fn prefetch_bucket(&self, hash: u64) {
-        // SAFETY: the caller's promise.
-        if let Some((view, home)) = unsafe { self.look(hash) } {
-            view.buckets[home].prefetch();
-        }
-    }
-
-    /// Second pass, when the buckets have arrived: asks for the first `lines` cache lines of the entry that looks like this
-    /// hash's, if there is one. `true`: it may lie in another bucket, which was asked for now; [`Root::prefetch_away`] goes on
-    /// from there when that has arrived (about one hash in ten).
-    ///
-    /// # Safety
-    /// As for [`Root::prefetch_bucket`].
-    #[inline]
-    pub unsafe fn prefetch_entries(&self, hash: u64, lines: usize) -> bool {
-        // SAFETY: the caller's promise.
-        let Some((view, home)) = (unsafe { self.look(hash) }) else {
-            return false;
-        };
-        if prefetch_entry(view, home, hash, lines) {
-            return false;
-        }
-        let print = fingerprint(hash);
-        let is_away = view.buckets[home].word().may_be_away(print);
-        if is_away {
-            view.buckets[view.alternate(home, print)].prefetch();
-        }
-        is_away
-    }
-
-    /// Third pass, for hashes of which [`Root::prefetch_entries`] said `true`.
-    ///
-    /// # Safety
-    /// As for [`Root::prefetch_bucket`].
-    #[inline]
-    pub unsafe fn prefetch_away(&self, hash: u64, lines: usize) {
-        // SAFETY: the caller's promise.
-        if let Some((view, home)) = unsafe { self.look(hash) } {
-            let other = view.alternate(home, fingerprint(hash));
-            prefetch_entry(view, other, hash, lines);
-        }
-    }
-
-    /// # Safety
-    /// As for [`Root::prefetch_bucket`]; the view is used before the next boundary.
-    #[inline]
-    unsafe fn look<'a>(&self, hash: u64) -> Option<(View<'a>, usize)> {
+    pub unsafe fn sight(&self, hash: u64) -> Sighting {
         let root = RootWord(self.word.load(Ordering::Acquire));
         let position = Position::of_hash(hash);
-        // SAFETY: the directory, if there is one, is not freed before the next boundary.
+        // SAFETY: by the caller's promise the directory, if there is one, is not freed before the next boundary.
         let (_, segment) = unsafe { root.locate(position) };
         if segment.is_none() {
-            return None;
+            return Sighting::default();
         }
         // SAFETY: the same for the segment.
         let view = unsafe { segment.view() };
-        let home = view.shape.home(view.shape.tag(position));
-        Some((view, home))
+        let (tag, print) = (view.shape.tag(position), fingerprint(hash));
+        let home = view.shape.home(tag);
+        let sighting = Sighting {
+            home: view.buckets[home].expose(),
+            other: view.buckets[view.alternate(home, print)].expose(),
+            tag,
+            print,
+        };
+        prefetch::line(ptr::without_provenance(sighting.home));
+        sighting
     }
 }
 
-/// Asks for the entry of a bucket that has this hash's fingerprint and tag; says whether there is one.
-#[inline]
-fn prefetch_entry(view: View<'_>, bucket: usize, hash: u64, lines: usize) -> bool {
-    let tag = view.shape.tag(Position::of_hash(hash));
-    let bucket = &view.buckets[bucket];
-    let mut matches = bucket
-        .word()
-        .matches(fingerprint(hash))
-        .map(|slot| bucket.entry(slot));
-    let Some(entry) = matches.find(|entry| entry.tag() == tag) else {
-        return false;
-    };
-    for line in 0..lines {
-        prefetch::line(entry.pointer().wrapping_add(line * LINE_BYTES));
+/// Where look-ahead expects an entry. Good until the thread's next batch boundary.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sighting {
+    /// Address of the home bucket; 0 in an empty dict.
+    home: usize,
+    /// Address of the other bucket.
+    other: usize,
+    tag: u16,
+    print: u8,
+}
+
+impl Sighting {
+    /// Second pass, when the buckets have arrived: asks for the first `lines` cache lines of the entry that looks like this
+    /// hash's, if there is one. `true`: it may lie in another bucket, which was asked for now; [`Sighting::prefetch_away`] goes
+    /// on from there when that has arrived (about one hash in ten).
+    ///
+    /// # Safety
+    /// This thread has passed no batch boundary since [`Root::sight`], whose promise holds.
+    #[inline]
+    pub unsafe fn prefetch_entry(self, lines: usize) -> bool {
+        // SAFETY: the caller's promise.
+        let Some(home) = (unsafe { Bucket::exposed(self.home) }) else {
+            return false;
+        };
+        if self.prefetch_from(home, lines) || !home.word().may_be_away(self.print) {
+            return false;
+        }
+        prefetch::line(ptr::without_provenance(self.other));
+        true
     }
-    true
+
+    /// Third pass, for those of which [`Sighting::prefetch_entry`] said `true`.
+    ///
+    /// # Safety
+    /// As for [`Sighting::prefetch_entry`].
+    #[inline]
+    pub unsafe fn prefetch_away(self, lines: usize) {
+        // SAFETY: the caller's promise.
+        if let Some(other) = unsafe { Bucket::exposed(self.other) } {
+            self.prefetch_from(other, lines);
+        }
+    }
+
+    /// Asks for the entry of a bucket that has this fingerprint and tag; says whether there is one.
+    #[inline]
+    fn prefetch_from(self, bucket: &Bucket, lines: usize) -> bool {
+        let Some(entry) = bucket
+            .word()
+            .matches(self.print)
+            .map(|slot| bucket.entry(slot))
+            .find(|entry| entry.tag() == self.tag)
+        else {
+            return false;
+        };
+        for line in 0..lines {
+            prefetch::line(entry.pointer().wrapping_add(line * LINE_BYTES));
+        }
+        true
+    }
 }
