@@ -5,6 +5,7 @@
 //! the sessions: a worker never waits.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use dunlin_store::Txn;
 use dunlin_store::stripes::{Held, LockSet, Waiter};
@@ -207,7 +208,10 @@ impl Engine {
         }
         let refusal = if !command.accepts(args.len()) {
             ReplyError::WrongArity(command.full_name)
-        } else if !call.session.authenticated && !command.flags.has(Flags::NO_AUTH) {
+        } else if !call.session.authenticated
+            && self.password_required.load(Ordering::Relaxed)
+            && !command.flags.has(Flags::NO_AUTH)
+        {
             ReplyError::NoAuth
         } else if call.session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")

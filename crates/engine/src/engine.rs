@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dunlin_store::{Counter, Local, Settings, Store};
 
+use crate::encodings::Encodings;
 use crate::table::Table;
 
 /// `proto-max-bulk-len` unless configured: 512 MiB.
@@ -49,6 +50,8 @@ pub struct Engine {
     pub stats: Box<[CommandStats]>,
     /// `proto-max-bulk-len`: longest string a command may make.
     pub bulk_bytes_max: AtomicUsize,
+    /// How big packed collections may be.
+    pub encodings: Encodings,
     /// A password is required of new sessions.
     pub password_required: AtomicBool,
 }
@@ -68,6 +71,7 @@ impl Engine {
             stats: (0..=settings.workers).map(|_| stats()).collect(),
             table,
             bulk_bytes_max: AtomicUsize::new(BULK_BYTES_MAX),
+            encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
         }
     }

@@ -12,6 +12,7 @@ pub mod commands;
 pub mod context;
 pub mod digest;
 pub mod dispatch;
+pub mod encodings;
 pub mod engine;
 pub mod error;
 pub mod expiry;

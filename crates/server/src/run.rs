@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use dunlin_engine::Engine;
 use dunlin_reactor::backend::epoll::{ListenAddress, ListenOptions};
 use dunlin_reactor::{Clock, EventLoopPool, Limits, Remote, SystemClock, TcpServer};
@@ -20,9 +20,6 @@ use crate::host::ServerHost;
 use crate::logging::{self, startup};
 use crate::shared::{Memory, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
-
-/// What a client may send ahead of what its limit lets it keep unparsed.
-const INPUT_SLACK_BYTES: usize = 64 << 10;
 
 /// Serves with this configuration until told to stop. `memory` asks the allocator for its figures.
 pub fn run(loaded: Loaded, memory: fn() -> Memory) -> ExitCode {
@@ -47,15 +44,11 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
-        input_bytes_max: usize::try_from(config.client_query_buffer_bytes())
-            .unwrap_or(usize::MAX)
-            .saturating_add(INPUT_SLACK_BYTES),
         ..Limits::default()
     };
     let loops = tcp.into_loops(workers, &limits)?;
     let remotes = loops[0].remotes();
     let port = config.port();
-    let shutdown_ms = u64::from(config.shutdown_timeout_s()) * 1_000;
     let shared = make_shared(config, workers, memory)?;
     shared.port.store(u32::from(port), Ordering::Relaxed);
     let engine = Arc::clone(&shared.engine);
@@ -67,8 +60,8 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
         .store
         .on_wake_owner(Box::new(move |worker| owners[worker].waker().wake()));
     let stopping = remotes.clone();
-    shared.on_stop(Box::new(move || {
-        let deadline = SystemClock.monotonic_us() / 1_000 + shutdown_ms.max(1);
+    shared.on_stop(Box::new(move |timeout_ms| {
+        let deadline = SystemClock.monotonic_us() / 1_000 + timeout_ms.max(1);
         stopping.iter().for_each(|r| r.stop(deadline));
     }));
 
@@ -161,9 +154,8 @@ fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static s
                     tracing::debug!("Skipping {:?}: {error:#}", bind.host);
                     continue;
                 }
-                // The error, which names address and cause, is logged by the caller.
-                startup::failed_listening(port);
-                return Err(error);
+                // The words that Redis's tools look for; the caller logs them.
+                bail!("Failed listening on port {port} (tcp), aborting: {error:#}");
             }
             if kinds.is_empty() {
                 kinds.push("tcp");

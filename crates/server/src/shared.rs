@@ -57,8 +57,8 @@ pub struct WorkerCounters {
     pub auth_failures: Counter,
 }
 
-/// How the server is asked to stop.
-pub type StopRequest = Box<dyn Fn() + Send + Sync>;
+/// How the server is asked to stop within so many milliseconds.
+pub type StopRequest = Box<dyn Fn(u64) + Send + Sync>;
 /// How every worker is made to look at the settings again.
 pub type WakeRequest = Box<dyn Fn() + Send + Sync>;
 
@@ -165,6 +165,23 @@ impl Shared {
         self.engine
             .bulk_bytes_max
             .store(bytes(config.proto_max_bulk_bytes()), relaxed);
+        let encodings = &self.engine.encodings;
+        encodings.hash.set(
+            config.collection_limit("hash-max-listpack-entries"),
+            config.collection_bytes("hash-max-listpack-value"),
+        );
+        encodings.set.set(
+            config.collection_limit("set-max-listpack-entries"),
+            config.collection_limit("set-max-listpack-value"),
+        );
+        encodings.zset.set(
+            config.collection_limit("zset-max-listpack-entries"),
+            config.collection_bytes("zset-max-listpack-value"),
+        );
+        let intset = config.collection_limit("set-max-intset-entries");
+        encodings.intset_entries.store(intset, relaxed);
+        let list = config.list_max_listpack_size();
+        encodings.list_size.store(list, relaxed);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine
             .password_required
@@ -249,7 +266,7 @@ impl Shared {
     pub fn request_stop(&self, code: i64) {
         self.exit_code.store(code, Ordering::SeqCst);
         if let Some(stop) = self.stop.get() {
-            stop();
+            stop(u64::from(self.config().shutdown_timeout_s()) * 1_000);
         }
     }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use dunlin_structures::dict::Handle;
 
+use crate::big::Big;
 use crate::chunked::Chunked;
 
 /// Strings up to this many bytes live in the entry; longer ones are chunked.
@@ -52,6 +53,24 @@ pub enum Kind {
     Raw = 2,
     /// A string of reference-counted chunks.
     Chunked = 3,
+    /// A list inside the entry: a packed list of elements.
+    ListPacked = 4,
+    /// A list: [`Big::List`].
+    List = 5,
+    /// A set of integers inside the entry: see [`crate::intset`].
+    SetInts = 6,
+    /// A set inside the entry: a packed list of members.
+    SetPacked = 7,
+    /// A set: [`Big::Set`].
+    Set = 8,
+    /// A hash inside the entry: a packed list of fields and values in turns.
+    HashPacked = 9,
+    /// A hash: [`Big::Hash`].
+    Hash = 10,
+    /// A sorted set inside the entry: a packed list of members and scores in turns, in order.
+    ZSetPacked = 11,
+    /// A sorted set: [`Big::ZSet`].
+    ZSet = 12,
 }
 
 impl Kind {
@@ -61,6 +80,15 @@ impl Kind {
             1 => Kind::Embstr,
             2 => Kind::Raw,
             3 => Kind::Chunked,
+            4 => Kind::ListPacked,
+            5 => Kind::List,
+            6 => Kind::SetInts,
+            7 => Kind::SetPacked,
+            8 => Kind::Set,
+            9 => Kind::HashPacked,
+            10 => Kind::Hash,
+            11 => Kind::ZSetPacked,
+            12 => Kind::ZSet,
             other => unreachable!("entry of unknown kind {other}"),
         }
     }
@@ -71,6 +99,11 @@ impl Kind {
             Kind::Int => "int",
             Kind::Embstr => "embstr",
             Kind::Raw | Kind::Chunked => "raw",
+            Kind::ListPacked | Kind::SetPacked | Kind::HashPacked | Kind::ZSetPacked => "listpack",
+            Kind::List => "quicklist",
+            Kind::SetInts => "intset",
+            Kind::Set | Kind::Hash => "hashtable",
+            Kind::ZSet => "skiplist",
         }
     }
 
@@ -78,7 +111,29 @@ impl Kind {
     pub fn value_type(self) -> ValueType {
         match self {
             Kind::Int | Kind::Embstr | Kind::Raw | Kind::Chunked => ValueType::String,
+            Kind::ListPacked | Kind::List => ValueType::List,
+            Kind::SetInts | Kind::SetPacked | Kind::Set => ValueType::Set,
+            Kind::HashPacked | Kind::Hash => ValueType::Hash,
+            Kind::ZSetPacked | Kind::ZSet => ValueType::ZSet,
         }
+    }
+
+    /// Whether the value is a collection that lies in the entry as a whole.
+    pub fn is_packed(self) -> bool {
+        matches!(
+            self,
+            Kind::ListPacked
+                | Kind::SetInts
+                | Kind::SetPacked
+                | Kind::HashPacked
+                | Kind::ZSetPacked
+        )
+    }
+
+    /// Whether the value is a [`Big`].
+    #[inline]
+    pub fn is_big(self) -> bool {
+        matches!(self, Kind::List | Kind::Set | Kind::Hash | Kind::ZSet)
     }
 }
 
@@ -88,6 +143,14 @@ impl Kind {
 pub enum ValueType {
     /// A byte string.
     String = 0,
+    /// A list of strings.
+    List = 1,
+    /// A set of strings.
+    Set = 2,
+    /// A set of strings in the order of their scores.
+    ZSet = 3,
+    /// Fields with values.
+    Hash = 4,
 }
 
 impl ValueType {
@@ -95,6 +158,10 @@ impl ValueType {
     pub fn name(self) -> &'static str {
         match self {
             ValueType::String => "string",
+            ValueType::List => "list",
+            ValueType::Set => "set",
+            ValueType::ZSet => "zset",
+            ValueType::Hash => "hash",
         }
     }
 }
@@ -172,32 +239,7 @@ impl<'a> NewString<'a> {
     }
 }
 
-/// Parses a decimal integer in exactly the form that formatting it would give (no sign `+`, no leading zeros).
-pub fn parse_canonical_int(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, text),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
-        _ => return None,
-    }
-    let mut magnitude: u64 = 0;
-    for &d in digits {
-        let digit = d.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        // At most 19 digits: below 10^19, which fits 64 bits.
-        magnitude = magnitude * 10 + u64::from(digit);
-    }
-    if negative {
-        (magnitude <= i64::MIN.unsigned_abs()).then(|| (magnitude as i64).wrapping_neg())
-    } else {
-        i64::try_from(magnitude).ok()
-    }
-}
+pub use dunlin_structures::packed::canonical_int as parse_canonical_int;
 
 /// Rounds a content size up to its allocation class: multiples of 16 up to 128, then four classes per doubling
 /// (the classes of jemalloc, so that nothing is wasted there).
@@ -434,6 +476,7 @@ impl Entry {
             Kind::Embstr | Kind::Raw => StrRef::Bytes(self.value_bytes()),
             // SAFETY: the pointer came from Arc::into_raw and the entry keeps its reference while it is borrowed.
             Kind::Chunked => StrRef::Chunked(unsafe { &*self.chunked_ptr() }),
+            _ => return None,
         })
     }
 
@@ -516,8 +559,9 @@ impl Entry {
 
     /// Bytes held by the value outside the entry. O(chunks).
     pub fn outside_bytes(&self) -> usize {
-        match self.as_string() {
-            Some(StrRef::Chunked(c)) => c.memory_bytes(),
+        match (self.as_string(), self.big()) {
+            (Some(StrRef::Chunked(c)), _) => c.memory_bytes(),
+            (_, Some(big)) => big.memory_bytes(),
             _ => 0,
         }
     }
@@ -525,17 +569,101 @@ impl Entry {
     /// Steps needed to free this entry; above one, freeing belongs in the background.
     #[inline]
     pub fn free_effort(&self) -> usize {
-        match self.as_string() {
-            Some(StrRef::Chunked(c)) => c.chunk_count(),
+        match self.kind() {
+            // SAFETY: as in `as_string`.
+            Kind::Chunked => unsafe { &*self.chunked_ptr() }.chunk_count(),
+            kind if kind.is_big() => self.big().map_or(1, Big::leaf_count),
             _ => 1,
         }
     }
 
     /// Drops what the value owns outside the entry; the entry's value bytes are dead afterwards.
     fn release_outside(&mut self) {
-        if self.kind() == Kind::Chunked {
-            drop(self.take_chunked());
+        match self.kind() {
+            Kind::Chunked => drop(self.take_chunked()),
+            kind if kind.is_big() => drop(self.take_big()),
+            _ => {}
         }
+    }
+
+    fn big_ptr(&self) -> *mut Big {
+        std::ptr::with_exposed_provenance_mut(usize::from_ne_bytes(self.word()))
+    }
+
+    /// The value, if it is a collection in its big form.
+    #[inline]
+    pub fn big(&self) -> Option<&Big> {
+        // SAFETY: the pointer came from Box::into_raw in `with_big`, and the entry owns the box while it is borrowed.
+        self.kind().is_big().then(|| unsafe { &*self.big_ptr() })
+    }
+
+    /// The value for changing it, likewise; it must stay of its kind.
+    #[inline]
+    pub fn big_mut(&mut self) -> Option<&mut Big> {
+        // SAFETY: as in `big`; `&mut self` makes the access exclusive.
+        self.kind()
+            .is_big()
+            .then(|| unsafe { &mut *self.big_ptr() })
+    }
+
+    /// Takes the box out, as `take_chunked` does.
+    fn take_big(&mut self) -> Box<Big> {
+        let raw = self.big_ptr();
+        let (clock, shape) = (self.clock(), self.shape());
+        self.write_header(Kind::Raw, clock, shape);
+        // SAFETY: the pointer came from Box::into_raw, and the entry has just forgotten it.
+        unsafe { Box::from_raw(raw) }
+    }
+
+    /// Stores a collection in its big form in place of the value.
+    #[must_use]
+    pub fn with_big(self, big: Big) -> Entry {
+        let kind = big.kind();
+        let word = Box::into_raw(Box::new(big))
+            .expose_provenance()
+            .to_ne_bytes();
+        self.with_value(kind, &word)
+    }
+
+    /// A new entry, without deadline, of a collection in its packed form.
+    pub fn packed(key: &[u8], kind: Kind, bytes: &[u8], clock: u32) -> Entry {
+        debug_assert!(kind.is_packed());
+        Entry::assemble(key, kind, bytes, clock, None)
+    }
+
+    /// The bytes of a collection in its packed form.
+    #[inline]
+    pub fn packed_bytes(&self) -> Option<&[u8]> {
+        self.kind().is_packed().then(|| self.value_bytes())
+    }
+
+    /// Stores a collection in its packed form in place of the value.
+    #[must_use]
+    pub fn with_packed(self, kind: Kind, bytes: &[u8]) -> Entry {
+        debug_assert!(kind.is_packed());
+        self.with_value(kind, bytes)
+    }
+
+    /// A packed form with `old` bytes at `at` replaced by `new`. In place when the size class stays.
+    ///
+    /// # Panics
+    /// If the value is in no packed form or shorter than `at + old`.
+    #[must_use]
+    pub fn splice(mut self, at: usize, old: usize, new: &[u8]) -> Entry {
+        let kind = self.kind();
+        assert!(kind.is_packed(), "{kind:?} is no packed form");
+        let len = self.shape().value_len;
+        assert!(at + old <= len);
+        if new.len() > old {
+            self = self.resized(kind, len + new.len() - old);
+        }
+        let value = self.value_bytes_mut();
+        value.copy_within(at + old..len, at + new.len());
+        value[at..at + new.len()].copy_from_slice(new);
+        if new.len() < old {
+            self = self.resized(kind, len + new.len() - old);
+        }
+        self
     }
 
     /// The same key and deadline with another string. In place when the size class stays.
@@ -639,7 +767,7 @@ impl Entry {
             }
             Kind::Embstr | Kind::Raw => {
                 let old_len = self.shape().value_len;
-                let mut entry = self.resized(old_len.max(end));
+                let mut entry = self.resized(Kind::Raw, old_len.max(end));
                 let value = entry.value_bytes_mut();
                 if offset > old_len {
                     value[old_len..offset].fill(0);
@@ -647,11 +775,12 @@ impl Entry {
                 value[offset..end].copy_from_slice(bytes);
                 entry
             }
+            kind => unreachable!("{kind:?} is no string"),
         }
     }
 
-    /// An inline string with another length; bytes past the old length are unspecified until the caller writes them.
-    fn resized(mut self, value_len: usize) -> Entry {
+    /// A value that lies in the entry with another length, cut or filled up with zeros.
+    fn resized(mut self, kind: Kind, value_len: usize) -> Entry {
         let old = self.shape();
         let new = Shape { value_len, ..old };
         let clock = self.clock();
@@ -665,11 +794,11 @@ impl Entry {
                         .write_bytes(0, value_len - old.value_len);
                 }
             }
-            self.write_header(Kind::Raw, clock, new);
+            self.write_header(kind, clock, new);
             return self;
         }
         let mut entry = Entry(Entry::allocate(new));
-        entry.write_header(Kind::Raw, clock, new);
+        entry.write_header(kind, clock, new);
         if let Some(at) = self.deadline() {
             entry.write_timer(self.timer_index(), at);
         }
@@ -692,7 +821,10 @@ impl Entry {
             Some(StrRef::Int(n)) => ValueImage::Int(n),
             Some(StrRef::Bytes(b)) => ValueImage::Inline(self.kind() == Kind::Embstr, b.into()),
             Some(StrRef::Chunked(_)) => ValueImage::Chunked(self.chunked_arc()),
-            None => unreachable!("every kind of this build is a string"),
+            None => match self.big() {
+                Some(big) => ValueImage::Big(big.clone()),
+                None => ValueImage::Packed(self.kind(), self.value_bytes().into()),
+            },
         };
         Image {
             value,
@@ -715,6 +847,8 @@ enum ValueImage {
     Int(i64),
     Inline(bool, Box<[u8]>),
     Chunked(Arc<Chunked>),
+    Packed(Kind, Box<[u8]>),
+    Big(Big),
 }
 
 impl Image {
@@ -732,12 +866,18 @@ impl Image {
             ValueImage::Chunked(c) => {
                 Entry::string(key, NewString::Int(0), self.clock).with_chunked(Arc::clone(c))
             }
+            ValueImage::Packed(kind, bytes) => Entry::packed(key, *kind, bytes, self.clock),
+            ValueImage::Big(big) => {
+                Entry::string(key, NewString::Int(0), self.clock).with_big(big.clone())
+            }
         }
     }
 
-    /// The text of a string image.
+    /// The text of a string image, the bytes of a packed form; empty for a big collection.
     pub fn to_vec(&self) -> Vec<u8> {
         match &self.value {
+            ValueImage::Packed(_, bytes) => bytes.to_vec(),
+            ValueImage::Big(_) => Vec::new(),
             ValueImage::Int(n) => StrRef::Int(*n).to_vec(),
             ValueImage::Inline(_, b) => b.to_vec(),
             ValueImage::Chunked(c) => StrRef::Chunked(c).to_vec(),

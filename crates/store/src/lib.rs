@@ -7,20 +7,28 @@
 //! Invariants: what is behind a stripe is touched only by who holds it; every change of a key passes through
 //! [`Txn::record`]; memory that the look-ahead of another worker may read is freed only after a grace period.
 
+pub mod big;
 pub mod chunked;
 mod counter;
 pub mod entry;
 pub mod hash;
+pub mod hash_value;
+pub mod intset;
+pub mod list;
 mod local;
 pub mod log;
+pub mod members;
 mod reaper;
+pub mod set;
 pub mod shard;
 mod store;
 pub mod stripes;
 mod txn;
 mod undo;
 pub mod watch;
+pub mod zset;
 
+pub use big::{Big, MemberHash};
 pub use counter::Counter;
 pub use dunlin_structures::dict::Sighting;
 pub use entry::{Entry, Image, Kind, NewString, StrRef, ValueType};

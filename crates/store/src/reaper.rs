@@ -14,6 +14,9 @@ use crate::shard::Shard;
 /// Entries freed in one slice.
 const ENTRIES_PER_SLICE: usize = 256;
 
+/// Leaves of a big collection freed in one slice.
+const LEAVES_PER_SLICE: usize = 64;
+
 /// Something too big to be freed by the command that dropped it.
 pub(crate) enum Garbage {
     Entry(Entry),
@@ -59,14 +62,17 @@ impl Heap {
 
 /// The freeing task: call [`Reaper::step`] while it returns true.
 pub struct Reaper {
-    current: Option<Drain<Entry>>,
+    shard: Option<Drain<Entry>>,
+    /// Entries whose values are freed in slices, the first of them now.
+    entries: VecDeque<Entry>,
     reclaim: Limbo,
 }
 
 impl Reaper {
     pub(crate) fn new() -> Reaper {
         Reaper {
-            current: None,
+            shard: None,
+            entries: VecDeque::new(),
             reclaim: Limbo::new(),
         }
     }
@@ -74,20 +80,35 @@ impl Reaper {
     /// Frees one slice; false when there was nothing to free.
     pub fn step(&mut self, store: &crate::Store) -> bool {
         self.reclaim.turn(&store.epochs);
-        if let Some(shard) = &mut self.current {
-            if !shard.slice(ENTRIES_PER_SLICE, &mut self.reclaim, drop) {
-                self.current = None;
+        if let Some(entry) = self.entries.front_mut() {
+            if !entry
+                .big_mut()
+                .is_some_and(|big| big.shed(LEAVES_PER_SLICE))
+            {
+                self.entries.pop_front();
+            }
+            return true;
+        }
+        if let Some(shard) = &mut self.shard {
+            let entries = &mut self.entries;
+            let set_aside = |entry: Entry| {
+                if entry.free_effort() > LEAVES_PER_SLICE {
+                    entries.push_back(entry);
+                }
+            };
+            if !shard.slice(ENTRIES_PER_SLICE, &mut self.reclaim, set_aside) {
+                self.shard = None;
             }
             return true;
         }
         match store.heap().pop() {
             None => false,
             Some(Garbage::Entry(entry)) => {
-                drop(entry);
+                self.entries.push_back(entry);
                 true
             }
             Some(Garbage::Shard(shard)) => {
-                self.current = Some(shard.into_drain());
+                self.shard = Some(shard.into_drain());
                 true
             }
         }

@@ -27,6 +27,14 @@ pub enum EventClass {
     Generic,
     /// `$`: string commands.
     String,
+    /// `l`: list commands.
+    List,
+    /// `s`: set commands.
+    Set,
+    /// `h`: hash commands.
+    Hash,
+    /// `z`: sorted-set commands.
+    ZSet,
     /// `x`: a key expired.
     Expired,
 }
@@ -52,6 +60,34 @@ impl Event {
     pub const fn string(name: &'static str) -> Event {
         Event {
             class: EventClass::String,
+            name,
+        }
+    }
+    /// An event of class `l`.
+    pub const fn list(name: &'static str) -> Event {
+        Event {
+            class: EventClass::List,
+            name,
+        }
+    }
+    /// An event of class `s`.
+    pub const fn set(name: &'static str) -> Event {
+        Event {
+            class: EventClass::Set,
+            name,
+        }
+    }
+    /// An event of class `h`.
+    pub const fn hash(name: &'static str) -> Event {
+        Event {
+            class: EventClass::Hash,
+            name,
+        }
+    }
+    /// An event of class `z`.
+    pub const fn zset(name: &'static str) -> Event {
+        Event {
+            class: EventClass::ZSet,
             name,
         }
     }
@@ -424,7 +460,7 @@ impl<'a> Txn<'a> {
         self.effect(db, args);
     }
 
-    /// Tells of a change whose effect another call records (the second key of RENAME).
+    /// Tells of a change whose effect another call records (the further keys of MSET).
     #[inline]
     pub fn changed(&mut self, db: u32, key: &[u8], event: Event) {
         self.counters().changes.add(1);
@@ -444,8 +480,9 @@ impl<'a> Txn<'a> {
         self.store.counters(self.local.worker)
     }
 
+    /// Tells of a change that is part of one that was counted (the second key of RENAME).
     #[inline]
-    fn tell(&mut self, db: u32, key: &[u8], _event: Event) {
+    pub fn tell(&mut self, db: u32, key: &[u8], _event: Event) {
         self.local.unrecorded = false;
         if self.store.any_watched() {
             self.touch_watchers(db, key);

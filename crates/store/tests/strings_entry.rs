@@ -112,12 +112,7 @@ impl Model {
 }
 
 /// Applies one step to both; images go to `images`.
-fn apply(
-    step: Step,
-    mut entry: Entry,
-    model: &mut Model,
-    images: &mut Vec<(Image, Model)>,
-) -> Entry {
+fn apply(step: Step, entry: Entry, model: &mut Model, images: &mut Vec<(Image, Model)>) -> Entry {
     match step {
         Step::Int(n) => {
             model.set(n.to_string().into_bytes(), Kind::Int);

@@ -2,7 +2,9 @@
 
 pub mod dict;
 pub mod epoch;
+pub mod packed;
 pub mod rope;
+pub mod tree;
 pub mod wheel;
 
 pub use rope::{Rope, Shared};

@@ -4,16 +4,24 @@
 //! constants in a sorted table. To add a command: the file, and one row.
 
 pub mod connection;
+pub mod hash;
 pub mod keyspace;
+pub mod list;
 pub mod server;
+pub mod set;
 pub mod string;
 pub mod transaction;
+pub mod zset;
 
 /// The engine's own families.
 pub const FAMILIES: &[&[&crate::Command]] = &[
     connection::TABLE,
+    hash::TABLE,
     keyspace::TABLE,
+    list::TABLE,
     server::TABLE,
+    set::TABLE,
     string::TABLE,
     transaction::TABLE,
+    zset::TABLE,
 ];

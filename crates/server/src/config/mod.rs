@@ -290,6 +290,21 @@ impl Config {
         self.bytes("proto-max-bulk-len")
     }
 
+    /// An integer setting that counts members of collections, or bytes of one.
+    pub fn collection_limit(&self, name: &str) -> usize {
+        usize::try_from(self.integer(name)).unwrap_or(0)
+    }
+
+    /// A setting in bytes about members of collections.
+    pub fn collection_bytes(&self, name: &str) -> usize {
+        usize::try_from(self.bytes(name)).unwrap_or(usize::MAX)
+    }
+
+    /// `list-max-listpack-size`: elements, or a negative number for bytes.
+    pub fn list_max_listpack_size(&self) -> i64 {
+        self.integer("list-max-listpack-size")
+    }
+
     /// Unexecuted input of one client, bytes.
     pub fn client_query_buffer_bytes(&self) -> u64 {
         self.bytes("client-query-buffer-limit")

@@ -1,9 +1,9 @@
 //! The lines of a start and a stop that people, scripts and Redis's test suite wait for.
 //!
-//! Invariant: each text stands here once; the words that others look for (` PID: `, `Ready to accept connections`,
-//! `Failed listening on port`) are Redis's.
+//! Invariant: each text stands here once; the words that others look for (` PID: `, `Ready to accept connections`) are
+//! Redis's.
 
-use tracing::{error, info};
+use tracing::info;
 
 use crate::config::Config;
 
@@ -36,9 +36,4 @@ pub fn initialized() {
 /// Connections are accepted on a listener of this kind: `tcp` or `unix`.
 pub fn ready(kind: &str) {
     info!("Ready to accept connections {kind}");
-}
-
-/// A port that can't be listened on; the process ends with exit code 1 after it.
-pub fn failed_listening(port: u16) {
-    error!("Failed listening on port {port} (tcp), aborting.");
 }

@@ -5,6 +5,8 @@
 //!
 //! Invariant: what was executed is consumed, what was not is shown again.
 
+use std::sync::atomic::Ordering;
+
 use dunlin_engine::{Args, Call, Executed, Flags, OwnedArgs};
 use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
@@ -134,7 +136,8 @@ impl Worker {
             Some(slot) if slot.conn == input.conn() && slot.is_idle() && !reach.suspended => {
                 Limits {
                     bulk_bytes_max: self.engine.string_bytes_max(),
-                    authenticated: slot.session.as_ref().is_some_and(|s| s.authenticated),
+                    authenticated: slot.session.as_ref().is_some_and(|s| s.authenticated)
+                        || !self.engine.password_required.load(Ordering::Relaxed),
                     ..Limits::default()
                 }
             }

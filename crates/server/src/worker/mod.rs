@@ -37,6 +37,8 @@ const IDLE_CHECK_MS: u64 = 1_000;
 const RETRY_MS: u64 = 1;
 /// Unsent output of a client at which its further commands wait.
 pub(crate) const OUTPUT_SOFT_BYTES: usize = 1 << 20;
+/// What a client may send ahead of what its limit lets it keep unparsed.
+const INPUT_SLACK_BYTES: usize = 64 << 10;
 /// Token of the reactor timer that checks idle clients.
 const IDLE_CHECK: u64 = 1;
 
@@ -112,6 +114,7 @@ impl Worker {
         self.now_mono_ms = io.now_ms();
         let knobs = &self.host.shared.knobs;
         self.query_bytes_max = knobs.query_bytes_max.load(Ordering::Relaxed);
+        io.limits().input_bytes_max = self.query_bytes_max.saturating_add(INPUT_SLACK_BYTES);
         io.limits().output_hard_bytes = match knobs.output_hard_bytes.load(Ordering::Relaxed) {
             0 => usize::MAX,
             bytes => bytes,

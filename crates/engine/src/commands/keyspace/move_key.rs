@@ -36,8 +36,7 @@ fn move_key(cx: &mut Ctx<'_>) -> Outcome {
         cx.keys
             .put_entry(target, &key, entry.with_timer(None), deadline);
         cx.record_verbatim(key.bytes, Event::generic("move_from"));
-        cx.keys
-            .changed(target, key.bytes, Event::generic("move_to"));
+        cx.keys.tell(target, key.bytes, Event::generic("move_to"));
     }
     cx.reply.integer(i64::from(movable));
     Ok(Flow::Done)

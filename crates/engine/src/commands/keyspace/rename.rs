@@ -61,7 +61,7 @@ fn rename(cx: &mut Ctx<'_>, only_new: bool) -> Outcome {
         let renamed = entry.with_timer(None).with_key(to.bytes);
         cx.keys.put_entry(db, &to, renamed, deadline);
         cx.record_verbatim(from.bytes, Event::generic("rename_from"));
-        cx.keys.changed(db, to.bytes, Event::generic("rename_to"));
+        cx.keys.tell(db, to.bytes, Event::generic("rename_to"));
     }
     if only_new {
         cx.reply.integer(1);

@@ -1,5 +1,7 @@
 //! What transactions promise: Redis's own suite for MULTI, and the corners beside it.
 
+use std::sync::atomic::Ordering;
+
 use crate::testing::{Console, check};
 
 #[test]
@@ -79,7 +81,7 @@ fn a_refused_exec_ends_the_transaction() {
         &format!("OK; {refused}; OK; OK; QUEUED; [PONG]"),
     );
     let mut console = Console::default();
-    console.session(1).authenticated = false;
+    log_out(&mut console);
     assert_eq!(
         console.run("EXEC; PING; MULTI; NOSUCH"),
         "(error) EXECABORT Transaction discarded because of: NOAUTH Authentication required.; \
@@ -89,11 +91,27 @@ fn a_refused_exec_ends_the_transaction() {
     assert!(console.session(1).transaction.is_none());
 }
 
+/// A password is required from now on, and session 1 has not given it.
+fn log_out(console: &mut Console) {
+    console
+        .engine
+        .password_required
+        .store(true, Ordering::Relaxed);
+    console.session(1).authenticated = false;
+}
+
+#[test]
+fn without_a_password_nobody_owes_one() {
+    let mut console = Console::default();
+    console.session(1).authenticated = false;
+    assert_eq!(console.run("PING"), "PONG");
+}
+
 #[test]
 fn losing_authentication_inside_multi_aborts() {
     let mut console = Console::default();
     console.run("MULTI; SET a 1");
-    console.session(1).authenticated = false;
+    log_out(&mut console);
     assert_eq!(
         console.run("SET b 1"),
         "(error) NOAUTH Authentication required."

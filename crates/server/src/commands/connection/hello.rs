@@ -62,7 +62,7 @@ fn hello(cx: &mut Ctx<'_>) -> Outcome {
     if let Some((user, password)) = request.credentials {
         authenticate(cx, user, password)?;
     }
-    if !cx.session.authenticated {
+    if !cx.session.authenticated && host(cx).shared.has_password() {
         return Err(ReplyError::Text(Cow::Borrowed(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \

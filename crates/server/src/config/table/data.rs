@@ -11,30 +11,39 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Milliseconds after which other clients are told that a script is running."),
     integer("hash-max-listpack-entries", "512", 0, LONG_MAX)
         .alias("hash-max-ziplist-entries")
-        .doc("Fields of a packed hash."),
+        .doc("Fields of a packed hash.")
+        .acted(),
     memory("hash-max-listpack-value", "64", 0, LONG_MAX as u64)
         .alias("hash-max-ziplist-value")
-        .doc("Longest field name or value in a packed hash, bytes."),
+        .doc("Longest field name or value in a packed hash, bytes.")
+        .acted(),
     memory("hll-sparse-max-bytes", "3000", 0, LONG_MAX as u64)
         .doc("Largest sparse HyperLogLog, bytes."),
     integer("list-compress-depth", "0", 0, INT_MAX)
         .doc("Nodes at each end of a list that stay uncompressed. 0 compresses none."),
     integer("list-max-listpack-size", "-2", i32::MIN as i64, INT_MAX)
         .alias("list-max-ziplist-size")
-        .doc("Elements of a packed list; from -1 to -5, its bytes: 4, 8, 16, 32 or 64 KiB."),
+        .doc("Elements of a packed list; from -1 to -5, its bytes: 4, 8, 16, 32 or 64 KiB.")
+        .acted(),
     integer("set-max-intset-entries", "512", 0, LONG_MAX)
-        .doc("Members of a set that is packed as integers."),
-    integer("set-max-listpack-entries", "128", 0, LONG_MAX).doc("Members of a packed set."),
+        .doc("Members of a set that is packed as integers.")
+        .acted(),
+    integer("set-max-listpack-entries", "128", 0, LONG_MAX)
+        .doc("Members of a packed set.")
+        .acted(),
     integer("set-max-listpack-value", "64", 0, LONG_MAX)
-        .doc("Longest member of a packed set, bytes."),
+        .doc("Longest member of a packed set, bytes.")
+        .acted(),
     memory("stream-node-max-bytes", "4096", 0, LONG_MAX as u64)
         .doc("Bytes of one node of a stream. 0 is no limit."),
     integer("stream-node-max-entries", "100", 0, LONG_MAX)
         .doc("Entries in one node of a stream. 0 is no limit."),
     integer("zset-max-listpack-entries", "128", 0, LONG_MAX)
         .alias("zset-max-ziplist-entries")
-        .doc("Members of a packed sorted set."),
+        .doc("Members of a packed sorted set.")
+        .acted(),
     memory("zset-max-listpack-value", "64", 0, LONG_MAX as u64)
         .alias("zset-max-ziplist-value")
-        .doc("Longest member of a packed sorted set, bytes."),
+        .doc("Longest member of a packed sorted set, bytes.")
+        .acted(),
 ];

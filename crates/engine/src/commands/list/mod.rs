@@ -1,0 +1,6 @@
+//! Commands on lists.
+
+use crate::Command;
+
+/// Sorted by name.
+pub const TABLE: &[&Command] = &[];

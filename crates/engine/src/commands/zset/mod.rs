@@ -1,0 +1,6 @@
+//! Commands on sorted sets.
+
+use crate::Command;
+
+/// Sorted by name.
+pub const TABLE: &[&Command] = &[];

@@ -1,0 +1,67 @@
+//! How big a collection may be in its packed form: the `*-max-listpack-*` settings and their like.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+/// Limits of one type's packed form.
+#[derive(Debug)]
+pub struct PackedLimit {
+    entries: AtomicUsize,
+    value_bytes: AtomicUsize,
+}
+
+impl PackedLimit {
+    const fn new(entries: usize, value_bytes: usize) -> Self {
+        PackedLimit {
+            entries: AtomicUsize::new(entries),
+            value_bytes: AtomicUsize::new(value_bytes),
+        }
+    }
+
+    /// Most members, or fields.
+    #[inline]
+    pub fn entries(&self) -> usize {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Longest member, field or value in bytes.
+    #[inline]
+    pub fn value_bytes(&self) -> usize {
+        self.value_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Sets both.
+    pub fn set(&self, entries: usize, value_bytes: usize) {
+        self.entries.store(entries, Ordering::Relaxed);
+        self.value_bytes.store(value_bytes, Ordering::Relaxed);
+    }
+}
+
+/// The limits of all types. A packed form is also left when it takes more than [`PACKED_BYTES_MAX`], whatever these say.
+#[derive(Debug)]
+pub struct Encodings {
+    /// `hash-max-listpack-entries`, `hash-max-listpack-value`.
+    pub hash: PackedLimit,
+    /// `set-max-listpack-entries`, `set-max-listpack-value`.
+    pub set: PackedLimit,
+    /// `set-max-intset-entries`.
+    pub intset_entries: AtomicUsize,
+    /// `zset-max-listpack-entries`, `zset-max-listpack-value`.
+    pub zset: PackedLimit,
+    /// `list-max-listpack-size`: elements, or from -1 to -5 bytes: 4, 8, 16, 32, 64 KiB.
+    pub list_size: AtomicI64,
+}
+
+/// A packed form lies in its entry, and an entry's value is no longer than this.
+pub const PACKED_BYTES_MAX: usize = dunlin_store::entry::INLINE_BYTES_MAX;
+
+impl Default for Encodings {
+    fn default() -> Self {
+        Encodings {
+            hash: PackedLimit::new(512, 64),
+            set: PackedLimit::new(128, 64),
+            intset_entries: AtomicUsize::new(512),
+            zset: PackedLimit::new(128, 64),
+            list_size: AtomicI64::new(-2),
+        }
+    }
+}

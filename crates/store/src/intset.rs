@@ -1,0 +1,1 @@
+//! Sets of integers: sorted numbers of one width inside the entry.

@@ -1,0 +1,194 @@
+//! Leaves: up to 128 entries in three arrays.
+//!
+//! **Invariant.** `keys` and, where there are payloads, `ends` have an element per entry; payload i is `bytes[ends[i - 1]..ends[i]]`.
+
+use std::ops::Range;
+
+use super::{Item, SortKey};
+
+/// Most entries of a leaf.
+pub(super) const ENTRIES_MAX: usize = 128;
+/// A leaf of several entries has no more payload than this.
+pub(super) const BYTES_MAX: usize = 4096;
+
+#[derive(Clone)]
+pub(super) struct Leaf<K> {
+    keys: Vec<K>,
+    ends: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+/// Makes room for `more` elements, sparingly: a leaf's arrays are most of what a tree allocates.
+fn reserve<T>(array: &mut Vec<T>, more: usize) {
+    if array.capacity() - array.len() < more {
+        array.reserve_exact(more.max(array.len() / 8 + 4));
+    }
+}
+
+impl<K: SortKey> Leaf<K> {
+    pub(super) fn new() -> Self {
+        Leaf {
+            keys: Vec::new(),
+            ends: Vec::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    #[inline]
+    fn start(&self, at: usize) -> usize {
+        match at.checked_sub(1) {
+            Some(before) if K::HAS_PAYLOAD => self.ends[before] as usize,
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn key(&self, at: usize) -> K {
+        self.keys[at]
+    }
+
+    #[inline]
+    pub(super) fn payload(&self, at: usize) -> &[u8] {
+        if K::HAS_PAYLOAD {
+            &self.bytes[self.start(at)..self.ends[at] as usize]
+        } else {
+            &[]
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, at: usize) -> Item<'_, K> {
+        (self.key(at), self.payload(at))
+    }
+
+    /// Whether an entry with so much payload has room beside those that are there.
+    pub(super) fn has_room(&self, payload: usize) -> bool {
+        self.len() == 0
+            || (self.len() < ENTRIES_MAX && self.bytes.len().saturating_add(payload) <= BYTES_MAX)
+    }
+
+    /// Whether all entries of two leaves fit one, with some room left for more.
+    pub(super) fn can_absorb(&self, other: &Self) -> bool {
+        self.len() + other.len() <= ENTRIES_MAX / 4 * 3
+            && self.bytes.len() + other.bytes.len() <= BYTES_MAX / 4 * 3
+    }
+
+    pub(super) fn insert(&mut self, at: usize, key: K, payload: &[u8]) {
+        reserve(&mut self.keys, 1);
+        self.keys.insert(at, key);
+        if !K::HAS_PAYLOAD {
+            assert!(payload.is_empty(), "a tree of keys only");
+            return;
+        }
+        let start = self.start(at);
+        reserve(&mut self.ends, 1);
+        self.ends.insert(at, start as u32);
+        self.splice(start, 0, payload);
+        self.shift_ends(at, payload.len(), 0);
+    }
+
+    /// Whether the entry at `at` may have so much payload instead.
+    pub(super) fn has_room_at(&self, at: usize, payload: usize) -> bool {
+        let others = self.bytes.len() - self.payload(at).len();
+        self.len() == 1 || payload <= self.payload(at).len() || others + payload <= BYTES_MAX
+    }
+
+    pub(super) fn replace(&mut self, at: usize, key: K, payload: &[u8]) {
+        self.keys[at] = key;
+        if K::HAS_PAYLOAD {
+            let (start, old) = (self.start(at), self.payload(at).len());
+            self.splice(start, old, payload);
+            self.shift_ends(at, payload.len(), old);
+        }
+    }
+
+    /// Puts `new` in the place of `old` bytes.
+    fn splice(&mut self, start: usize, old: usize, new: &[u8]) {
+        let len = self.bytes.len();
+        assert!(
+            u32::try_from(len + new.len()).is_ok(),
+            "a leaf of 4 GiB or more"
+        );
+        if new.len() > old {
+            reserve(&mut self.bytes, new.len() - old);
+            self.bytes.resize(len + new.len() - old, 0);
+        }
+        self.bytes.copy_within(start + old..len, start + new.len());
+        self.bytes.truncate(len + new.len() - old);
+        self.bytes[start..start + new.len()].copy_from_slice(new);
+    }
+
+    fn shift_ends(&mut self, from: usize, added: usize, removed: usize) {
+        for end in &mut self.ends[from..] {
+            *end = *end + added as u32 - removed as u32;
+        }
+    }
+
+    pub(super) fn remove(&mut self, range: Range<usize>) {
+        self.keys.drain(range.clone());
+        if K::HAS_PAYLOAD {
+            let (start, end) = (self.start(range.start), self.ends[range.end - 1] as usize);
+            self.splice(start, end - start, &[]);
+            self.ends.drain(range.clone());
+            self.shift_ends(range.start, 0, end - start);
+        }
+        if self.keys.len() < self.keys.capacity() / 2 {
+            self.keys.shrink_to_fit();
+            self.ends.shrink_to_fit();
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    /// Cuts the entries from `at` on off.
+    pub(super) fn split_off(&mut self, at: usize) -> Self {
+        let start = self.start(at);
+        let keys = self.keys.split_off(at);
+        let (mut ends, mut bytes) = (Vec::new(), Vec::new());
+        if K::HAS_PAYLOAD {
+            ends = self.ends.split_off(at);
+            ends.iter_mut().for_each(|end| *end -= start as u32);
+            bytes = self.bytes.split_off(start);
+        }
+        self.keys.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.bytes.shrink_to_fit();
+        Leaf { keys, ends, bytes }
+    }
+
+    /// Appends copies of all entries of another leaf.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        let base = self.bytes.len() as u32;
+        reserve(&mut self.keys, other.keys.len());
+        self.keys.extend_from_slice(&other.keys);
+        reserve(&mut self.ends, other.ends.len());
+        self.ends.extend(other.ends.iter().map(|end| end + base));
+        reserve(&mut self.bytes, other.bytes.len());
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
+    /// Where to cut so that both halves have about the same weight and `at` is told apart: appending and prepending fill leaves.
+    pub(super) fn cut(&self, at: usize) -> usize {
+        if at == self.len() || at == 0 {
+            return at;
+        }
+        if self.bytes.len() <= BYTES_MAX / 2 {
+            return self.len() / 2;
+        }
+        let half = self.bytes.len() as u32 / 2;
+        self.ends
+            .partition_point(|end| *end <= half)
+            .clamp(1, self.len() - 1)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<K>()
+            + self.ends.capacity() * size_of::<u32>()
+            + self.bytes.capacity()
+            + size_of::<Self>()
+    }
+}

@@ -1,0 +1,343 @@
+//! Nodes, and the operations that go down the tree.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::leaf::Leaf;
+use super::{Probe, SortKey};
+
+/// Most children of an inner node.
+pub(super) const CHILDREN_MAX: usize = 64;
+
+#[derive(Clone)]
+pub(super) enum Node<K> {
+    Leaf(Arc<Leaf<K>>),
+    Inner(Arc<Inner<K>>),
+}
+
+/// The three arrays have an element per child.
+#[derive(Clone)]
+pub(super) struct Inner<K> {
+    pub(super) len: usize,
+    pub(super) counts: Vec<usize>,
+    pub(super) firsts: Vec<K>,
+    pub(super) children: Vec<Node<K>>,
+}
+
+impl<K: SortKey> Node<K> {
+    pub(super) fn leaf(leaf: Leaf<K>) -> Self {
+        Node::Leaf(Arc::new(leaf))
+    }
+
+    pub(super) fn inner(children: impl Into<Vec<Node<K>>>) -> Self {
+        let children = children.into();
+        let counts: Vec<usize> = children.iter().map(Node::len).collect();
+        Node::Inner(Arc::new(Inner {
+            len: counts.iter().sum(),
+            counts,
+            firsts: children.iter().map(Node::first_key).collect(),
+            children,
+        }))
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Node::Leaf(leaf) => leaf.len(),
+            Node::Inner(inner) => inner.len,
+        }
+    }
+
+    /// The key of its first entry. No node below the root is empty.
+    fn first_key(&self) -> K {
+        match self {
+            Node::Leaf(leaf) => leaf.key(0),
+            Node::Inner(inner) => inner.firsts[0],
+        }
+    }
+
+    fn first_payload(&self) -> &[u8] {
+        let mut node = self;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return leaf.payload(0),
+                Node::Inner(inner) => node = &inner.children[0],
+            }
+        }
+    }
+
+    /// The leaf of a rank, and the rank inside. The rank of the length is in the last leaf.
+    #[inline]
+    pub(super) fn locate(&self, mut rank: usize) -> (&Leaf<K>, usize) {
+        let mut node = self;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return (leaf, rank),
+                Node::Inner(inner) => {
+                    let (child, inside) = inner.child_of(rank);
+                    (node, rank) = (&inner.children[child], inside);
+                }
+            }
+        }
+    }
+
+    /// The leaf where the probed place is, the place inside (its length if the place is behind its last entry), and the rank.
+    pub(super) fn find(&self, probe: &impl Probe<K>) -> (&Leaf<K>, usize, usize) {
+        let (mut node, mut before) = (self, 0);
+        loop {
+            match node {
+                Node::Leaf(leaf) => {
+                    let is_before = |at: usize| {
+                        let order = probe.by_key(leaf.key(at));
+                        order.then_with(|| probe.by_payload(leaf.payload(at))) == Ordering::Less
+                    };
+                    let at = partition_point(0, leaf.len(), is_before);
+                    return (leaf, at, before + at);
+                }
+                Node::Inner(inner) => {
+                    let is_before = |at: usize| {
+                        let order = probe.by_key(inner.firsts[at]);
+                        order.then_with(|| probe.by_payload(inner.children[at].first_payload()))
+                            == Ordering::Less
+                    };
+                    // The place is in the last child that begins before it.
+                    let child = partition_point(1, inner.children.len(), is_before) - 1;
+                    before += inner.counts[..child].iter().sum::<usize>();
+                    node = &inner.children[child];
+                }
+            }
+        }
+    }
+
+    /// Adds an entry; a node that belongs to the right of this one is the answer when it had to be split.
+    pub(super) fn insert(&mut self, rank: usize, key: K, payload: &[u8]) -> Option<Node<K>> {
+        match self {
+            Node::Leaf(leaf) => {
+                let leaf = Arc::make_mut(leaf);
+                if leaf.has_room(payload.len()) {
+                    leaf.insert(rank, key, payload);
+                    return None;
+                }
+                let cut = leaf.cut(rank);
+                let mut right = leaf.split_off(cut);
+                if rank < cut || (rank == cut && cut > 0 && leaf.has_room(payload.len())) {
+                    leaf.insert(rank, key, payload);
+                } else if cut == 0 {
+                    leaf.insert(0, key, payload);
+                } else {
+                    right.insert(rank - cut, key, payload);
+                }
+                Some(Node::leaf(right))
+            }
+            Node::Inner(inner) => {
+                let inner = Arc::make_mut(inner);
+                let (child, inside) = inner.child_to_insert(rank);
+                inner.len += 1;
+                let right = inner.children[child].insert(inside, key, payload);
+                inner.refresh(child);
+                let right = right?;
+                inner.counts.insert(child + 1, right.len());
+                inner.firsts.insert(child + 1, right.first_key());
+                inner.children.insert(child + 1, right);
+                if inner.children.len() <= CHILDREN_MAX {
+                    return None;
+                }
+                // Growing at an end leaves full nodes behind.
+                let cut = match child + 1 {
+                    last if last == CHILDREN_MAX => last,
+                    1 => 1,
+                    _ => CHILDREN_MAX / 2,
+                };
+                Some(inner.split_off(cut))
+            }
+        }
+    }
+
+    pub(super) fn replace(&mut self, rank: usize, key: K, payload: &[u8]) {
+        match self {
+            Node::Leaf(leaf) => Arc::make_mut(leaf).replace(rank, key, payload),
+            Node::Inner(inner) => {
+                let inner = Arc::make_mut(inner);
+                let (child, inside) = inner.child_of(rank);
+                inner.children[child].replace(inside, key, payload);
+                inner.refresh(child);
+            }
+        }
+    }
+
+    /// Takes entries away, at least one and, below the root, not all.
+    pub(super) fn remove(&mut self, ranks: Range<usize>) {
+        match self {
+            Node::Leaf(leaf) => Arc::make_mut(leaf).remove(ranks),
+            Node::Inner(inner) if ranks.len() == inner.len => *self = Node::leaf(Leaf::new()),
+            Node::Inner(inner) => {
+                let inner = Arc::make_mut(inner);
+                let (first, start) = inner.child_of(ranks.start);
+                let (last, end) = inner.child_of(ranks.end - 1);
+                inner.len -= ranks.len();
+                if first == last {
+                    inner.remove_from(first, start..end + 1);
+                } else {
+                    let whole = inner.counts[first];
+                    // From the right, so that the numbers on the left stay.
+                    inner.remove_from(last, 0..end + 1);
+                    inner.drain(first + 1..last);
+                    inner.remove_from(first, start..whole);
+                }
+                inner.tidy(first);
+            }
+        }
+    }
+
+    /// Removes levels that have one child only.
+    pub(super) fn lower(&mut self) {
+        while let Node::Inner(inner) = self {
+            match inner.children.len() {
+                0 => *self = Node::leaf(Leaf::new()),
+                1 => *self = inner.children[0].clone(),
+                _ => return,
+            }
+        }
+    }
+
+    fn can_absorb(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Node::Leaf(left), Node::Leaf(right)) => left.can_absorb(right),
+            (Node::Inner(left), Node::Inner(right)) => {
+                left.children.len() + right.children.len() <= CHILDREN_MAX / 4 * 3
+            }
+            _ => unreachable!("siblings are at one depth"),
+        }
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        match (self, other) {
+            (Node::Leaf(left), Node::Leaf(right)) => Arc::make_mut(left).absorb(right),
+            (Node::Inner(left), Node::Inner(right)) => {
+                let left = Arc::make_mut(left);
+                left.len += right.len;
+                left.counts.extend_from_slice(&right.counts);
+                left.firsts.extend_from_slice(&right.firsts);
+                left.children.extend_from_slice(&right.children);
+            }
+            _ => unreachable!("siblings are at one depth"),
+        }
+    }
+
+    pub(super) fn leaf_count(&self) -> usize {
+        match self {
+            Node::Leaf(_) => 1,
+            Node::Inner(inner) => match inner.children[0] {
+                Node::Leaf(_) => inner.children.len(),
+                Node::Inner(_) => inner.children.iter().map(Node::leaf_count).sum(),
+            },
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        /// Two reference counts.
+        const ARC_BYTES: usize = 16;
+        ARC_BYTES
+            + match self {
+                Node::Leaf(leaf) => leaf.memory_bytes(),
+                Node::Inner(inner) => {
+                    let below: usize = inner.children.iter().map(Node::memory_bytes).sum();
+                    below
+                        + size_of::<Inner<K>>()
+                        + inner.counts.capacity() * size_of::<usize>()
+                        + inner.firsts.capacity() * size_of::<K>()
+                        + inner.children.capacity() * size_of::<Node<K>>()
+                }
+            }
+    }
+}
+
+impl<K: SortKey> Inner<K> {
+    /// The child of a rank, and the rank inside.
+    #[inline]
+    fn child_of(&self, mut rank: usize) -> (usize, usize) {
+        let last = self.counts.len() - 1;
+        for (child, count) in self.counts[..last].iter().enumerate() {
+            if rank < *count {
+                return (child, rank);
+            }
+            rank -= count;
+        }
+        (last, rank)
+    }
+
+    /// The child where an entry is added before a rank: at the end of a child rather than at the start of the next.
+    fn child_to_insert(&self, rank: usize) -> (usize, usize) {
+        match rank.checked_sub(1) {
+            None => (0, 0),
+            Some(before) => {
+                let (child, inside) = self.child_of(before);
+                (child, inside + 1)
+            }
+        }
+    }
+
+    /// Looks at a child again.
+    fn refresh(&mut self, child: usize) {
+        self.counts[child] = self.children[child].len();
+        self.firsts[child] = self.children[child].first_key();
+    }
+
+    fn drain(&mut self, children: Range<usize>) {
+        self.counts.drain(children.clone());
+        self.firsts.drain(children.clone());
+        self.children.drain(children);
+    }
+
+    /// Removes entries from a child, and the child if none is left.
+    fn remove_from(&mut self, child: usize, ranks: Range<usize>) {
+        if ranks.len() == self.counts[child] {
+            self.drain(child..child + 1);
+        } else {
+            self.children[child].remove(ranks);
+            self.refresh(child);
+        }
+    }
+
+    /// Joins small children around `at` with their neighbours.
+    fn tidy(&mut self, at: usize) {
+        let from = at.saturating_sub(1);
+        for left in (from..(at + 2).min(self.children.len())).rev() {
+            let Some(right) = self.children.get(left + 1) else {
+                continue;
+            };
+            if self.children[left].can_absorb(right) {
+                let right = right.clone();
+                self.children[left].absorb(&right);
+                self.drain(left + 1..left + 2);
+                self.refresh(left);
+            }
+        }
+    }
+
+    fn split_off(&mut self, at: usize) -> Node<K> {
+        let counts = self.counts.split_off(at);
+        let len = counts.iter().sum();
+        self.len -= len;
+        Node::Inner(Arc::new(Inner {
+            len,
+            counts,
+            firsts: self.firsts.split_off(at),
+            children: self.children.split_off(at),
+        }))
+    }
+}
+
+/// The first of `from..to` for which `is_before` does not hold, where it holds for those before it.
+fn partition_point(mut from: usize, mut to: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    while from < to {
+        let middle = from.midpoint(to);
+        if is_before(middle) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    from
+}
