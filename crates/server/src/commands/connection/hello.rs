@@ -10,6 +10,7 @@ use dunlin_resp::Version;
 use super::DOOR;
 use super::auth::authenticate;
 use super::client::check_name;
+use crate::host::host;
 use crate::logging::startup::REDIS_VERSION;
 
 /// HELLO.
