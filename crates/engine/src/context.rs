@@ -7,6 +7,7 @@ use dunlin_store::{Event, Found, Key, Txn};
 
 use crate::args::Args;
 use crate::command::Command;
+use crate::dispatch::HEAVY_ELEMENTS;
 use crate::engine::{CommandStats, Engine};
 use crate::error::ReplyError;
 use crate::reply::Reply;
@@ -28,6 +29,8 @@ pub enum Flow {
     Done,
     /// The rest is done in steps; the reply is written by the last one.
     Continue(Box<dyn Continuation>),
+    /// Nothing was done yet: too long for a worker, to be run again on the auxiliary thread. See [`Ctx::is_heavy`].
+    Heavy,
 }
 
 /// What a handler returns.
@@ -67,6 +70,8 @@ pub struct Ctx<'a> {
     pub engine: &'a Engine,
     /// Counters per command.
     pub stats: &'a CommandStats,
+    /// Whether the command may still go to the auxiliary thread: it is neither there nor part of a transaction.
+    pub(crate) may_defer: bool,
     /// Index and hash of the first key, computed by the look-ahead.
     pub(crate) first_hash: Option<(usize, u64)>,
 }
@@ -80,6 +85,13 @@ impl<'a> Ctx<'a> {
             Some((i, hash)) if i == index => Key { bytes, hash },
             _ => self.keys.key(bytes),
         }
+    }
+
+    /// Whether a command that will touch so many elements should return [`Flow::Heavy`] instead, having changed and
+    /// answered nothing yet. The stripes stay held meanwhile.
+    #[inline]
+    pub fn is_heavy(&self, elements: usize) -> bool {
+        self.may_defer && elements as u64 > HEAVY_ELEMENTS
     }
 
     /// The selected database.
@@ -121,6 +133,7 @@ impl<'a> Ctx<'a> {
             host: self.host,
             engine: self.engine,
             stats: self.stats,
+            may_defer: false,
             first_hash: None,
         }
     }

@@ -169,6 +169,7 @@ impl Engine {
             host: call.host,
             engine: self,
             stats: &self.stats[call.worker.number],
+            may_defer: false,
             first_hash: None,
         };
         let stepped = match continuation.step(&mut cx) {
@@ -362,12 +363,19 @@ impl Engine {
             host: call.host,
             engine: self,
             stats: &self.stats[call.worker.number],
+            may_defer: call.worker.number < self.store.workers(),
             first_hash: call.first_hash,
         };
         let outcome = (command.handler)(&mut cx);
         let executed = match outcome {
             Ok(Flow::Done) => Executed::Done { id: Some(id) },
             Ok(Flow::Continue(continuation)) => Executed::Continue(continuation),
+            Ok(Flow::Heavy) => {
+                // Keys that had expired may have been removed already.
+                cx.keys.commit();
+                let held = held.expect("only what holds stripes is heavy");
+                return Executed::Heavy(Box::new(Heavy { id, held }));
+            }
             Err(error) => {
                 cx.reply.error(&error);
                 cx.stats.errors.add(1);

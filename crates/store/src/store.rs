@@ -157,6 +157,11 @@ impl Store {
         self.databases
     }
 
+    /// Number of workers. The auxiliary thread's number is this.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
     /// Number of stripes.
     pub fn stripe_count(&self) -> usize {
         1 << self.stripe_bits
