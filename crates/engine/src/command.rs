@@ -1,5 +1,7 @@
 //! What is known of a command, in one constant: dispatch, COMMAND DOCS, key extraction and `--help` read it.
 
+use dunlin_store::Txn;
+
 use crate::context::{Ctx, Outcome};
 use crate::{Args, Engine, Session};
 
@@ -426,6 +428,9 @@ pub struct Command {
     /// About how many elements a call touches; above [`crate::dispatch::HEAVY_ELEMENTS`] it runs on the auxiliary
     /// thread. `None`: few.
     pub weight: Option<fn(&Engine, &Session, Args<'_>) -> u64>,
+    /// The same for what depends on the sizes of values, which it looks up under the stripes that are held. Asked only where
+    /// `weight` found few.
+    pub elements: Option<fn(&mut Txn<'_>, &Session, Args<'_>) -> u64>,
     /// The handler.
     pub handler: Handler,
 }
@@ -450,6 +455,7 @@ impl Command {
         arguments: &[],
         subcommands: &[],
         weight: None,
+        elements: None,
         handler: container,
     };
 

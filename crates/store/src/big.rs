@@ -35,6 +35,20 @@ impl Big {
         }
     }
 
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Big::List(tree) => tree.len(),
+            Big::Set(tree) | Big::Hash(tree) => tree.len(),
+            Big::ZSet(zset) => zset.len(),
+        }
+    }
+
+    /// Whether there is no element; a filed one is never empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Steps that freeing takes.
     pub fn leaf_count(&self) -> usize {
         match self {

@@ -278,6 +278,13 @@ impl<'a> Txn<'a> {
         Some(self.entry(found))
     }
 
+    /// Number of elements of a collection in its big form; 0 for what is small. For weights: no statistics.
+    pub fn elements(&mut self, db: u32, key: &[u8]) -> u64 {
+        let key = self.key(key);
+        let entry = self.peek(db, &key);
+        entry.map_or(0, |e| e.big().map_or(0, |big| big.len() as u64))
+    }
+
     /// Counts one read of a key by its outcome, for commands that look up by [`Txn::peek`].
     pub fn count_lookup(&mut self, hit: bool) {
         let counters = self.counters();

@@ -12,7 +12,7 @@ mod object;
 mod persist;
 mod randomkey;
 mod rename;
-mod scan;
+pub(crate) mod scan;
 mod swapdb;
 mod touch;
 mod ttl;

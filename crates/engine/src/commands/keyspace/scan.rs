@@ -62,18 +62,86 @@ pub(super) const SCAN: Command = Command {
 
 /// Inside a transaction, where all steps are one: COUNT keys, as far as there are so many.
 fn weight(engine: &Engine, session: &Session, args: Args<'_>) -> u64 {
-    let count = (2..args.len()).find(|&i| args.is(i, "count"));
+    count_of(args, 2).min(engine.store.len(session.db))
+}
+
+/// The COUNT among the options from argument `first` on, whatever else is wrong with them: for weights.
+pub(crate) fn count_of(args: Args<'_>, first: usize) -> u64 {
+    let count = (first..args.len()).find(|&i| args.is(i, "count"));
     let count = count.and_then(|i| parse_i64(args.get(i + 1)?));
     let count = count.and_then(|n| u64::try_from(n).ok());
-    count
-        .unwrap_or(COUNT_DEFAULT)
-        .min(engine.store.len(session.db))
+    count.unwrap_or(COUNT_DEFAULT)
+}
+
+/// Options of SCAN and its relatives.
+pub(crate) struct ScanOptions {
+    /// About how many elements a call looks at.
+    pub(crate) count: u64,
+    /// What elements have to match; `None` when all do.
+    pub(crate) pattern: Option<Glob>,
+    /// The type that keys have to be of.
+    kind: Option<Box<[u8]>>,
+}
+
+impl ScanOptions {
+    /// Parses the options of SSCAN, HSCAN and ZSCAN, which stand behind key and cursor.
+    pub(crate) fn of_collection(args: Args<'_>) -> Result<ScanOptions, ReplyError> {
+        ScanOptions::parse(args, 3, false)
+    }
+
+    /// Parses the options from argument `first` on; TYPE only where keys are scanned.
+    fn parse(args: Args<'_>, first: usize, keys: bool) -> Result<ScanOptions, ReplyError> {
+        let mut options = ScanOptions {
+            count: COUNT_DEFAULT,
+            pattern: None,
+            kind: None,
+        };
+        for i in (first..args.len()).step_by(2) {
+            let Some(value) = args.get(i + 1) else {
+                return Err(ReplyError::Syntax);
+            };
+            if args.is(i, "count") {
+                let n = parse_i64(value).ok_or(ReplyError::NotInteger)?;
+                options.count = u64::try_from(n).map_err(|_| ReplyError::Syntax)?;
+                if options.count == 0 {
+                    return Err(ReplyError::Syntax);
+                }
+            } else if args.is(i, "match") {
+                options.pattern = Some(Glob::new(value)).filter(|glob| !glob.matches_all());
+            } else if keys && args.is(i, "type") {
+                options.kind = Some(value.into());
+            } else {
+                return Err(ReplyError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether an element matches the pattern.
+    pub(crate) fn matches(&self, element: &[u8]) -> bool {
+        self.pattern.as_ref().is_none_or(|p| p.matches(element))
+    }
+
+    /// COUNT as far as memory could hold so many.
+    pub(crate) fn count(&self) -> usize {
+        usize::try_from(self.count).unwrap_or(usize::MAX)
+    }
+}
+
+/// What a cursor argument stands for.
+pub(crate) fn cursor_of(text: &[u8]) -> Result<u64, ReplyError> {
+    parse_cursor(text).ok_or(ReplyError::InvalidCursor)
+}
+
+/// Head of the reply of SCAN and its relatives: what follows is the array of elements.
+pub(crate) fn reply_cursor(cx: &mut Ctx<'_>, cursor: u64) {
+    cx.reply.array(2);
+    cx.reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
 }
 
 struct Scan {
     db: u32,
-    pattern: Option<Glob>,
-    kind: Option<Box<[u8]>>,
+    options: ScanOptions,
     stripe: usize,
     cursor: u64,
     /// Keys still to be looked at.
@@ -84,36 +152,15 @@ struct Scan {
 }
 
 fn scan(cx: &mut Ctx<'_>) -> Outcome {
-    let cursor = parse_cursor(cx.args.at(1)).ok_or(ReplyError::InvalidCursor)?;
-    let (mut pattern, mut kind, mut count) = (None, None, COUNT_DEFAULT);
-    let mut i = 2;
-    while i < cx.args.len() {
-        let Some(value) = cx.args.get(i + 1) else {
-            return Err(ReplyError::Syntax);
-        };
-        if cx.args.is(i, "count") {
-            let n = parse_i64(value).ok_or(ReplyError::NotInteger)?;
-            count = u64::try_from(n).map_err(|_| ReplyError::Syntax)?;
-            if count == 0 {
-                return Err(ReplyError::Syntax);
-            }
-        } else if cx.args.is(i, "match") {
-            pattern = Some(Glob::new(value)).filter(|glob| !glob.matches_all());
-        } else if cx.args.is(i, "type") {
-            kind = Some(value.into());
-        } else {
-            return Err(ReplyError::Syntax);
-        }
-        i += 2;
-    }
+    let cursor = cursor_of(cx.args.at(1))?;
+    let options = ScanOptions::parse(cx.args, 2, true)?;
     let mut scan = Scan {
         db: cx.db(),
-        pattern,
-        kind,
         stripe: 0,
         cursor,
-        left: count,
-        walks: count.saturating_mul(WALKS_PER_KEY),
+        left: options.count,
+        walks: options.count.saturating_mul(WALKS_PER_KEY),
+        options,
         names: Names::default(),
     };
     if scan.enter(cx.engine, cursor) {
@@ -140,8 +187,7 @@ impl Scan {
     }
 
     fn reply(&mut self, cx: &mut Ctx<'_>, cursor: u64) {
-        cx.reply.array(2);
-        cx.reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+        reply_cursor(cx, cursor);
         self.names.reply(cx);
     }
 }
@@ -153,7 +199,7 @@ impl Continuation for Scan {
 
     fn step(&mut self, cx: &mut Ctx<'_>) -> Result<Progress, ReplyError> {
         let wanted = KEYS_PER_STEP.min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let (pattern, kind, names) = (&self.pattern, &self.kind, &mut self.names);
+        let (options, names) = (&self.options, &mut self.names);
         let mut seen = 0;
         let next = cx
             .keys
@@ -163,9 +209,7 @@ impl Continuation for Scan {
                     let name = entry.kind().value_type().name();
                     kind.eq_ignore_ascii_case(name.as_bytes())
                 };
-                if pattern.as_ref().is_none_or(|p| p.matches(entry.key()))
-                    && kind.as_deref().is_none_or(fits)
-                {
+                if options.matches(entry.key()) && options.kind.as_deref().is_none_or(fits) {
                     names.push(entry.key());
                 }
             });

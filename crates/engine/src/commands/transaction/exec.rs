@@ -6,7 +6,7 @@
 use super::forget_watches;
 use crate::command::{Categories, Command, Flags, Scope};
 use crate::{Args, Ctx, Engine, Flow, Outcome, ReplyError, Session};
-use dunlin_store::Key;
+use dunlin_store::{Key, Txn};
 
 /// EXEC.
 pub(super) const EXEC: Command = Command {
@@ -24,6 +24,7 @@ pub(super) const EXEC: Command = Command {
     complexity: "Depends on the queued commands",
     summary: "Runs the queued commands, unless a watched key has changed.",
     weight: Some(weight),
+    elements: Some(elements),
     handler: exec,
     ..Command::BASE
 };
@@ -35,6 +36,17 @@ fn weight(engine: &Engine, session: &Session, _args: Args<'_>) -> u64 {
             q.command
                 .weight
                 .map_or(1, |weight| weight(engine, session, q.args.as_args()))
+        })
+        .sum()
+}
+
+fn elements(keys: &mut Txn<'_>, session: &Session, _args: Args<'_>) -> u64 {
+    let queued = session.transaction.iter().flat_map(|t| &t.queue);
+    queued
+        .map(|q| {
+            q.command
+                .elements
+                .map_or(0, |elements| elements(keys, session, q.args.as_args()))
         })
         .sum()
 }
