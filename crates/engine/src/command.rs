@@ -1,7 +1,5 @@
 //! What is known of a command, in one constant: dispatch, COMMAND DOCS, key extraction and `--help` read it.
 
-use dunlin_store::Txn;
-
 use crate::context::{Ctx, Outcome};
 use crate::{Args, Engine, Session};
 
@@ -426,11 +424,8 @@ pub struct Command {
     /// Subcommands of a container.
     pub subcommands: &'static [&'static Command],
     /// About how many elements a call touches; above [`crate::dispatch::HEAVY_ELEMENTS`] it runs on the auxiliary
-    /// thread. `None`: few.
+    /// thread. `None`: few, or the handler knows only when it sees the values: [`crate::Flow::Heavy`].
     pub weight: Option<fn(&Engine, &Session, Args<'_>) -> u64>,
-    /// The same for what depends on the sizes of values, which it looks up under the stripes that are held. Asked only where
-    /// `weight` found few.
-    pub elements: Option<fn(&mut Txn<'_>, &Session, Args<'_>) -> u64>,
     /// The handler.
     pub handler: Handler,
 }
@@ -455,7 +450,6 @@ impl Command {
         arguments: &[],
         subcommands: &[],
         weight: None,
-        elements: None,
         handler: container,
     };
 

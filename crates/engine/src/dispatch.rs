@@ -330,34 +330,14 @@ impl Engine {
         call: &mut Call<'_>,
         id: usize,
         command: &'static Command,
-        mut held: Held,
+        held: Held,
     ) -> Executed {
         if let Some(weight) = command.weight
             && weight(self, call.session, call.args) > HEAVY_ELEMENTS
         {
             return Executed::Heavy(Box::new(Heavy { id, held }));
         }
-        if let Some(elements) = command.elements
-            && self.touches_many(call, elements, &mut held)
-        {
-            return Executed::Heavy(Box::new(Heavy { id, held }));
-        }
         self.run(call, id, command, Some(held))
-    }
-
-    /// Whether the values of a command's keys are so big that it is heavy.
-    fn touches_many(
-        &self,
-        call: &mut Call<'_>,
-        elements: fn(&mut Txn<'_>, &Session, Args<'_>) -> u64,
-        held: &mut Held,
-    ) -> bool {
-        let local = &mut call.worker.local;
-        let mut keys = Txn::new(&self.store, Some(held), local, call.now_ms);
-        let many = elements(&mut keys, call.session, call.args) > HEAVY_ELEMENTS;
-        // Looking up may have removed expired keys, and another worker may go on.
-        keys.commit();
-        many
     }
 
     /// Runs the handler over what is held, publishes its effects and releases.

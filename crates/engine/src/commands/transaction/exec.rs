@@ -6,7 +6,7 @@
 use super::forget_watches;
 use crate::command::{Categories, Command, Flags, Scope};
 use crate::{Args, Ctx, Engine, Flow, Outcome, ReplyError, Session};
-use dunlin_store::{Key, Txn};
+use dunlin_store::Key;
 
 /// EXEC.
 pub(super) const EXEC: Command = Command {
@@ -24,7 +24,6 @@ pub(super) const EXEC: Command = Command {
     complexity: "Depends on the queued commands",
     summary: "Runs the queued commands, unless a watched key has changed.",
     weight: Some(weight),
-    elements: Some(elements),
     handler: exec,
     ..Command::BASE
 };
@@ -40,18 +39,26 @@ fn weight(engine: &Engine, session: &Session, _args: Args<'_>) -> u64 {
         .sum()
 }
 
-fn elements(keys: &mut Txn<'_>, session: &Session, _args: Args<'_>) -> u64 {
-    let queued = session.transaction.iter().flat_map(|t| &t.queue);
-    queued
-        .map(|q| {
-            q.command
-                .elements
-                .map_or(0, |elements| elements(keys, session, q.args.as_args()))
-        })
-        .sum()
+/// Elements of the collections that queued commands may go through: those of commands that are not fast.
+fn elements(cx: &mut Ctx<'_>) -> usize {
+    let (db, mut sum) = (cx.db(), 0u64);
+    let queued = cx.session.transaction.iter().flat_map(|t| &t.queue);
+    for q in queued.filter(|q| !q.command.flags.has(Flags::FAST)) {
+        let args = q.args.as_args();
+        for spec in q.command.keys {
+            spec.for_each(args, |i| {
+                sum = sum.saturating_add(cx.keys.elements(db, args.at(i)))
+            });
+        }
+    }
+    usize::try_from(sum).unwrap_or(usize::MAX)
 }
 
 fn exec(cx: &mut Ctx<'_>) -> Outcome {
+    let elements = elements(cx);
+    if cx.is_heavy(elements) {
+        return Ok(Flow::Heavy);
+    }
     let Some(transaction) = cx.session.transaction.take() else {
         return Err(ReplyError::ExecWithoutMulti);
     };
