@@ -41,7 +41,10 @@ impl<'a> Args<'a> {
     }
 
     /// All arguments from `start` on.
-    pub fn from(&self, start: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
+    pub fn from(
+        &self,
+        start: usize,
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone + use<'a> {
         let bytes = self.bytes;
         self.spans[start.min(self.spans.len())..]
             .iter()
@@ -49,7 +52,9 @@ impl<'a> Args<'a> {
     }
 
     /// All arguments.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
+    pub fn iter(
+        &self,
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone + use<'a> {
         self.from(0)
     }
 

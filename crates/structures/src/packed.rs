@@ -16,6 +16,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 const STRING_MAX: usize = 191;
 const INT8: u8 = 192;
 const INT16: u8 = 193;
@@ -25,6 +27,46 @@ const STRING16: u8 = 196;
 const STRING32: u8 = 197;
 /// Ends a back length of four bytes.
 const LONG_BACK: u8 = 255;
+
+/// What encodings are appended to.
+pub trait Sink {
+    /// Bytes so far.
+    fn len(&self) -> usize;
+    /// Appends bytes.
+    fn put(&mut self, bytes: &[u8]);
+    /// Whether there are none yet.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Appends a byte.
+    #[inline]
+    fn put_byte(&mut self, byte: u8) {
+        self.put(&[byte]);
+    }
+}
+
+impl Sink for Vec<u8> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.len()
+    }
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// For short elements on the stack: a small vector spills where these are long.
+impl<const N: usize> Sink for SmallVec<[u8; N]> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.len()
+    }
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
 
 /// An element.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,45 +121,46 @@ impl<'a> Element<'a> {
     }
 
     /// Appends the element's encoding.
-    pub fn encode(self, out: &mut Vec<u8>) {
+    #[inline]
+    pub fn encode(self, out: &mut impl Sink) {
         let start = out.len();
         match self {
             Element::Int(n) => {
                 if let Ok(n) = i8::try_from(n) {
-                    out.push(INT8);
-                    out.extend_from_slice(&n.to_le_bytes());
+                    out.put_byte(INT8);
+                    out.put(&n.to_le_bytes());
                 } else if let Ok(n) = i16::try_from(n) {
-                    out.push(INT16);
-                    out.extend_from_slice(&n.to_le_bytes());
+                    out.put_byte(INT16);
+                    out.put(&n.to_le_bytes());
                 } else if let Ok(n) = i32::try_from(n) {
-                    out.push(INT32);
-                    out.extend_from_slice(&n.to_le_bytes());
+                    out.put_byte(INT32);
+                    out.put(&n.to_le_bytes());
                 } else {
-                    out.push(INT64);
-                    out.extend_from_slice(&n.to_le_bytes());
+                    out.put_byte(INT64);
+                    out.put(&n.to_le_bytes());
                 }
             }
             Element::Bytes(bytes) => {
                 if bytes.len() <= STRING_MAX {
-                    out.push(bytes.len() as u8);
+                    out.put_byte(bytes.len() as u8);
                 } else if let Ok(len) = u16::try_from(bytes.len()) {
-                    out.push(STRING16);
-                    out.extend_from_slice(&len.to_le_bytes());
+                    out.put_byte(STRING16);
+                    out.put(&len.to_le_bytes());
                 } else {
                     let len = u32::try_from(bytes.len()).expect("a string is below 4 GiB");
-                    out.push(STRING32);
-                    out.extend_from_slice(&len.to_le_bytes());
+                    out.put_byte(STRING32);
+                    out.put(&len.to_le_bytes());
                 }
-                out.extend_from_slice(bytes);
+                out.put(bytes);
             }
         }
         let len = out.len() - start;
         if len < usize::from(LONG_BACK) {
-            out.push(len as u8);
+            out.put_byte(len as u8);
         } else {
             let len = u32::try_from(len).expect("a string is below 4 GiB");
-            out.extend_from_slice(&len.to_le_bytes());
-            out.push(LONG_BACK);
+            out.put(&len.to_le_bytes());
+            out.put_byte(LONG_BACK);
         }
     }
 }

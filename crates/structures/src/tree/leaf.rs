@@ -185,6 +185,10 @@ impl<K: SortKey> Leaf<K> {
             .clamp(1, self.len() - 1)
     }
 
+    pub(super) fn payload_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         self.keys.capacity() * size_of::<K>()
             + self.ends.capacity() * size_of::<u32>()

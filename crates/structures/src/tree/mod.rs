@@ -194,6 +194,11 @@ impl<K: SortKey> Tree<K> {
         self.root.leaf_count()
     }
 
+    /// Bytes of all payloads together. O(leaves).
+    pub fn payload_bytes(&self) -> usize {
+        self.root.payload_bytes()
+    }
+
     /// Bytes allocated; nodes that other trees share count in full. O(leaves).
     pub fn memory_bytes(&self) -> usize {
         self.root.memory_bytes()

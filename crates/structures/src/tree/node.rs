@@ -235,6 +235,13 @@ impl<K: SortKey> Node<K> {
         }
     }
 
+    pub(super) fn payload_bytes(&self) -> usize {
+        match self {
+            Node::Leaf(leaf) => leaf.payload_bytes(),
+            Node::Inner(inner) => inner.children.iter().map(Node::payload_bytes).sum(),
+        }
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         /// Two reference counts.
         const ARC_BYTES: usize = 16;
