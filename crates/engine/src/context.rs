@@ -91,7 +91,13 @@ impl<'a> Ctx<'a> {
     /// answered nothing yet. The stripes stay held meanwhile.
     #[inline]
     pub fn is_heavy(&self, elements: usize) -> bool {
-        self.may_defer && elements as u64 > HEAVY_ELEMENTS
+        self.may_defer && Ctx::is_many(elements)
+    }
+
+    /// Whether so many elements are too many for a worker.
+    #[inline]
+    pub fn is_many(elements: usize) -> bool {
+        elements as u64 > HEAVY_ELEMENTS
     }
 
     /// The selected database.

@@ -3,6 +3,7 @@
 use dunlin_resp::{Version, reply};
 use dunlin_store::StrRef;
 use dunlin_store::chunked::Chunked;
+use dunlin_structures::packed::Element;
 use dunlin_structures::rope::{Rope, Shared};
 
 use crate::error::ReplyError;
@@ -85,6 +86,11 @@ impl<'a> Reply<'a> {
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
         reply::bulk(self.tail(), bytes);
+    }
+    /// An element of a collection, as a bulk string.
+    #[inline]
+    pub fn element(&mut self, element: Element<'_>) {
+        element.with_text(|text| self.bulk(text));
     }
     /// Null: `$-1` in RESP2, `_` in RESP3.
     pub fn null(&mut self) {

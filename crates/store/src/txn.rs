@@ -474,6 +474,12 @@ impl<'a> Txn<'a> {
         self.tell(db, key, event);
     }
 
+    /// Counts changes beyond the one that [`Txn::record`] counts: commands that change several members count each.
+    #[inline]
+    pub fn count_changes(&mut self, further: u64) {
+        self.counters().changes.add(further);
+    }
+
     /// Records an effect of a change that [`Txn::changed`] told of: where the effect's database is not the key's (COPY).
     pub fn effect<'x>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'x [u8]>) {
         if self.store.log.is_active() {
