@@ -1,5 +1,6 @@
 //! DEBUG DIGEST: a digest of a dataset that does not depend on the order of keys, equal to Redis's bit for bit.
 
+use dunlin_store::hash_value::HashRef;
 use dunlin_store::{Entry, Txn};
 use sha1::{Digest as _, Sha1};
 
@@ -32,6 +33,13 @@ impl Digest {
         self.mix(&kind.to_be_bytes());
         if let Some(text) = entry.as_string() {
             self.mix(&text.to_vec());
+        } else if let Some(hash) = HashRef::of(entry) {
+            for (field, value) in hash.iter() {
+                let mut pair = Digest::default();
+                field.with_text(|field| pair.mix(field));
+                value.with_text(|value| pair.mix(value));
+                self.xor(&pair.0);
+            }
         }
         if entry.deadline().is_some() {
             self.xor(b"!!expire!!");

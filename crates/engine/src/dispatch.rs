@@ -106,7 +106,7 @@ impl Engine {
             };
         }
         match self.lock_set(command, call.args, call.session, None) {
-            None => self.run(&mut call, id, command, None),
+            None => self.run(&mut call, id, command, None, true),
             Some(set) => match self.store.lock_stripes(&set, call.waiter) {
                 Ok(held) => self.run_or_defer(&mut call, id, command, held),
                 Err(_parked) => Executed::Parked { id },
@@ -129,7 +129,7 @@ impl Engine {
     /// Runs a heavy command on the auxiliary thread, with that thread's worker state in `call`.
     pub fn run_heavy(&self, mut call: Call<'_>, heavy: Box<Heavy>) -> Executed {
         let Heavy { id, held } = *heavy;
-        self.run(&mut call, id, self.table.at(id), Some(held))
+        self.run(&mut call, id, self.table.at(id), Some(held), false)
     }
 
     /// Does one step of a command that goes on in steps. `call.args` is not looked at.
@@ -337,7 +337,7 @@ impl Engine {
         {
             return Executed::Heavy(Box::new(Heavy { id, held }));
         }
-        self.run(call, id, command, Some(held))
+        self.run(call, id, command, Some(held), true)
     }
 
     /// Runs the handler over what is held, publishes its effects and releases.
@@ -348,6 +348,7 @@ impl Engine {
         id: usize,
         command: &'static Command,
         mut held: Option<Held>,
+        may_defer: bool,
     ) -> Executed {
         let mut cx = Ctx {
             command,
@@ -363,7 +364,7 @@ impl Engine {
             host: call.host,
             engine: self,
             stats: &self.stats[call.worker.number],
-            may_defer: call.worker.number < self.store.workers(),
+            may_defer,
             first_hash: call.first_hash,
         };
         let outcome = (command.handler)(&mut cx);

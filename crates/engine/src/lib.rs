@@ -20,6 +20,7 @@ pub mod glob;
 pub mod number;
 pub mod replay;
 pub mod reply;
+pub mod sample;
 pub mod session;
 pub mod table;
 pub mod testing;

@@ -6,6 +6,8 @@ mod hgetall;
 mod hincrby;
 mod hincrbyfloat;
 mod hlen;
+mod hrandfield;
+mod hscan;
 mod hset;
 
 use dunlin_store::hash_value::{self, HashLimits, HashRef};
@@ -26,6 +28,8 @@ pub const TABLE: &[&Command] = &[
     &hlen::HLEN,
     &hget::HMGET,
     &hset::HMSET,
+    &hrandfield::HRANDFIELD,
+    &hscan::HSCAN,
     &hset::HSET,
     &hset::HSETNX,
     &hlen::HSTRLEN,
