@@ -127,8 +127,8 @@ impl Engine {
     }
 
     /// Runs a heavy command on the auxiliary thread, with that thread's worker state in `call`.
-    pub fn run_heavy(&self, mut call: Call<'_>, heavy: Box<Heavy>) -> Executed {
-        let Heavy { id, held } = *heavy;
+    pub fn run_heavy(&self, mut call: Call<'_>, heavy: Heavy) -> Executed {
+        let Heavy { id, held } = heavy;
         self.run(&mut call, id, self.table.at(id), Some(held), false)
     }
 

@@ -91,7 +91,7 @@ impl<'a> Replayer<'a> {
             let mut executed = self.engine.execute(self.call(args, &mut out));
             if let Executed::Heavy(heavy) = executed {
                 // Nobody waits for this thread.
-                executed = self.engine.run_heavy(self.call(args, &mut out), heavy);
+                executed = self.engine.run_heavy(self.call(args, &mut out), *heavy);
             }
             let reply = out.take_tail();
             match executed {

@@ -132,7 +132,7 @@ impl Console {
             },
             Executed::Heavy(heavy) => {
                 let _ = &mut none;
-                self.engine.run_heavy(call!(owned), heavy);
+                self.engine.run_heavy(call!(owned), *heavy);
             }
         }
         self.now_ms = host.now_us / 1000;

@@ -45,7 +45,7 @@ impl Client<'_> {
                 Executed::Done { .. } => break,
                 Executed::Heavy(heavy) => {
                     self.call(args.as_args(), now_ms, &mut out, |engine, call| {
-                        engine.run_heavy(call, heavy)
+                        engine.run_heavy(call, *heavy)
                     })
                 }
                 Executed::Parked { id } => {

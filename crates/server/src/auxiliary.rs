@@ -173,7 +173,7 @@ impl Auxiliary {
                 waiter: &self.waiter,
                 now_ms: job.now_ms,
             },
-            job.heavy,
+            *job.heavy,
         );
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.engine.store.epochs.offline(self.state.number);

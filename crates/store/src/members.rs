@@ -33,11 +33,11 @@ pub fn member_hash(hasher: &KeyHasher, member: &[u8]) -> MemberHash {
 
 /// The rank of the member with this hash for which `is_it` holds, and its payload; or the rank where it belongs. Expected O(log n).
 #[inline]
-pub fn find<'a>(
-    tree: &'a Tree<MemberHash>,
+pub fn find(
+    tree: &Tree<MemberHash>,
     hash: MemberHash,
     is_it: impl Fn(&[u8]) -> bool,
-) -> Result<(usize, &'a [u8]), usize> {
+) -> Result<(usize, &[u8]), usize> {
     let (first, item) = tree.position(&AtHash(hash));
     match item {
         Some((key, payload)) if key == hash && is_it(payload) => Ok((first, payload)),

@@ -81,7 +81,7 @@ pub(crate) fn batch_of(index: usize) -> usize {
 /// What redis-benchmark is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load<'a> {
-    /// `GET` or `SET`.
+    /// A test of redis-benchmark, such as `GET`, or a command with arguments.
     pub(crate) command: &'a str,
     pub(crate) keys: usize,
     pub(crate) requests: usize,
@@ -104,13 +104,7 @@ pub(crate) fn run(server: &Server, load: &Load<'_>) -> Result<Measured> {
     let cpu_before = server.cpu_ns()?;
     let mut command = Command::new("redis-benchmark");
     command
-        .args([
-            "-p",
-            &server.port.to_string(),
-            "-t",
-            &load.command.to_lowercase(),
-            "--csv",
-        ])
+        .args(["-p", &server.port.to_string(), "--csv"])
         .args([
             "-n",
             &load.requests.to_string(),
@@ -124,6 +118,11 @@ pub(crate) fn run(server: &Server, load: &Load<'_>) -> Result<Measured> {
             &VALUE_BYTES.to_string(),
         ])
         .args(["-r", &load.keys.to_string()]);
+    if load.command.contains(' ') {
+        command.args(load.command.split(' '));
+    } else {
+        command.args(["-t", &load.command.to_lowercase()]);
+    }
     let log = workspace::scratch("bench")?.join(format!("load-{}.log", server.port));
     let outcome = run_to_file(&mut command, &log, Duration::from_secs(LOAD_LIMIT_S))?;
     let text = std::fs::read_to_string(&log)?;
@@ -142,9 +141,12 @@ pub(crate) fn run(server: &Server, load: &Load<'_>) -> Result<Measured> {
 
 /// The second field of the line that begins with the command's name.
 fn requests_per_s(csv: &str, command: &str) -> Result<f64> {
+    let name = format!("\"{command}");
     csv.lines()
-        .find_map(|line| line.strip_prefix(&format!("\"{command}\",\"")))
-        .and_then(|rest| rest.split('"').next())
+        .filter_map(|line| line.strip_prefix(&name)?.split_once("\",\""))
+        // Some tests say more about themselves: `MSET (10 keys)`.
+        .find(|(more, _)| more.is_empty() || more.starts_with(" ("))
+        .and_then(|(_, rest)| rest.split('"').next())
         .and_then(|number| number.parse().ok())
         .with_context(|| format!("redis-benchmark's output has no {command}: {csv}"))
 }

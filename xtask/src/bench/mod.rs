@@ -8,6 +8,7 @@ pub(crate) mod machine;
 pub(crate) mod probe;
 
 mod chart;
+mod collections;
 mod expiry;
 mod memory;
 mod report;
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, memory, tail, expiry (may be repeated).
+    /// Only these experiments: throughput, memory, tail, expiry, collections (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds of the throughput experiment.
@@ -103,11 +104,12 @@ impl Plan {
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 4] = [
+const EXPERIMENTS: [Experiment; 5] = [
     ("throughput", throughput::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
     ("expiry", expiry::measure),
+    ("collections", collections::measure),
 ];
 
 /// Runs the experiments, prints their tables, and writes them unless it was a quick run.

@@ -171,7 +171,7 @@ impl World {
         let executed = match pending {
             None => self.engine.execute(call),
             Some(Pending::Stripe(id)) => self.engine.resume(call, id),
-            Some(Pending::Heavy(heavy)) => self.engine.run_heavy(call, heavy),
+            Some(Pending::Heavy(heavy)) => self.engine.run_heavy(call, *heavy),
             Some(Pending::Step(mut continuation)) => {
                 match self.engine.step(call, &mut *continuation, false) {
                     Stepped::More => Executed::Continue(continuation),

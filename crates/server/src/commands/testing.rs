@@ -141,7 +141,7 @@ impl Console {
             },
             Executed::Heavy(heavy) => {
                 self.heavy += 1;
-                engine.run_heavy(call.again(), heavy);
+                engine.run_heavy(call.again(), *heavy);
             }
         }
         let mut bytes = Vec::new();
