@@ -30,7 +30,7 @@ pub(crate) fn choices(engine: &Engine) -> Vec<&'static Command> {
             (_, "flushall" | "flushdb" | "swapdb") => 1,
             (_, "set" | "expire" | "pexpire") => 16,
             (_, "select" | "multi") => 10,
-            ("string" | "generic", _) => 8,
+            ("string" | "generic" | "hash" | "list" | "set" | "sorted-set", _) => 8,
             ("transactions", _) => 4,
             _ => 1,
         };
@@ -52,12 +52,12 @@ pub(crate) fn request(rng: &mut Rng, command: &Command, now_ms: u64) -> Request 
         .map(|part| part.as_bytes().to_vec())
         .collect();
     for argument in command.arguments {
-        add(rng, argument, now_ms, &mut request);
+        add(rng, command.group, argument, now_ms, &mut request);
     }
     request
 }
 
-fn add(rng: &mut Rng, argument: &Argument, now_ms: u64, request: &mut Request) {
+fn add(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64, request: &mut Request) {
     if argument.optional && rng.chance(60) {
         return;
     }
@@ -74,13 +74,13 @@ fn add(rng: &mut Rng, argument: &Argument, now_ms: u64, request: &mut Request) {
             ArgKind::Token => {}
             ArgKind::OneOf => {
                 let choice = rng.pick(argument.inner);
-                add(rng, choice, now_ms, request);
+                add(rng, group, choice, now_ms, request);
             }
             ArgKind::Block => argument
                 .inner
                 .iter()
-                .for_each(|inner| add(rng, inner, now_ms, request)),
-            _ => request.push(value(rng, argument, now_ms)),
+                .for_each(|inner| add(rng, group, inner, now_ms, request)),
+            _ => request.push(value(rng, group, argument, now_ms)),
         }
     }
 }
@@ -90,9 +90,25 @@ pub(crate) fn key(rng: &mut Rng) -> Vec<u8> {
     format!("key:{}", rng.below(12)).into_bytes()
 }
 
-fn value(rng: &mut Rng, argument: &Argument, now_ms: u64) -> Vec<u8> {
+/// Mostly a key that holds what the group's commands are about.
+fn key_of(rng: &mut Rng, group: &str) -> Vec<u8> {
+    let (first, count) = match group {
+        "string" => (0, 12),
+        "hash" => (12, 5),
+        "list" => (17, 5),
+        "set" => (22, 5),
+        "sorted-set" => (27, 5),
+        _ => (0, 32),
+    };
+    if rng.chance(8) {
+        return format!("key:{}", rng.below(32)).into_bytes();
+    }
+    format!("key:{}", first + rng.below(count)).into_bytes()
+}
+
+fn value(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64) -> Vec<u8> {
     match argument.kind {
-        ArgKind::Key(_) => key(rng),
+        ArgKind::Key(_) => key_of(rng, group),
         ArgKind::Integer => integer(rng, argument.name).to_string().into_bytes(),
         ArgKind::Double => rng
             .pick(&["1.5", "0.1", "-3e2", "7", "1e-3"])
@@ -134,6 +150,16 @@ fn string(rng: &mut Rng, name: &str) -> Vec<u8> {
         "command" => b"set".to_vec(),
         "command-name" => b"get".to_vec(),
         "type" => b"string".to_vec(),
+        "field" | "member" | "member1" | "member2" if rng.chance(90) => match rng.below(3) {
+            0 => rng.below(20).to_string().into_bytes(),
+            _ => format!("m{}", rng.below(20)).into_bytes(),
+        },
+        "min" | "max" => rng
+            .pick(&[
+                "-inf", "+inf", "(1", "0", "-", "+", "[m1", "(m2", "3", "(-7.5",
+            ])
+            .as_bytes()
+            .to_vec(),
         _ => match rng.below(20) {
             0..8 => rng.between(-1000, 1000).to_string().into_bytes(),
             8..14 => format!("v{}", rng.below(100)).into_bytes(),
