@@ -4,6 +4,7 @@
 mod command;
 mod function;
 pub mod help;
+mod memory;
 mod script;
 mod time;
 
@@ -13,6 +14,7 @@ use crate::Command;
 pub const TABLE: &[&Command] = &[
     &command::COMMAND,
     &function::FUNCTION,
+    &memory::MEMORY,
     &script::SCRIPT,
     &time::TIME,
 ];
