@@ -12,6 +12,7 @@ mod collections;
 mod expiry;
 mod memory;
 mod report;
+mod stalls;
 mod throughput;
 
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, memory, tail, expiry, collections (may be repeated).
+    /// Only these experiments: throughput, memory, tail, expiry, collections, stalls (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds of the throughput experiment.
@@ -104,12 +105,13 @@ impl Plan {
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 5] = [
+const EXPERIMENTS: [Experiment; 6] = [
     ("throughput", throughput::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
     ("expiry", expiry::measure),
     ("collections", collections::measure),
+    ("stalls", stalls::measure),
 ];
 
 /// Runs the experiments, prints their tables, and writes them unless it was a quick run.

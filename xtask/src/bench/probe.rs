@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 
 use super::Plan;
 use super::load;
@@ -19,9 +20,9 @@ use crate::server::{Launch, Server};
 /// Requests a second of the probe.
 const RATE_PER_S: u64 = 2_000;
 /// Rounds whose median counts.
-const ROUNDS: usize = 5;
+pub(super) const ROUNDS: usize = 5;
 /// What the disturber may add to p99.9, in milliseconds.
-const ADDED_MS_MAX: f64 = 2.0;
+pub(super) const ADDED_MS_MAX: f64 = 2.0;
 /// The disturber runs only while nobody else wants its core: a mere niceness would hold the probe up for milliseconds on the load's
 /// own core, whatever the server does.
 const DISTURBER_RUNS_UNDER: [&str; 3] = ["chrt", "--idle", "0"];
@@ -46,24 +47,42 @@ pub(crate) struct Arguments {
     /// Connections to open first and leave idle, so that the probe's lands on another worker.
     #[arg(long, default_value_t = 0)]
     fillers: usize,
-    /// Be the disturber instead: loop `KEYS *` until standard input ends, and print how many there were.
+    /// Be the disturber instead: do this until standard input ends, and print how often it was done.
     #[arg(long)]
-    disturb: bool,
+    disturb: Option<Disturbance>,
+    /// Keys may be missing.
+    #[arg(long)]
+    misses: bool,
+}
+
+/// What another client does meanwhile.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disturbance {
+    /// `KEYS *` over all keys, again and again.
+    Keys,
+    /// `SMEMBERS` of a large set, again and again.
+    Smembers,
+    /// `SORT` of a long list, again and again.
+    Sort,
+    /// `DEL` of a large sorted set, once.
+    Del,
+    /// `FLUSHALL`, once.
+    Flushall,
 }
 
 /// Latencies from the due time, in milliseconds.
 #[derive(Clone, Copy, Debug)]
-struct Latency {
+pub(super) struct Latency {
     p50: f64,
     p99: f64,
-    p999: f64,
+    pub(super) p999: f64,
     max: f64,
 }
 
 /// `cargo xtask probe`: one connection, paced GETs; prints `p50 p99 p99.9 max` in milliseconds.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    if arguments.disturb {
-        return disturb(arguments.port);
+    if let Some(disturbance) = arguments.disturb {
+        return disturb(arguments.port, disturbance);
     }
     let fillers: Vec<Client> = (0..arguments.fillers)
         .map(|_| {
@@ -94,7 +113,8 @@ fn probe(client: &mut Client, arguments: &Arguments) -> Result<Latency> {
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let key = format!("key:{:012}", index * STRIDE % arguments.keys);
         match client.call(&[b"GET", key.as_bytes()])? {
-            Reply::Bulk(_) => latencies_ms.push(due.elapsed().as_secs_f64() * 1000.0),
+            Reply::Null if !arguments.misses => bail!("GET {key}: there is no such key"),
+            Reply::Bulk(_) | Reply::Null => latencies_ms.push(due.elapsed().as_secs_f64() * 1000.0),
             other => bail!("GET {key}: {other:?}"),
         }
     }
@@ -108,21 +128,130 @@ fn probe(client: &mut Client, arguments: &Arguments) -> Result<Latency> {
     })
 }
 
-/// Loops `KEYS *` until standard input ends.
-fn disturb(port: u16) -> Result<()> {
+/// Names of what [`Disturbance`]s work on.
+const SET: &str = "disturbed:set";
+const LIST: &str = "disturbed:list";
+const ZSET: &str = "disturbed:zset";
+/// Elements of these, and keys for FLUSHALL.
+const SET_MEMBERS: usize = 1_000_000;
+const LIST_ELEMENTS: usize = 500_000;
+const ZSET_MEMBERS: usize = 5_000_000;
+const FLUSHED_KEYS: usize = 2_000_000;
+/// In a quick run all of them are divided by this.
+const QUICK_DIVISOR: usize = 100;
+/// A disturbance that happens once waits so long, so that the probe is under way.
+const ONCE_AFTER: Duration = Duration::from_secs(1);
+
+impl Disturbance {
+    /// As the tables name it.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Disturbance::Keys => "KEYS * loops",
+            Disturbance::Smembers => "SMEMBERS of 1M loops",
+            Disturbance::Sort => "SORT of 500k loops",
+            Disturbance::Del => "DEL of a zset of 5M",
+            Disturbance::Flushall => "FLUSHALL of 2M keys",
+        }
+    }
+
+    /// As the command line names it.
+    fn word(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Whether the probe's keys go away.
+    fn makes_misses(self) -> bool {
+        self == Disturbance::Flushall
+    }
+
+    /// Makes what it works on.
+    pub(super) fn prepare(self, client: &mut Client, quick: bool) -> Result<()> {
+        let size = |full: usize| if quick { full / QUICK_DIVISOR } else { full };
+        let number = |at: usize| format!("{:07}", at * 7_919 % 9_000_000 + 1_000_000);
+        match self {
+            Disturbance::Keys => Ok(()),
+            Disturbance::Smembers => fill_with(client, &["SADD", SET], size(SET_MEMBERS), |at| {
+                vec![format!("member:{at:08}")]
+            }),
+            Disturbance::Sort => fill_with(client, &["RPUSH", LIST], size(LIST_ELEMENTS), |at| {
+                vec![number(at)]
+            }),
+            Disturbance::Del => fill_with(client, &["ZADD", ZSET], size(ZSET_MEMBERS), |at| {
+                vec![number(at), format!("member:{at:08}")]
+            }),
+            Disturbance::Flushall => load::fill(client, size(FLUSHED_KEYS), |_| None).map(drop),
+        }
+    }
+}
+
+/// Adds elements, a hundred a command.
+fn fill_with(
+    client: &mut Client,
+    command: &[&str],
+    count: usize,
+    words: impl Fn(usize) -> Vec<String>,
+) -> Result<()> {
+    const PER_COMMAND: usize = 100;
+    for first in (0..count).step_by(PER_COMMAND) {
+        let elements: Vec<String> = (first..(first + PER_COMMAND).min(count))
+            .flat_map(&words)
+            .collect();
+        let all = command
+            .iter()
+            .copied()
+            .chain(elements.iter().map(String::as_str));
+        let all: Vec<&[u8]> = all.map(str::as_bytes).collect();
+        let reply = client.call(&all)?;
+        ensure!(matches!(reply, Reply::Integer(_)), "{reply:?}");
+    }
+    Ok(())
+}
+
+/// Disturbs until standard input ends.
+fn disturb(port: u16, disturbance: Disturbance) -> Result<()> {
     static ENDED: AtomicBool = AtomicBool::new(false);
     thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         ENDED.store(true, Ordering::Relaxed);
     });
     let mut client = Client::connect(port)?;
-    let keys = usize::try_from(client.integer("DBSIZE")?)?;
-    // Every key has 16 bytes, so the length of the reply is known and need not be parsed.
-    let element = format!("${}\r\n", load::KEY_BYTES).len() + load::KEY_BYTES + 2;
-    let bytes = format!("*{keys}\r\n").len() + keys * element;
+    // All elements of a reply are of one length, so that of the reply is known and need not be parsed.
+    let (request, count, element_bytes) = match disturbance {
+        Disturbance::Keys => (
+            "KEYS *".to_owned(),
+            client.integer("DBSIZE")?,
+            load::KEY_BYTES,
+        ),
+        Disturbance::Smembers => {
+            let count = client.integer(&format!("SCARD {SET}"))?;
+            (format!("SMEMBERS {SET}"), count, "member:".len() + 8)
+        }
+        Disturbance::Sort => {
+            let count = client.integer(&format!("LLEN {LIST}"))?;
+            (format!("SORT {LIST}"), count, 7)
+        }
+        Disturbance::Del | Disturbance::Flushall => {
+            thread::sleep(ONCE_AFTER);
+            let reply = match disturbance {
+                Disturbance::Del => client.run(&format!("DEL {ZSET}"))?,
+                _ => client.run("FLUSHALL")?,
+            };
+            ensure!(!matches!(reply, Reply::Error(_)), "{reply:?}");
+            while !ENDED.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(20));
+            }
+            println!("1");
+            return Ok(());
+        }
+    };
+    let count = usize::try_from(count)?;
+    let element = format!("${element_bytes}\r\n").len() + element_bytes + 2;
+    let bytes = format!("*{count}\r\n").len() + count * element;
+    let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
     let mut loops = 0;
     while !ENDED.load(Ordering::Relaxed) {
-        client.queue(&[b"KEYS", b"*"]);
+        client.queue(&words);
         client.flush()?;
         client.skip(bytes)?;
         loops += 1;
@@ -161,8 +290,9 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         for (index, case) in cases.iter().enumerate() {
             let server = case.launch.start()?;
             load::preload(&server, plan.keys)?;
-            idle[index].push(probe_process(plan, &server, case.fillers)?);
-            disturbed[index].push(probe_disturbed(plan, &server, case.fillers)?);
+            idle[index].push(probe_process(plan, &server, case.fillers, false)?);
+            let looped = probe_disturbed(plan, &server, case.fillers, Disturbance::Keys)?;
+            disturbed[index].push(looped);
         }
     }
     let rows = (1..cases.len())
@@ -193,10 +323,10 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
 }
 
 /// Picks one figure.
-type Of = fn(&Latency) -> f64;
+pub(super) type Of = fn(&Latency) -> f64;
 
 /// The median of a figure over the rounds.
-fn middle(rounds: &[Latency], of: Of) -> f64 {
+pub(super) fn middle(rounds: &[Latency], of: Of) -> f64 {
     median(&rounds.iter().map(of).collect::<Vec<_>>())
 }
 
@@ -223,7 +353,12 @@ fn rows_of(name: &str, state: &str, ours: &[Latency], peer: &[Latency], bar: Bar
         .collect()
 }
 
-fn probe_process(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency> {
+pub(super) fn probe_process(
+    plan: &Plan,
+    server: &Server,
+    fillers: usize,
+    misses: bool,
+) -> Result<Latency> {
     let text = crate::process::output(
         Command::new(own_program())
             .args([
@@ -233,6 +368,7 @@ fn probe_process(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency
                 "--keys",
                 &plan.keys.to_string(),
             ])
+            .args(misses.then_some("--misses"))
             .args([
                 "--seconds",
                 &plan.probe_s.to_string(),
@@ -255,24 +391,34 @@ fn probe_process(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency
     })
 }
 
-fn probe_disturbed(plan: &Plan, server: &Server, fillers: usize) -> Result<Latency> {
+pub(super) fn probe_disturbed(
+    plan: &Plan,
+    server: &Server,
+    fillers: usize,
+    disturbance: Disturbance,
+) -> Result<Latency> {
     let [program, arguments @ ..] = DISTURBER_RUNS_UNDER;
     let mut disturber = Command::new(program)
         .args(arguments)
         .arg(own_program())
-        .args(["probe", "--disturb", "--port", &server.port.to_string()])
+        .args(["probe", "--port", &server.port.to_string(), "--disturb"])
+        .arg(disturbance.word())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
     // It is connected and at it before the probe's connection comes.
     thread::sleep(Duration::from_millis(300));
-    let latency = probe_process(plan, server, fillers);
+    let latency = probe_process(plan, server, fillers, disturbance.makes_misses());
     drop(disturber.stdin.take());
     let said = disturber.wait_with_output()?;
     let loops = String::from_utf8_lossy(&said.stdout)
         .trim()
         .parse::<usize>()
         .unwrap_or(0);
-    ensure!(loops > 0, "the disturber did not finish a single KEYS *");
+    ensure!(
+        loops > 0,
+        "the disturber did not finish once: {}",
+        disturbance.title()
+    );
     latency
 }

@@ -33,6 +33,9 @@ pub(super) const HINCRBYFLOAT: Command = Command {
 
 fn hincrbyfloat(cx: &mut Ctx<'_>) -> Outcome {
     let increment = LongDouble::parse(cx.args.at(3)).ok_or(ReplyError::NotFloat)?;
+    if increment.is_infinite() {
+        return Err(ReplyError::err("value is NaN or Infinity"));
+    }
     let field = cx.args.at(2);
     let old = hash_of_found(cx, |hash, hasher| match hash.get(hasher, field) {
         None => Some(LongDouble::ZERO),
@@ -58,6 +61,10 @@ mod tests {
         check(
             "HINCRBYFLOAT h f 10.50; HINCRBYFLOAT h f 0.1; HSET h f 5.0e3; HINCRBYFLOAT h f 2.0e2; HGET h f",
             "10.5; 10.6; 0; 5200; 5200",
+        );
+        check(
+            "HINCRBYFLOAT h f +inf; HINCRBYFLOAT h f nan; EXISTS h",
+            "(error) ERR value is NaN or Infinity; (error) ERR value is not a valid float; 0",
         );
         check(
             "HSET h t x; HINCRBYFLOAT h t 1; HINCRBYFLOAT h t x; SET s 1; HINCRBYFLOAT s f 1",
