@@ -47,7 +47,7 @@ const STEPS: [Step; 14] = [
     step("doc tests", 40, suites::doc_tests),
     step("fuzz", 240, suites::fuzz),
     step("loom", 120, suites::loom),
-    step("address sanitizer", 180, suites::address_sanitizer),
+    step("address sanitizer", 300, suites::address_sanitizer),
     step("release build", 180, smoke::release_build),
     step("redis-cli, redis-benchmark", 20, smoke::clients),
     step("Redis's own tests", 120, smoke::tcl),
