@@ -1,6 +1,7 @@
 //! DEBUG DIGEST: a digest of a dataset that does not depend on the order of keys, equal to Redis's bit for bit.
 
 use dunlin_store::hash_value::HashRef;
+use dunlin_store::list::ListRef;
 use dunlin_store::{Entry, Txn};
 use sha1::{Digest as _, Sha1};
 
@@ -33,6 +34,9 @@ impl Digest {
         self.mix(&kind.to_be_bytes());
         if let Some(text) = entry.as_string() {
             self.mix(&text.to_vec());
+        } else if let Some(list) = ListRef::of(entry) {
+            list.iter()
+                .for_each(|element| element.with_text(|text| self.mix(text)));
         } else if let Some(hash) = HashRef::of(entry) {
             for (field, value) in hash.iter() {
                 let mut pair = Digest::default();

@@ -37,6 +37,8 @@ const LEFT_OUT: &[&str] = &[
     "expire",
     "hrandfield",
     "hscan",
+    // 7.0 has no listpack for lists and sets.
+    "object|encoding",
     "object|freq",
     "object|help",
     "object|idletime",

@@ -51,8 +51,15 @@ pub(crate) fn request(rng: &mut Rng, command: &Command, now_ms: u64) -> Request 
         .split('|')
         .map(|part| part.as_bytes().to_vec())
         .collect();
+    let mut count_at = None;
     for argument in command.arguments {
+        let before = request.len();
         add(rng, command.group, argument, now_ms, &mut request);
+        match (argument.name, count_at) {
+            ("numkeys", _) => count_at = Some(before),
+            ("key", Some(at)) => request[at] = (request.len() - before).to_string().into_bytes(),
+            _ => {}
+        }
     }
     request
 }

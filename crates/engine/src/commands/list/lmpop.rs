@@ -1,0 +1,130 @@
+//! LMPOP numkeys key [key ...] LEFT | RIGHT [COUNT count]: elements from the first list that has some.
+//! <https://redis.io/commands/lmpop>
+//!
+//! What is recorded is the LPOP or RPOP that it comes down to.
+
+use dunlin_store::list::End;
+
+use super::{ENDS, end, length, pop_many, pop_names, tell_deleted};
+use crate::command::{ArgKind, Argument, Begin, Categories, Command, Find, Flags, KeySpec, Scope};
+use crate::number::parse_i64;
+use crate::{Ctx, Flow, Outcome, ReplyError};
+
+/// LMPOP.
+pub(super) const LMPOP: Command = Command {
+    name: "lmpop",
+    full_name: "lmpop",
+    arity: -4,
+    flags: Flags::WRITE.and(Flags::MOVABLEKEYS),
+    categories: Categories::WRITE
+        .and(Categories::LIST)
+        .and(Categories::SLOW),
+    keys: &[KeySpec {
+        begin: Begin::Index(1),
+        find: Find::Count {
+            count: 0,
+            first: 1,
+            step: 1,
+        },
+        flags: &["RW", "access", "delete"],
+    }],
+    scope: Scope::Keys,
+    group: "list",
+    since: "7.0.0",
+    complexity: "O(N + M) for N keys and M elements returned",
+    summary: "Takes elements from an end of the first of several lists that is not empty.",
+    arguments: &[
+        Argument::new("numkeys", ArgKind::Integer),
+        Argument::KEY.multiple(),
+        Argument::one_of("where", ENDS),
+        Argument::new("count", ArgKind::Integer)
+            .with_token("COUNT")
+            .optional(),
+    ],
+    handler: lmpop,
+    ..Command::BASE
+};
+
+/// The keys' number, where to pop, and how many.
+fn options(cx: &Ctx<'_>) -> Result<(usize, End, usize), ReplyError> {
+    let positive = |index: usize, refusal: &str| {
+        let n = parse_i64(cx.args.at(index)).and_then(|n| usize::try_from(n).ok());
+        n.filter(|n| *n > 0).ok_or_else(|| ReplyError::err(refusal))
+    };
+    let keys = positive(1, "numkeys should be greater than 0")?;
+    let ending = keys
+        .checked_add(2)
+        .filter(|at| *at < cx.args.len())
+        .ok_or(ReplyError::Syntax)?;
+    let end = end(cx.args, ending)?;
+    let (mut count, mut i) = (None, ending + 1);
+    while i < cx.args.len() {
+        if count.is_some() || !cx.args.is(i, "count") || i + 1 == cx.args.len() {
+            return Err(ReplyError::Syntax);
+        }
+        count = Some(positive(i + 1, "count should be greater than 0")?);
+        i += 2;
+    }
+    Ok((keys, end, count.unwrap_or(1)))
+}
+
+fn lmpop(cx: &mut Ctx<'_>) -> Outcome {
+    let (keys, end, count) = options(cx)?;
+    let db = cx.db();
+    for index in 2..2 + keys {
+        let key = cx.key(index);
+        let Some(found) = cx.keys.find(db, &key) else {
+            continue;
+        };
+        let count = count.min(length(cx, found)?);
+        if cx.is_heavy(count) {
+            return Ok(Flow::Heavy);
+        }
+        cx.reply.array(2);
+        cx.reply.bulk(key.bytes);
+        let deleted = pop_many(cx, &key, found, end, count)?;
+        let (name, event) = pop_names(end);
+        let effect = [name.into(), key.bytes.into(), (count as i64).into()];
+        cx.keys.record(db, key.bytes, event, &effect);
+        cx.keys.count_changes(count as u64 - 1);
+        tell_deleted(cx, key.bytes, deleted);
+        return Ok(Flow::Done);
+    }
+    cx.reply.null_array();
+    Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn the_first_list_that_is_there() {
+        check(
+            "RPUSH b 1 2 3 4; RPUSH c x; LMPOP 3 a b c LEFT; LMPOP 3 a b c RIGHT COUNT 2; LMPOP 2 a b left count 9; EXISTS b; \
+             LMPOP 3 a b c LEFT; LMPOP 3 a b c LEFT",
+            "4; 1; [b [1]]; [b [4 3]]; [b [2]]; 0; [c [x]]; nil",
+        );
+    }
+
+    #[test]
+    fn refuses_what_redis_refuses() {
+        let (numkeys, count, syntax) = (
+            "(error) ERR numkeys should be greater than 0",
+            "(error) ERR count should be greater than 0",
+            "(error) ERR syntax error",
+        );
+        check(
+            "LMPOP 0 k LEFT; LMPOP -1 k LEFT; LMPOP x k LEFT; LMPOP 9223372036854775807 k LEFT; LMPOP 2 k LEFT; LMPOP 1 k UP",
+            &format!("{numkeys}; {numkeys}; {numkeys}; {syntax}; {syntax}; {syntax}"),
+        );
+        check(
+            "LMPOP 1 k LEFT COUNT; LMPOP 1 k LEFT COUNT 0; LMPOP 1 k LEFT COUNT 1 COUNT 2; LMPOP 1 k LEFT x; LMPOP 1 k LEFT COUNT -1",
+            &format!("{syntax}; {count}; {syntax}; {syntax}; {count}"),
+        );
+        check(
+            "SET s v; RPUSH k a; LMPOP 2 s k LEFT; LMPOP 2 k s LEFT",
+            "OK; 1; (error) WRONGTYPE Operation against a key holding the wrong kind of value; [k [a]]",
+        );
+    }
+}
