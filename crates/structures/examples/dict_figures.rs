@@ -178,8 +178,8 @@ impl Ours {
     fn find(&self, key: u64) -> u64 {
         let hash = hash(key);
         let dict = &self.dicts[self.at(hash)];
-        dict.find(hash, &key.to_be_bytes())
-            .map_or(0, |slot| dict.at(slot).value() + 1)
+        dict.look_up(hash, &key.to_be_bytes())
+            .map_or(0, |(_, item)| item.value() + 1)
     }
 
     fn find_ahead(&self, keys: &[u64]) -> u64 {
@@ -275,8 +275,8 @@ fn warm() {
     }
     let ours = time(keys.len(), || {
         let find = |key: &u64| {
-            let slot = dict.find(hash(*key), &key.to_be_bytes());
-            slot.map_or(0, |slot| dict.at(slot).value() + 1)
+            let found = dict.look_up(hash(*key), &key.to_be_bytes());
+            found.map_or(0, |(_, item)| item.value() + 1)
         };
         black_box(keys.iter().map(find).sum::<u64>());
     });

@@ -161,7 +161,7 @@ impl<P: Handle> Dict<P> {
         bucket.word().matches(print).find_map(|slot| {
             let word = bucket.entry(slot);
             let entry = self.borrow(word);
-            (word.tag() == tag && entry.key() == key).then_some((slot, entry))
+            (word.tag() == tag && is_same(entry.key(), key)).then_some((slot, entry))
         })
     }
 
@@ -392,5 +392,19 @@ impl<P: Handle> Drop for Dict<P> {
                 &mut drop,
             );
         }
+    }
+}
+
+/// Whether two keys are equal. Most have 8 to 16 bytes, and two comparisons of words cost less than a call.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        (Some(first), Some(other)) if a.len() <= 16 => {
+            first == other && a.last_chunk::<8>() == b.last_chunk::<8>()
+        }
+        _ => a == b,
     }
 }
