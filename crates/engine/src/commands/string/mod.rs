@@ -9,6 +9,7 @@ mod getrange;
 mod getset;
 mod incr;
 mod incrbyfloat;
+mod lcs;
 mod mget;
 mod mset;
 mod set;
@@ -32,6 +33,7 @@ pub const TABLE: &[&Command] = &[
     &incr::INCR,
     &incr::INCRBY,
     &incrbyfloat::INCRBYFLOAT,
+    &lcs::LCS,
     &mget::MGET,
     &mset::MSET,
     &mset::MSETNX,
