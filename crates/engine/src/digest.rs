@@ -2,6 +2,7 @@
 
 use dunlin_store::hash_value::HashRef;
 use dunlin_store::list::ListRef;
+use dunlin_store::set::SetRef;
 use dunlin_store::{Entry, Txn};
 use sha1::{Digest as _, Sha1};
 
@@ -37,6 +38,8 @@ impl Digest {
         } else if let Some(list) = ListRef::of(entry) {
             list.iter()
                 .for_each(|element| element.with_text(|text| self.mix(text)));
+        } else if let Some(set) = SetRef::of(entry) {
+            set.for_each_text(|text| self.xor(text));
         } else if let Some(hash) = HashRef::of(entry) {
             for (field, value) in hash.iter() {
                 let mut pair = Digest::default();

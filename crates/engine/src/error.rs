@@ -47,6 +47,11 @@ pub enum ReplyError {
     /// A number outside 32 bits where a C `int` is meant.
     #[error("ERR value is out of range, value must between -2147483648 and 2147483647")]
     NotInt32,
+    /// A count whose sign means something and that cannot change it.
+    #[error(
+        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+    )]
+    NotNegatable,
     /// SWAPDB whose first database is no number.
     #[error("ERR invalid first DB index")]
     InvalidFirstDatabase,

@@ -69,7 +69,7 @@ impl<const N: usize> Sink for SmallVec<[u8; N]> {
 }
 
 /// An element.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Element<'a> {
     /// A string that is no integer in canonical form.
     Bytes(&'a [u8]),

@@ -1,0 +1,96 @@
+//! The sets that the set algebra works on, and what its results are stored as.
+
+use std::ops::Range;
+
+use dunlin_store::set::{self, SetRef, Snapshot};
+use dunlin_store::{Event, Kind};
+use dunlin_structures::packed::Element;
+use smallvec::SmallVec;
+
+use super::limits;
+use crate::{Ctx, Flow, Outcome, ReplyError};
+
+/// Sets as they are now; `None` for keys that don't exist.
+pub(super) type Sources = SmallVec<[Option<Snapshot>; 4]>;
+
+/// Takes the sets of these arguments; `None` when going through them is too long for a worker. `work` estimates the elements that will be
+/// touched from the sets' lengths.
+pub(super) fn gather(
+    cx: &mut Ctx<'_>,
+    keys: Range<usize>,
+    work: impl FnOnce(&[usize]) -> usize,
+) -> Result<Option<Sources>, ReplyError> {
+    let db = cx.db();
+    let clock = cx.keys.local().clock;
+    let mut sources = Sources::new();
+    let mut lens = SmallVec::<[usize; 8]>::new();
+    let mut of_type = Ok(());
+    for index in keys {
+        let key = cx.key(index);
+        let source = match cx.keys.peek(db, &key) {
+            None => None,
+            Some(entry) => {
+                entry.set_clock(clock);
+                let snapshot = Snapshot::of(&entry);
+                if snapshot.is_none() {
+                    of_type = Err(ReplyError::WrongType);
+                    break;
+                }
+                snapshot
+            }
+        };
+        lens.push(source.as_ref().map_or(0, |s| s.as_ref().len()));
+        sources.push(source);
+    }
+    if of_type.is_ok() && cx.is_heavy(work(&lens)) {
+        return Ok(None);
+    }
+    for source in &sources {
+        cx.keys.count_lookup(source.is_some());
+    }
+    of_type.map(|()| Some(sources))
+}
+
+/// Answers with members.
+pub(super) fn reply_members(cx: &mut Ctx<'_>, members: &[Element<'_>]) -> Outcome {
+    cx.reply.set(members.len());
+    for member in members {
+        member.with_text(|text| cx.reply.bulk(text));
+    }
+    Ok(Flow::Done)
+}
+
+/// Stores distinct members under the first key, in place of what was there, and answers with their number. `form` is at least what they
+/// need; no members leave no key.
+pub(super) fn store_members(
+    cx: &mut Ctx<'_>,
+    members: &[Element<'_>],
+    form: Kind,
+    event: &'static str,
+) -> Outcome {
+    let (db, key) = (cx.db(), cx.key(1));
+    cx.reply.count(members.len());
+    if members.is_empty() {
+        if let Some(entry) = cx.keys.remove(db, &key) {
+            cx.keys.discard(entry);
+            cx.record_verbatim(key.bytes, Event::generic("del"));
+        }
+        return Ok(Flow::Done);
+    }
+    let hasher = cx.engine.store.hasher();
+    let clock = cx.keys.local().clock;
+    let entry = set::build(key.bytes, members, form, hasher, clock);
+    cx.keys.put_entry(db, &key, entry, None);
+    cx.record_verbatim(key.bytes, Event::set(event));
+    Ok(Flow::Done)
+}
+
+/// The form that Redis gives members which it adds one by one to an empty set.
+pub(super) fn form_of(cx: &Ctx<'_>, members: &[Element<'_>]) -> Kind {
+    set::form_of(members.iter().copied(), &limits(cx.engine))
+}
+
+/// The sets that exist, for reading.
+pub(super) fn existing(sources: &[Option<Snapshot>]) -> impl Iterator<Item = SetRef<'_>> {
+    sources.iter().flatten().map(Snapshot::as_ref)
+}
