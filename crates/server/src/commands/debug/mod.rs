@@ -29,6 +29,7 @@ pub(super) const DEBUG: Command = Command {
         &object::OBJECT,
         &populate::POPULATE,
         &protocol::PROTOCOL,
+        &QUICKLIST_PACKED_THRESHOLD,
         &SET_ACTIVE_EXPIRE,
         &sleep::SLEEP,
     ],
@@ -49,6 +50,16 @@ const SET_ACTIVE_EXPIRE: Command = Command {
         "set-active-expire",
         "debug|set-active-expire",
         set_active_expire,
+    )
+};
+
+const QUICKLIST_PACKED_THRESHOLD: Command = Command {
+    summary: "Accepted for the sake of Redis's tests: lists here have no plain nodes.",
+    arguments: &[Argument::new("size", ArgKind::String)],
+    ..subcommand(
+        "quicklist-packed-threshold",
+        "debug|quicklist-packed-threshold",
+        quicklist_packed_threshold,
     )
 };
 
@@ -94,6 +105,12 @@ fn set_active_expire(cx: &mut Ctx<'_>) -> Outcome {
     // As C's atoi: what does not begin with a number is 0.
     let on = dunlin_engine::number::parse_i64(cx.args.at(2)).is_some_and(|n| n != 0);
     cx.engine.store.set_active_expire(on);
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn quicklist_packed_threshold(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 1..=1)?;
     cx.reply.ok();
     Ok(Flow::Done)
 }
