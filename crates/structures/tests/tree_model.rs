@@ -50,7 +50,7 @@ fn random_operations(seed: u64, operations: usize, checks: usize) {
     let mut images = Vec::new();
     // Grows and shrinks in turns, at random places, at the ends, and by ranges.
     for step in 0..operations {
-        let grows = (step * 6 / operations) % 2 == 0;
+        let grows = (step * 6 / operations).is_multiple_of(2);
         let (key, payload) = (rng.next() as u32, rng.payload());
         match rng.below(100) {
             0..=1 if !model.is_empty() => {
