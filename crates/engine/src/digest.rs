@@ -1,8 +1,10 @@
 //! DEBUG DIGEST: a digest of a dataset that does not depend on the order of keys, equal to Redis's bit for bit.
 
+use dunlin_resp::push_shortest;
 use dunlin_store::hash_value::HashRef;
 use dunlin_store::list::ListRef;
 use dunlin_store::set::SetRef;
+use dunlin_store::zset::ZSetRef;
 use dunlin_store::{Entry, Txn};
 use sha1::{Digest as _, Sha1};
 
@@ -47,9 +49,24 @@ impl Digest {
                 value.with_text(|value| pair.mix(value));
                 self.xor(&pair.0);
             }
+        } else if let Some(zset) = ZSetRef::of(entry) {
+            self.add_zset(zset);
         }
         if entry.deadline().is_some() {
             self.xor(b"!!expire!!");
+        }
+    }
+
+    /// Members with their scores, the scores as Redis 7.2 prints them here: `1e+8`.
+    fn add_zset(&mut self, zset: ZSetRef<'_>) {
+        let mut score_text = Vec::new();
+        for (member, score) in zset.iter() {
+            let mut item = Digest::default();
+            member.with_text(|text| item.mix(text));
+            score_text.clear();
+            push_shortest(&mut score_text, score);
+            item.mix(&score_text);
+            self.xor(&item.0);
         }
     }
 

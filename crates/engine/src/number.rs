@@ -1,8 +1,12 @@
 //! Numbers as arguments and replies: Redis's rules of what parses and how it prints.
 
 mod big;
+mod double;
+mod general;
 mod long_double;
 
+pub use double::{parse_bound, parse_double};
+pub use general::push_general;
 pub use long_double::LongDouble;
 
 /// Parses a decimal integer in canonical form (no `+`, no leading zeros, no blanks), as Redis demands of arguments.

@@ -18,6 +18,19 @@ const WRITTEN_OUT_EXPONENT_MAX: i32 = 3;
 
 /// Appends `value` as Redis prints it in `ZSCORE`, `,` replies and the like.
 pub fn push_double(out: &mut Vec<u8>, value: f64) {
+    let magnitude = value.abs();
+    if magnitude <= WHOLE_MAX && magnitude.fract() == 0.0 {
+        if value.is_sign_negative() {
+            out.push(b'-');
+        }
+        let mut buffer = itoa::Buffer::new();
+        return out.extend_from_slice(buffer.format(magnitude as u64).as_bytes());
+    }
+    push_shortest(out, value);
+}
+
+/// The same with whole numbers laid out like the others (`1e+8`): how digests of sorted sets know scores.
+pub fn push_shortest(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         return out.extend_from_slice(b"nan");
     }
@@ -28,9 +41,8 @@ pub fn push_double(out: &mut Vec<u8>, value: f64) {
     if magnitude.is_infinite() {
         return out.extend_from_slice(b"inf");
     }
-    if magnitude <= WHOLE_MAX && magnitude.fract() == 0.0 {
-        let mut buffer = itoa::Buffer::new();
-        return out.extend_from_slice(buffer.format(magnitude as u64).as_bytes());
+    if magnitude == 0.0 {
+        return out.push(b'0');
     }
     let mut buffer = zmij::Buffer::new();
     let decimal = Decimal::parse(buffer.format_finite(magnitude).as_bytes());

@@ -20,7 +20,7 @@ pub mod request;
 mod value;
 
 pub use decode::{Decoded, ReplyLimits, ReplyParser};
-pub use double::push_double;
+pub use double::{push_double, push_shortest};
 pub use error::ProtocolError;
 pub use inline::split_words;
 pub use request::{Limits, Outcome, RequestParser, Span};

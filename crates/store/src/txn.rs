@@ -341,6 +341,19 @@ impl<'a> Txn<'a> {
         });
     }
 
+    /// Changes the entry that was found if `change` says that it did; key and deadline must stay. What is answered is what it says.
+    pub fn update_if(&mut self, found: Found, change: impl FnOnce(Entry) -> (Entry, bool)) -> bool {
+        let owed = self.local.unrecorded;
+        let mut changed = false;
+        self.update(found, |entry| {
+            let (entry, did) = change(entry);
+            changed = did;
+            entry
+        });
+        self.local.unrecorded = owed | changed;
+        changed
+    }
+
     /// Files `entry` (which has no deadline) under its key, in place of what was there, with this deadline.
     pub fn put_entry(&mut self, db: u32, key: &Key<'_>, entry: Entry, deadline: Option<u64>) {
         debug_assert_eq!(entry.key(), key.bytes);

@@ -1,0 +1,263 @@
+//! The big form: a tree in the order of scores, and an index by the members' hashes.
+//!
+//! **Invariant.** Both hold the same members with the same scores. In `sorted` entries ascend by score, then by member as bytes; in `index`
+//! by the upper half of the member's hash, then by member.
+//!
+//! A member lies in both trees: it is looked up without a visit to the other tree, and ZSCAN goes over the index alone, so that a call
+//! takes as long for a million members of one score as for any others. Some 65 bytes for a member of 16 bytes.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use dunlin_structures::packed::Element;
+use dunlin_structures::tree::{Probe, SortKey, Tree};
+
+use super::{Item, order, order_members};
+use crate::big::{MemberHash, shed};
+use crate::hash::KeyHasher;
+use crate::members::member_hash;
+
+/// A score: any double but NaN. Negative zero equals zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score(pub f64);
+
+impl SortKey for Score {}
+
+/// What the index holds beside a member: its hash and its score, in 12 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Indexed {
+    hash: MemberHash,
+    score: [u32; 2],
+}
+
+impl SortKey for Indexed {}
+
+impl Indexed {
+    fn new(hash: MemberHash, score: f64) -> Self {
+        let bits = score.to_bits();
+        Indexed {
+            hash,
+            score: [bits as u32, (bits >> 32) as u32],
+        }
+    }
+
+    fn score(self) -> f64 {
+        f64::from_bits(u64::from(self.score[1]) << 32 | u64::from(self.score[0]))
+    }
+}
+
+/// The place of a member with a score.
+struct AtMember<'a> {
+    score: f64,
+    member: &'a [u8],
+}
+
+impl Probe<Score> for AtMember<'_> {
+    #[inline]
+    fn by_key(&self, key: Score) -> Ordering {
+        order(key.0, self.score)
+    }
+
+    #[inline]
+    fn by_payload(&self, payload: &[u8]) -> Ordering {
+        payload.cmp(self.member)
+    }
+}
+
+/// The place of a member in the index.
+struct AtHash<'a> {
+    hash: MemberHash,
+    member: &'a [u8],
+}
+
+impl Probe<Indexed> for AtHash<'_> {
+    #[inline]
+    fn by_key(&self, key: Indexed) -> Ordering {
+        key.hash.cmp(&self.hash)
+    }
+
+    #[inline]
+    fn by_payload(&self, payload: &[u8]) -> Ordering {
+        payload.cmp(self.member)
+    }
+}
+
+/// See the module's text.
+#[derive(Clone, Debug, Default)]
+pub struct ZSet {
+    sorted: Tree<Score>,
+    index: Tree<Indexed>,
+}
+
+impl ZSet {
+    /// An empty one.
+    pub fn new() -> Self {
+        ZSet::default()
+    }
+
+    /// One of these items, which are in order and of different members. O(n log n).
+    pub fn from_sorted<'a>(items: impl Iterator<Item = Item<'a>>, hasher: &KeyHasher) -> Self {
+        let mut zset = ZSet::new();
+        let mut hashed: Vec<(MemberHash, Element<'a>, f64)> =
+            Vec::with_capacity(items.size_hint().0);
+        for (member, score) in items {
+            let hash = member.with_text(|member| {
+                zset.sorted.push(Score(score), member);
+                member_hash(hasher, member)
+            });
+            hashed.push((hash, member, score));
+        }
+        hashed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| order_members(a.1, b.1)));
+        for (hash, member, score) in hashed {
+            member.with_text(|member| zset.index.push(Indexed::new(hash, score), member));
+        }
+        zset
+    }
+
+    /// Number of members.
+    pub fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
+    /// Members in order: by score, then as bytes.
+    pub fn sorted(&self) -> &Tree<Score> {
+        &self.sorted
+    }
+
+    /// Score of a member, and its rank in the index; or the rank where it belongs there. O(log n).
+    #[inline]
+    fn find(&self, hash: MemberHash, member: &[u8]) -> Result<(usize, f64), usize> {
+        match self.index.position(&AtHash { hash, member }) {
+            (at, Some((indexed, payload))) if indexed.hash == hash && payload == member => {
+                Ok((at, indexed.score()))
+            }
+            (at, _) => Err(at),
+        }
+    }
+
+    /// The rank where a member with a score is or belongs. O(log n).
+    #[inline]
+    fn rank_of(&self, score: f64, member: &[u8]) -> usize {
+        self.sorted.position(&AtMember { score, member }).0
+    }
+
+    /// Score of a member. O(log n).
+    #[inline]
+    pub fn score(&self, hash: MemberHash, member: &[u8]) -> Option<f64> {
+        self.find(hash, member).ok().map(|(_, score)| score)
+    }
+
+    /// Rank and score of a member. O(log n).
+    pub fn rank(&self, hash: MemberHash, member: &[u8]) -> Option<(usize, f64)> {
+        let (_, score) = self.find(hash, member).ok()?;
+        Some((self.rank_of(score, member), score))
+    }
+
+    /// Adds a member or changes its score, as `decide` says by its old score. O(log n).
+    pub fn upsert(
+        &mut self,
+        hash: MemberHash,
+        member: &[u8],
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) {
+        let found = self.find(hash, member);
+        let old = found.ok().map(|(_, score)| score);
+        let Some(new) = decide(old) else {
+            return;
+        };
+        match found {
+            Ok((_, old)) if old == new => return,
+            Ok((at, old)) => {
+                self.sorted.remove(self.rank_of(old, member));
+                self.index.replace(at, Indexed::new(hash, new), member);
+            }
+            Err(at) => self.index.insert(at, Indexed::new(hash, new), member),
+        }
+        self.sorted
+            .insert(self.rank_of(new, member), Score(new), member);
+    }
+
+    /// Takes a member out; its score. O(log n).
+    pub fn remove(&mut self, hash: MemberHash, member: &[u8]) -> Option<f64> {
+        let (at, score) = self.find(hash, member).ok()?;
+        self.sorted.remove(self.rank_of(score, member));
+        self.index.remove(at);
+        Some(score)
+    }
+
+    /// Takes the members of a range of ranks out. O(log n) for each.
+    pub fn remove_ranks(&mut self, ranks: Range<usize>, hasher: &KeyHasher) {
+        for (_, member) in self.sorted.range(ranks.clone()) {
+            let (at, _) = self.index.position(&AtHash {
+                hash: member_hash(hasher, member),
+                member,
+            });
+            self.index.remove(at);
+        }
+        self.sorted.remove_range(ranks);
+    }
+
+    /// See [`crate::members::scan`].
+    pub fn scan<'a>(
+        &'a self,
+        cursor: u64,
+        min: usize,
+        mut visit: impl FnMut(&'a [u8], f64),
+    ) -> u64 {
+        let Ok(hash) = MemberHash::try_from(cursor) else {
+            return 0;
+        };
+        let (first, _) = self.index.position(&AtHash { hash, member: b"" });
+        let mut last = None;
+        for (seen, (indexed, member)) in self.index.range(first..self.len()).enumerate() {
+            if seen >= min && last != Some(indexed.hash) {
+                return indexed.hash.into();
+            }
+            last = Some(indexed.hash);
+            visit(member, indexed.score());
+        }
+        0
+    }
+
+    pub(crate) fn leaf_count(&self) -> usize {
+        self.sorted.leaf_count() + self.index.leaf_count()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.sorted.memory_bytes() + self.index.memory_bytes()
+    }
+
+    /// See `Big::shed`. What is left is no sorted set any more.
+    pub(crate) fn shed(&mut self, leaves: usize) -> bool {
+        shed(&mut self.sorted, leaves) || shed(&mut self.index, leaves)
+    }
+
+    /// Panics unless both trees are sound and hold the same. O(n log n).
+    pub fn assert_consistent(&self, hasher: &KeyHasher) {
+        self.sorted.assert_consistent();
+        self.index.assert_consistent();
+        assert_eq!(self.sorted.len(), self.index.len());
+        let items = || {
+            self.sorted
+                .iter()
+                .map(|(score, member)| (Element::Bytes(member), score.0))
+        };
+        for (before, after) in items().zip(items().skip(1)) {
+            assert!(
+                super::order_items(before, after) == Ordering::Less,
+                "out of order"
+            );
+        }
+        for (score, member) in self.sorted.iter() {
+            assert_eq!(
+                self.score(member_hash(hasher, member), member),
+                Some(score.0)
+            );
+        }
+    }
+}
