@@ -15,7 +15,7 @@ use dunlin_store::log::Record;
 const WORKLOADS: u64 = 1000;
 const CLIENTS: usize = 6;
 const WORKERS: usize = 2;
-const MOVES: usize = 200;
+const MOVES: usize = 300;
 
 /// What one workload did, so that the test can show that it did something.
 #[derive(Default)]
