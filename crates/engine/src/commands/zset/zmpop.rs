@@ -3,7 +3,7 @@
 
 use super::zpop::{End, take};
 use super::{SLOW_WRITE, view};
-use crate::command::{ArgKind, Argument, Begin, Command, Find, KeySpec};
+use crate::command::{ArgKind, Argument, Begin, Command, Find, Flags, KeySpec};
 use crate::number::parse_i64;
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
@@ -12,6 +12,7 @@ pub(super) const ZMPOP: Command = Command {
     name: "zmpop",
     full_name: "zmpop",
     arity: -4,
+    flags: Flags::WRITE.and(Flags::MOVABLEKEYS),
     keys: &[KeySpec {
         begin: Begin::Index(1),
         find: Find::Count {

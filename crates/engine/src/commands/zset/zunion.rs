@@ -4,7 +4,7 @@
 
 use super::combine::{Form, Operation, Query};
 use super::{SLOW_READ, reply_items};
-use crate::command::{ArgKind, Argument, Begin, Command, Find, KeySpec};
+use crate::command::{ArgKind, Argument, Begin, Command, Find, Flags, KeySpec};
 use crate::{Ctx, Flow, Outcome};
 
 /// Keys behind their number at an argument.
@@ -44,6 +44,7 @@ const WITH_SCORES: Argument = Argument::token("withscores", "WITHSCORES").option
 pub(super) const ZUNION: Command = Command {
     name: "zunion",
     full_name: "zunion",
+    flags: Flags::READONLY.and(Flags::MOVABLEKEYS),
     arity: -3,
     keys: &[counted_keys(1, &["RO", "access"])],
     since: "6.2.0",

@@ -19,7 +19,7 @@ pub(super) const ZUNIONSTORE: Command = Command {
     name: "zunionstore",
     full_name: "zunionstore",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::MOVABLEKEYS),
     keys: &[
         KeySpec::one(1, &["OW", "update"]),
         counted_keys(2, &["RO", "access"]),
