@@ -143,6 +143,8 @@ pub enum Begin {
     Index(usize),
     /// Behind this word, searched from the given argument on (from the end when negative).
     Keyword(&'static str, i32),
+    /// Key specs have no words for it; [`Find`] knows.
+    Unknown,
 }
 
 /// Which arguments from the beginning on are keys.
@@ -166,6 +168,17 @@ pub enum Find {
         /// Distance between keys.
         step: usize,
     },
+    /// The argument behind the last option of a name, among options with so many arguments.
+    Option {
+        /// The name.
+        word: &'static str,
+        /// Where options begin.
+        from: usize,
+        /// Other options that have arguments, and how many.
+        others: &'static [(&'static str, usize)],
+    },
+    /// Values name them: [`Scope::Patterns`].
+    Values,
 }
 
 /// One key spec: where keys are and what happens to them.
@@ -224,6 +237,7 @@ impl KeySpec {
                     None => return true,
                 }
             }
+            Begin::Unknown => 0,
         };
         match self.find {
             Find::Range { last, step, limit } => {
@@ -259,6 +273,20 @@ impl KeySpec {
                 (0..n).for_each(|k| f(first + k * step));
                 true
             }
+            Find::Option { word, from, others } => {
+                let (mut i, mut last) = (from, None);
+                while i < len {
+                    if let Some((_, skipped)) = others.iter().find(|(word, _)| args.is(i, word)) {
+                        i += skipped;
+                    } else if args.is(i, word) && i + 1 < len {
+                        last = Some(i + 1);
+                    }
+                    i += 1;
+                }
+                last.into_iter().for_each(f);
+                true
+            }
+            Find::Values => true,
         }
     }
 }
@@ -375,6 +403,8 @@ pub enum Scope {
     Nothing,
     /// The stripes of the keys that its specs name.
     Keys,
+    /// The same, or every stripe where BY or GET of SORT have patterns by which values name further keys.
+    Patterns,
     /// Every stripe.
     All,
     /// Nothing by itself: its continuation locks a stripe at a time; inside a transaction every stripe.
@@ -383,6 +413,12 @@ pub enum Scope {
     Transaction,
     /// The stripes of the watched keys.
     Watched,
+}
+
+/// Whether arguments have such patterns; now and then true of those that have not.
+pub(crate) fn has_patterns(args: Args<'_>) -> bool {
+    let is_pattern = |i: usize| args.is(i, "by") || args.is(i, "get");
+    (2..args.len()).any(|i| is_pattern(i - 1) && args.at(i).contains(&b'*'))
 }
 
 /// Runs a command whose arity, state and locks have been seen to.

@@ -13,7 +13,7 @@ use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
 use crate::args::Args;
-use crate::command::{Command, Flags, Scope};
+use crate::command::{Command, Flags, Scope, has_patterns};
 use crate::context::{Continuation, Ctx, Flow, Host, Progress};
 use crate::engine::{Engine, WorkerState};
 use crate::error::ReplyError;
@@ -269,7 +269,8 @@ impl Engine {
                 self.watched_stripes(session, &mut stripes);
                 (!stripes.is_empty()).then(|| LockSet::of(stripes))
             }
-            Scope::Keys => {
+            Scope::Patterns if has_patterns(args) => Some(LockSet::All),
+            Scope::Keys | Scope::Patterns => {
                 if let Some(stripe) = self.only_stripe(command, first_hash) {
                     return Some(LockSet::One(stripe));
                 }
@@ -314,7 +315,10 @@ impl Engine {
         for queued in session.transaction.iter().flat_map(|t| &t.queue) {
             match queued.command.scope {
                 Scope::All | Scope::Stepwise => return Some(LockSet::All),
-                Scope::Keys => {
+                Scope::Patterns if has_patterns(queued.args.as_args()) => {
+                    return Some(LockSet::All);
+                }
+                Scope::Keys | Scope::Patterns => {
                     self.each_stripe(queued.command, queued.args.as_args(), &mut stripes)
                 }
                 // Its watched keys are held anyway.

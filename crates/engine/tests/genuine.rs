@@ -76,6 +76,15 @@ fn is_new_in_7_2(request: &Request) -> bool {
     request.iter().any(|arg| arg == b"WITHSCORE")
 }
 
+/// SORT whose order is that of a set's table, or chance between elements of equal weights.
+fn is_sorted_somehow(request: &Request) -> bool {
+    let by = request.iter().position(|arg| arg == b"BY");
+    request[0].starts_with(b"sort")
+        && by.is_some_and(|at| {
+            !request[at + 1].contains(&b'*') || request.contains(&b"ALPHA".to_vec())
+        })
+}
+
 #[test]
 fn replies_and_digest_are_those_of_redis() {
     let Some(mut genuine) = Genuine::start() else {
@@ -97,7 +106,10 @@ fn replies_and_digest_are_those_of_redis() {
                 rng.pick(&choices)
             };
             let request = request(&mut rng, command, FAR_FUTURE_MS);
-            if has_relative_deadline(&request) || is_new_in_7_2(&request) {
+            if has_relative_deadline(&request)
+                || is_new_in_7_2(&request)
+                || is_sorted_somehow(&request)
+            {
                 continue;
             }
             world.start(0, &request);

@@ -12,6 +12,7 @@ mod lset;
 mod ltrim;
 mod pop;
 mod push;
+mod sort;
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -42,6 +43,8 @@ pub const TABLE: &[&Command] = &[
     &lmove::RPOPLPUSH,
     &push::RPUSH,
     &push::RPUSHX,
+    &sort::SORT,
+    &sort::SORT_RO,
 ];
 
 /// Longest element.

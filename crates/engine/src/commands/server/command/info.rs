@@ -116,6 +116,7 @@ fn write_key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
                 Some(word),
             );
         }
+        Begin::Unknown => write_search(reply, "unknown", &[], None),
     }
     reply.bulk(b"find_keys");
     match spec.find {
@@ -135,6 +136,7 @@ fn write_key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
             ];
             write_search(reply, "keynum", &fields, None);
         }
+        Find::Option { .. } | Find::Values => write_search(reply, "unknown", &[], None),
     }
 }
 
