@@ -8,6 +8,8 @@ use super::{Item, SortKey};
 
 /// Most entries of a leaf.
 pub(super) const ENTRIES_MAX: usize = 128;
+/// Leaves that have more entries together are not joined: some room is left for more.
+pub(super) const JOINED_MAX: usize = ENTRIES_MAX / 4 * 3;
 /// A leaf of several entries has no more payload than this.
 pub(super) const BYTES_MAX: usize = 4096;
 
@@ -74,7 +76,7 @@ impl<K: SortKey> Leaf<K> {
 
     /// Whether all entries of two leaves fit one, with some room left for more.
     pub(super) fn can_absorb(&self, other: &Self) -> bool {
-        self.len() + other.len() <= ENTRIES_MAX / 4 * 3
+        self.len() + other.len() <= JOINED_MAX
             && self.bytes.len() + other.bytes.len() <= BYTES_MAX / 4 * 3
     }
 

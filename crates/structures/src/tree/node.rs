@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::leaf::Leaf;
+use super::leaf::{JOINED_MAX, Leaf};
 use super::{Probe, SortKey};
 
 /// Most children of an inner node.
@@ -314,7 +314,10 @@ impl<K: SortKey> Inner<K> {
             let Some(right) = self.children.get(left + 1) else {
                 continue;
             };
-            if self.children[left].can_absorb(right) {
+            // The counts tell of most leaves that they cannot be joined, without a look at them.
+            let is_full = matches!(right, Node::Leaf(_))
+                && self.counts[left] + self.counts[left + 1] > JOINED_MAX;
+            if !is_full && self.children[left].can_absorb(right) {
                 let right = right.clone();
                 self.children[left].absorb(&right);
                 self.drain(left + 1..left + 2);
