@@ -358,9 +358,8 @@ impl Opponent for SkipList {
         let rank = path[0].1;
         // SAFETY: the path's nodes have the levels on which they stand.
         unsafe {
-            let added = path.iter_mut().enumerate().take(levels);
-            for (level, step) in added.skip(self.level) {
-                *step = (self.head, 0);
+            for (level, place) in path.iter_mut().enumerate().take(levels).skip(self.level) {
+                *place = (self.head, 0);
                 (*Node::level(self.head, level)).span = self.len;
             }
             self.level = self.level.max(levels);
