@@ -58,5 +58,5 @@ fn start(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     logging::set_report_enabled(config.crash_log_enabled());
     logging::install_panic_hook();
     let _pidfile = pidfile::Pidfile::write(config);
-    Ok(dunlin_server::run(loaded, memory::figures))
+    Ok(dunlin_server::run(loaded, memory::ALLOCATOR))
 }

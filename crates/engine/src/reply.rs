@@ -55,6 +55,7 @@ impl<'a> Reply<'a> {
 
     #[inline]
     fn tail(&mut self) -> &mut Vec<u8> {
+        self.rope.cut();
         self.rope.tail()
     }
 

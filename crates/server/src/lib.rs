@@ -13,10 +13,11 @@ pub mod auxiliary;
 pub mod commands;
 pub mod config;
 pub mod host;
+mod housekeeping;
 pub mod logging;
 mod run;
 pub mod shared;
 pub mod worker;
 
 pub use run::run;
-pub use shared::{Memory, Shared};
+pub use shared::{Allocator, Memory, Shared};

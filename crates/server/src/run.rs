@@ -17,14 +17,15 @@ use dunlin_store::Settings;
 use crate::auxiliary::{Auxiliary, Exchange};
 use crate::config::{BindHost, Config, Loaded};
 use crate::host::ServerHost;
+use crate::housekeeping;
 use crate::logging::{self, startup};
-use crate::shared::{Memory, Shared};
+use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
 
-/// Serves with this configuration until told to stop. `memory` asks the allocator for its figures.
-pub fn run(loaded: Loaded, memory: fn() -> Memory) -> ExitCode {
+/// Serves with this configuration until told to stop. `allocator` is the process's.
+pub fn run(loaded: Loaded, allocator: Allocator) -> ExitCode {
     startup::banner(&loaded.config, &loaded.warnings);
-    match serve(loaded.config, memory) {
+    match serve(loaded.config, allocator) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -33,7 +34,7 @@ pub fn run(loaded: Loaded, memory: fn() -> Memory) -> ExitCode {
     }
 }
 
-fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
+fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let workers = config.workers().max(1);
     let mut tcp = TcpServer::with_options(ListenOptions {
         backlog: config.tcp_backlog() as i32,
@@ -49,7 +50,7 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
     let loops = tcp.into_loops(workers, &limits)?;
     let remotes = loops[0].remotes();
     let port = config.port();
-    let shared = make_shared(config, workers, memory)?;
+    let shared = make_shared(config, workers, allocator)?;
     shared.port.store(u32::from(port), Ordering::Relaxed);
     let engine = Arc::clone(&shared.engine);
 
@@ -71,7 +72,7 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
     }));
 
     let ended = Arc::new(AtomicBool::new(false));
-    let reaper = start_reaper(&engine, &ended)?;
+    let reaper = housekeeping::start(&shared, &ended)?;
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
@@ -122,7 +123,7 @@ fn serve(config: Config, memory: fn() -> Memory) -> anyhow::Result<ExitCode> {
 fn make_shared(
     config: Config,
     workers: usize,
-    memory: fn() -> Memory,
+    allocator: Allocator,
 ) -> anyhow::Result<Arc<Shared>> {
     let settings = Settings {
         databases: config.databases() as usize,
@@ -139,7 +140,7 @@ fn make_shared(
     );
     let now_ms = SystemClock.wall_us() / 1_000;
     Ok(Arc::new(Shared::new(
-        engine, config, now_ms, run_id, memory,
+        engine, config, now_ms, run_id, allocator,
     )))
 }
 
@@ -216,34 +217,6 @@ fn raise_descriptor_limit(config: &Config) {
         );
     }
 }
-
-fn start_reaper(
-    engine: &Arc<Engine>,
-    ended: &Arc<AtomicBool>,
-) -> anyhow::Result<thread::JoinHandle<()>> {
-    let (engine, ended) = (Arc::clone(engine), Arc::clone(ended));
-    let store = Arc::clone(&engine);
-    let handle = thread::Builder::new()
-        .name("reaper".into())
-        .spawn(move || {
-            // Freeing must never take the processor from a worker.
-            if let Err(error) = rustix::process::setpriority_process(None, REAPER_NICENESS) {
-                tracing::debug!("The freeing thread keeps its priority: {error}");
-            }
-            let mut reaper = engine.store.reaper();
-            while !ended.load(Ordering::Acquire) {
-                if !reaper.step(&engine.store) {
-                    thread::park();
-                }
-            }
-        })?;
-    let thread = handle.thread().clone();
-    store.store.on_garbage(Box::new(move || thread.unpark()));
-    Ok(handle)
-}
-
-/// The lowest priority.
-const REAPER_NICENESS: i32 = 19;
 
 fn start_auxiliary(
     shared: &Arc<Shared>,

@@ -92,8 +92,32 @@ pub struct Shared {
     pub port: AtomicU32,
     /// Peak of the allocated bytes seen by INFO.
     pub peak_bytes: AtomicU64,
-    /// Asks the allocator for its figures: allocated, resident, active bytes.
-    pub memory: fn() -> Memory,
+    /// The process's allocator.
+    pub allocator: Allocator,
+}
+
+/// What the process's allocator does for the server; the library itself knows none. Any thread may call any of it.
+#[derive(Copy, Clone, Debug)]
+pub struct Allocator {
+    /// Its figures as of now; zeros from one that keeps none.
+    pub figures: fn() -> Memory,
+    /// Bytes that the calling thread has allocated so far less those that it has freed.
+    pub thread_bytes: fn() -> i64,
+    /// Gives what is free back to the system.
+    pub purge: fn(),
+}
+
+impl Allocator {
+    /// One that keeps no figures.
+    pub const UNKNOWN: Allocator = Allocator {
+        figures: || Memory {
+            allocated: 0,
+            active: 0,
+            resident: 0,
+        },
+        thread_bytes: || 0,
+        purge: || (),
+    };
 }
 
 /// Bytes as the allocator counts them.
@@ -114,7 +138,7 @@ impl Shared {
         config: Config,
         now_ms: u64,
         run_id: String,
-        memory: fn() -> Memory,
+        allocator: Allocator,
     ) -> Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
@@ -133,7 +157,7 @@ impl Shared {
             baseline: Mutex::default(),
             port: AtomicU32::new(0),
             peak_bytes: AtomicU64::new(0),
-            memory,
+            allocator,
         };
         shared.apply_config();
         shared

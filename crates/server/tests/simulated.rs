@@ -17,7 +17,7 @@ use dunlin_server::auxiliary::{Auxiliary, Exchange};
 use dunlin_server::config::Config;
 use dunlin_server::host::ServerHost;
 use dunlin_server::worker::Worker;
-use dunlin_server::{Memory as Figures, Shared};
+use dunlin_server::{Allocator, Shared};
 use dunlin_store::stripes::{LockSet, ReadyList, Waiter, Wake};
 use dunlin_store::{Settings, Txn};
 
@@ -76,7 +76,7 @@ impl World {
             config,
             now_ms,
             "0".repeat(40),
-            Figures::default,
+            Allocator::UNKNOWN,
         ));
         let limits = Limits::default();
         let mut loops = EventLoop::pool((0..WORKERS).map(|_| network.backend()).collect(), &limits);

@@ -11,30 +11,57 @@ use std::ptr::NonNull;
 
 use dunlin_structures::dict::{Dict, Drain, Handle, Ref, Slot};
 use dunlin_structures::epoch::Reclaim;
-use dunlin_structures::wheel::{Due, TimerWheel};
+use dunlin_structures::prefetch;
+use dunlin_structures::wheel::{Due, LOOK_AHEAD_NODES, Payload, TimerWheel};
 
 use crate::entry::{Entry, NO_TIMER};
 use crate::hash::KeyHasher;
 
-/// Points at an entry that is filed in the same shard's dict.
+/// Points at an entry that is filed in the same shard's dict. The upper 16 bits are the wheel's.
 #[derive(Copy, Clone)]
-struct EntryPtr(NonNull<u8>);
+struct EntryPtr(*mut u8);
+
+const ADDRESS_BITS: u32 = 48;
+const ADDRESS_MASK: usize = (1 << ADDRESS_BITS) - 1;
 
 // SAFETY: the pointer is followed only by who holds the shard exclusively.
 unsafe impl Send for EntryPtr {}
 
 impl EntryPtr {
     fn of(entry: &Entry) -> EntryPtr {
-        // Entry is one word, transparent over the pointer.
-        EntryPtr(entry.raw())
+        // The dict accepts no entry beyond 48 bits.
+        EntryPtr(entry.raw().as_ptr())
+    }
+
+    fn entry(self) -> NonNull<u8> {
+        NonNull::new(self.0.map_addr(|address| address & ADDRESS_MASK))
+            .expect("an entry has an address")
     }
 
     fn deadline(&self) -> u64 {
         // SAFETY: a node is cancelled before its entry is freed and re-pointed when the entry moves, so it is alive;
         // ManuallyDrop keeps this second handle from freeing it.
-        let entry = ManuallyDrop::new(unsafe { Entry::from_raw(self.0) });
+        let entry = ManuallyDrop::new(unsafe { Entry::from_raw(self.entry()) });
         // An entry whose deadline was taken away would have had its node cancelled.
         entry.deadline().unwrap_or(0)
+    }
+}
+
+impl Payload for EntryPtr {
+    #[inline]
+    fn keep(&mut self, low: u16) {
+        let low = usize::from(low) << ADDRESS_BITS;
+        self.0 = self.0.map_addr(|address| address & ADDRESS_MASK | low);
+    }
+
+    #[inline]
+    fn kept(&self) -> Option<u16> {
+        Some((self.0.addr() >> ADDRESS_BITS) as u16)
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        prefetch::line(self.0.map_addr(|address| address & ADDRESS_MASK));
     }
 }
 
@@ -127,7 +154,7 @@ impl Shard {
             new
         });
         if let Some((index, at)) = moved {
-            *self.wheel.payload_mut(index) = at;
+            self.wheel.set_payload(index, at);
         }
     }
 
@@ -184,6 +211,24 @@ impl Shard {
         }
     }
 
+    /// Brings what [`Shard::pop_expired`] will touch for the next [`LOOK_AHEAD_NODES`] entries into the cache: wheel nodes, entries and
+    /// buckets, all of each at once.
+    pub fn look_ahead(&self, now_ms: u64, hasher: &KeyHasher) {
+        let mut due = [None; LOOK_AHEAD_NODES];
+        let mut free = due.iter_mut();
+        self.wheel.look_ahead(now_ms, |pointer| {
+            pointer.prefetch();
+            if let Some(place) = free.next() {
+                *place = Some(*pointer);
+            }
+        });
+        for pointer in due.into_iter().flatten() {
+            // SAFETY: the node is in the wheel, so its entry is filed and alive; the handle is not dropped.
+            let entry = ManuallyDrop::new(unsafe { Entry::from_raw(pointer.entry()) });
+            self.dict.prefetch(hasher.hash(entry.key()));
+        }
+    }
+
     /// Takes out one entry whose deadline is at or before `now_ms`, spending `work` (wheel nodes moved).
     pub fn pop_expired(
         &mut self,
@@ -197,7 +242,7 @@ impl Shard {
             Due::OutOfWork => Expired::OutOfWork,
             Due::Fired(pointer) => {
                 // SAFETY: the node was in the wheel, so its entry is filed and alive; the handle is not dropped.
-                let shell = ManuallyDrop::new(unsafe { Entry::from_raw(pointer.0) });
+                let shell = ManuallyDrop::new(unsafe { Entry::from_raw(pointer.entry()) });
                 let hash = hasher.hash(shell.key());
                 let slot = self
                     .dict

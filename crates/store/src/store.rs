@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crossbeam_utils::CachePadded;
 use dunlin_structures::dict::{Root, Sighting};
 use dunlin_structures::epoch::Epochs;
+use dunlin_structures::wheel::LOOK_AHEAD_NODES;
 
 use crate::hash::KeyHasher;
 use crate::local::{Counters, Local};
@@ -457,7 +458,10 @@ impl Store {
             if self.head(db, stripe).expires.load(Ordering::Relaxed) == 0 {
                 continue;
             }
-            loop {
+            for popped in 0.. {
+                if popped % LOOK_AHEAD_NODES == 0 {
+                    txn.look_ahead_expired(db, stripe);
+                }
                 match txn.pop_expired(db, stripe, work) {
                     Expired::Entry(entry) => {
                         txn.record_expired(db, entry.key());

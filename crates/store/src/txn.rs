@@ -711,6 +711,14 @@ impl<'a> Txn<'a> {
         }
     }
 
+    pub(crate) fn look_ahead_expired(&mut self, db: u32, stripe: usize) {
+        let now = self.stripe_now(stripe);
+        let hasher = self.store.hasher();
+        if let Some(shard) = self.shard(db, stripe) {
+            shard.look_ahead(now, hasher);
+        }
+    }
+
     pub(crate) fn pop_expired(&mut self, db: u32, stripe: usize, work: &mut usize) -> Expired {
         let now = self.stripe_now(stripe);
         let store = self.store;

@@ -3,6 +3,7 @@
 pub mod dict;
 pub mod epoch;
 pub mod packed;
+pub mod prefetch;
 pub mod rope;
 pub mod tree;
 pub mod wheel;

@@ -16,6 +16,12 @@ const APPEND_COPY_BYTES_MAX: usize = 4 * 1024;
 /// A partly written tail is moved to the front of its buffer once this much of it is gone (and at least half of it).
 const COMPACT_BYTES_MIN: usize = 4 * 1024;
 
+/// A tail as long as this is sealed by [`Rope::cut`], and a new one begun in a buffer of [`PIECE_BYTES`].
+const PIECE_BYTES_MIN: usize = 56 * 1024;
+/// A long reply is made of buffers of this size: none is copied by growing, and each goes back to the allocator as it came, so that
+/// the next reply finds it.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// A range of a buffer that others may hold too, such as a chunk of a stored string.
 #[derive(Clone, Debug)]
 pub struct Shared {
@@ -84,6 +90,21 @@ impl Rope {
     /// The open end of the rope, for encoders to append to. Append only: bytes already there may be half written.
     pub fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
+    }
+
+    /// Begins another piece if the tail has become long: called between the elements of a reply, it keeps a reply of any length
+    /// from being copied over and over, or freed in one long go.
+    #[inline]
+    pub fn cut(&mut self) {
+        if self.tail.len() >= PIECE_BYTES_MIN {
+            self.begin_piece();
+        }
+    }
+
+    #[cold]
+    fn begin_piece(&mut self) {
+        self.seal();
+        self.tail = Vec::with_capacity(PIECE_BYTES);
     }
 
     /// Appends a shared range without copying it. What the tail held so far goes before it.
@@ -314,6 +335,23 @@ mod tests {
         rope.advance(2);
         assert!(rope.is_empty());
         assert_eq!(rope.take_tail().capacity(), 1024);
+    }
+
+    #[test]
+    fn a_long_reply_is_cut_into_pieces() {
+        let mut rope = Rope::new();
+        let mut written = Vec::new();
+        for n in 0..20_000u32 {
+            rope.tail().extend_from_slice(&n.to_le_bytes());
+            written.extend_from_slice(&n.to_le_bytes());
+            rope.cut();
+        }
+        assert_eq!((rope.len(), content(&rope)), (written.len(), written));
+        let [Chunk::Owned(first)] = &rope.sealed.make_contiguous()[..1] else {
+            panic!("a sealed piece");
+        };
+        assert!((PIECE_BYTES_MIN..=PIECE_BYTES).contains(&first.len()));
+        assert_eq!(rope.tail.capacity(), PIECE_BYTES);
     }
 
     #[test]

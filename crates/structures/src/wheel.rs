@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use crate::prefetch;
+
 const LEVELS: usize = 8;
 const SLOTS: usize = 256;
 const SLOT_BITS: u32 = 8;
@@ -18,6 +20,9 @@ const BITMAP_WORDS: usize = SLOTS / 64;
 
 /// Nodes per allocation of the slab: 2 KiB with an 8-byte payload. Growing never moves a node, so no insert is slow.
 const CHUNK_NODES: usize = 128;
+
+/// Nodes that [`TimerWheel::look_ahead`] brings into the cache: about what one core can have under way.
+pub const LOOK_AHEAD_NODES: usize = 16;
 
 /// End of a list.
 const NIL: u32 = u32::MAX;
@@ -39,6 +44,24 @@ pub enum Due<P> {
     OutOfWork,
 }
 
+/// What a wheel holds: a small value that leads to what is timed.
+pub trait Payload: Copy {
+    /// Keeps the low bits of the deadline under which the node is filed now, if there is room for 16 bits. Most nodes are moved once
+    /// before they fire; with these the move needs no look at what is timed, which is not in the cache.
+    #[inline]
+    fn keep(&mut self, _low: u16) {}
+    /// What was kept.
+    #[inline]
+    fn kept(&self) -> Option<u16> {
+        None
+    }
+    /// Has what is timed brought into the cache: it will be asked for next.
+    #[inline]
+    fn prefetch(&self) {}
+}
+
+impl Payload for u64 {}
+
 struct Node<P> {
     prev: u32,
     next: u32,
@@ -59,7 +82,7 @@ pub struct TimerWheel<P> {
     levels: [Option<Box<[u32; SLOTS]>>; LEVELS],
 }
 
-impl<P: Copy> TimerWheel<P> {
+impl<P: Payload> TimerWheel<P> {
     /// An empty wheel that stands at tick `now`.
     #[must_use]
     pub fn new(now: u64) -> TimerWheel<P> {
@@ -107,14 +130,17 @@ impl<P: Copy> TimerWheel<P> {
         self.release(index)
     }
 
-    /// The payload of a node, to change it in place (its deadline may only grow).
+    /// Gives a node another payload (whose deadline is not before that of the old one).
     ///
     /// # Panics
     /// If no node has this index.
-    pub fn payload_mut(&mut self, index: u32) -> &mut P {
+    pub fn set_payload(&mut self, index: u32, payload: P) {
         let node = self.node_mut(index);
         assert!(node.prev != FREE, "no timer has index {index}");
-        &mut node.payload
+        let kept = std::mem::replace(&mut node.payload, payload).kept();
+        if let Some(low) = kept {
+            node.payload.keep(low);
+        }
     }
 
     /// A lower bound of the earliest deadline: exact once it is less than 256 ticks ahead in the current window, otherwise the
@@ -166,12 +192,54 @@ impl<P: Copy> TimerWheel<P> {
             }
             *work -= 1;
             let index = self.head(slot_id);
+            let next = self.node(index).next;
             self.unlink(index);
-            let deadline = deadline_of(&self.node(index).payload);
+            if next != NIL {
+                self.node(next).payload.prefetch();
+            }
+            let payload = &self.node(index).payload;
+            let filed = match payload.kept() {
+                // On the second level all but the low bits are those of `current`.
+                Some(low) if slot_id as usize / SLOTS == 1 => {
+                    self.current >> 16 << 16 | u64::from(low)
+                }
+                _ => 0,
+            };
+            // The owner may have extended the deadline, but not before the one under which the node was filed.
+            let deadline = if filed > self.current {
+                filed
+            } else {
+                deadline_of(payload)
+            };
             if deadline <= self.current {
                 return Due::Fired(self.release(index));
             }
             self.file(index, deadline);
+        }
+    }
+
+    /// Brings the nodes that will be popped next at `now` into the cache, at most [`LOOK_AHEAD_NODES`], and shows their payloads: each
+    /// in a cache line of its own, popped one after the other they would cost a memory latency each. Nodes that have yet to be moved
+    /// down are not among them.
+    pub fn look_ahead(&self, now: u64, mut show: impl FnMut(&P)) {
+        let Some(heads) = &self.levels[0] else {
+            return;
+        };
+        let window = self.current >> SLOT_BITS << SLOT_BITS;
+        let from = (self.current - window) as usize;
+        let last = now.saturating_sub(window).min(SLOTS as u64 - 1) as usize;
+        let mut found = [NIL; LOOK_AHEAD_NODES];
+        let (mut count, mut slot) = (0, from);
+        while let Some(next) = next_bit(&self.bitmaps[0], slot).filter(|next| *next <= last) {
+            found[count] = heads[next];
+            prefetch::line(std::ptr::from_ref(self.node(heads[next])).cast());
+            (count, slot) = (count + 1, next + 1);
+            if count == LOOK_AHEAD_NODES || slot == SLOTS {
+                break;
+            }
+        }
+        for index in &found[..count] {
+            show(&self.node(*index).payload);
         }
     }
 
@@ -210,6 +278,7 @@ impl<P: Copy> TimerWheel<P> {
         let heads = self.levels[level].get_or_insert_with(|| Box::new([NIL; SLOTS]));
         let old = std::mem::replace(&mut heads[slot], index);
         let node = self.node_mut(index);
+        node.payload.keep(deadline as u16);
         node.prev = FIRST | slot_id(level, slot);
         node.next = old;
         if old != NIL {
@@ -332,7 +401,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    impl<P: Copy> TimerWheel<P> {
+    impl<P: Payload> TimerWheel<P> {
         /// Level counted from 1, as the vectors do, and slot.
         fn place(&self, index: u32) -> (usize, usize) {
             let mut at = self.node(index).prev;
@@ -419,7 +488,7 @@ mod tests {
     fn an_extended_deadline_refiles_itself() {
         let mut wheel = TimerWheel::new(0);
         let a = wheel.insert(10, 10);
-        *wheel.payload_mut(a) = 70_000;
+        wheel.set_payload(a, 70_000);
         assert_eq!(pop(&mut wheel, 69_999), Due::Idle);
         assert_eq!(pop(&mut wheel, 70_000), Due::Fired(70_000));
     }
@@ -461,6 +530,79 @@ mod tests {
         assert_eq!(wheel.insert(1, 1), 0);
     }
 
+    /// An id with room for 16 bits.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Roomy(u64);
+
+    impl Payload for Roomy {
+        fn keep(&mut self, low: u16) {
+            self.0 = self.0 & !(0xffff << 48) | u64::from(low) << 48;
+        }
+        fn kept(&self) -> Option<u16> {
+            Some((self.0 >> 48) as u16)
+        }
+    }
+
+    /// Both kinds of payloads as ids.
+    trait Id: Payload {
+        fn of(id: u64) -> Self;
+        fn id(self) -> u64;
+    }
+
+    impl Id for u64 {
+        fn of(id: u64) -> u64 {
+            id
+        }
+        fn id(self) -> u64 {
+            self
+        }
+    }
+
+    impl Id for Roomy {
+        fn of(id: u64) -> Roomy {
+            Roomy(id)
+        }
+        fn id(self) -> u64 {
+            self.0 << 16 >> 16
+        }
+    }
+
+    #[test]
+    fn a_kept_deadline_is_moved_without_its_owner() {
+        let mut wheel = TimerWheel::new(0);
+        wheel.insert(Roomy(1), 700);
+        let asked = |_: &Roomy| panic!("nobody is asked for a deadline that is known");
+        assert_eq!(
+            wheel.pop_due(699, &mut usize::MAX.clone(), asked),
+            Due::Idle
+        );
+        assert_eq!(wheel.next_tick(), Some(700));
+        let fired = wheel.pop_due(700, &mut usize::MAX.clone(), |_| 700);
+        assert!(matches!(fired, Due::Fired(payload) if payload.id() == 1));
+    }
+
+    #[test]
+    fn looking_ahead_shows_what_is_popped_next() {
+        let mut wheel = TimerWheel::new(1_000);
+        for deadline in [1_003, 1_020, 1_020, 1_023, 1_024, 70_000] {
+            wheel.insert(deadline, deadline);
+        }
+        let shown = |wheel: &TimerWheel<u64>, now| {
+            let mut shown = Vec::new();
+            wheel.look_ahead(now, |payload| shown.push(*payload));
+            shown
+        };
+        assert_eq!(shown(&wheel, 1_002), []);
+        assert_eq!(
+            shown(&wheel, 1_022),
+            [1_003, 1_020],
+            "the first of each tick"
+        );
+        assert_eq!(shown(&wheel, 9_000_000), [1_003, 1_020, 1_023]);
+        assert_eq!(pop(&mut wheel, 1_022), Due::Fired(1_003));
+        assert_eq!(shown(&wheel, 1_023), [1_020, 1_023]);
+    }
+
     #[derive(Clone, Debug)]
     enum Op {
         Insert(u64),
@@ -482,63 +624,69 @@ mod tests {
         ]
     }
 
+    fn compare_with_a_sorted_map<P: Id>(start: u64, ops: Vec<Op>) -> Result<(), TestCaseError> {
+        let mut wheel = TimerWheel::<P>::new(start);
+        let mut now = start;
+        // id -> (deadline, index); the payload is the id.
+        let mut model: BTreeMap<u64, (u64, u32)> = BTreeMap::new();
+        let mut next_id = 0;
+        for op in ops {
+            match op {
+                Op::Insert(d) => {
+                    let deadline = now.saturating_add(d).saturating_sub(100);
+                    let index = wheel.insert(P::of(next_id), deadline);
+                    model.insert(next_id, (deadline, index));
+                    next_id += 1;
+                }
+                Op::Cancel(i) if !model.is_empty() => {
+                    let id = *model.keys().nth(i.index(model.len())).unwrap();
+                    let (_, index) = model.remove(&id).unwrap();
+                    prop_assert_eq!(wheel.cancel(index).id(), id);
+                }
+                Op::Extend(i, d) if !model.is_empty() => {
+                    let id = *model.keys().nth(i.index(model.len())).unwrap();
+                    let entry = model.get_mut(&id).unwrap();
+                    entry.0 = entry.0.saturating_add(d);
+                }
+                Op::Advance(d, work) => {
+                    now = now.saturating_add(d);
+                    let mut work = work;
+                    loop {
+                        match wheel.pop_due(now, &mut work, |payload| model[&payload.id()].0) {
+                            Due::Fired(payload) => {
+                                let (deadline, _) = model.remove(&payload.id()).unwrap();
+                                prop_assert!(deadline <= now);
+                            }
+                            Due::OutOfWork => {
+                                prop_assert_eq!(work, 0);
+                                break;
+                            }
+                            Due::Idle => {
+                                prop_assert!(model.values().all(|(d, _)| *d > now));
+                                break;
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
+            prop_assert_eq!(wheel.len(), model.len());
+            let earliest = model.values().map(|(d, _)| *d).min();
+            match (wheel.next_tick(), earliest) {
+                (None, None) => {}
+                (Some(tick), Some(deadline)) => prop_assert!(tick <= deadline.max(now)),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+        Ok(())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(512))]
         #[test]
         fn behaves_like_a_sorted_map(start in distance(), ops in prop::collection::vec(op(), 1..200)) {
-            let mut wheel = TimerWheel::new(start);
-            let mut now = start;
-            // id -> (deadline, index); the payload is the id.
-            let mut model: BTreeMap<u64, (u64, u32)> = BTreeMap::new();
-            let mut next_id = 0;
-            for op in ops {
-                match op {
-                    Op::Insert(d) => {
-                        let deadline = now.saturating_add(d).saturating_sub(100);
-                        let index = wheel.insert(next_id, deadline);
-                        model.insert(next_id, (deadline, index));
-                        next_id += 1;
-                    }
-                    Op::Cancel(i) if !model.is_empty() => {
-                        let id = *model.keys().nth(i.index(model.len())).unwrap();
-                        let (_, index) = model.remove(&id).unwrap();
-                        prop_assert_eq!(wheel.cancel(index), id);
-                    }
-                    Op::Extend(i, d) if !model.is_empty() => {
-                        let id = *model.keys().nth(i.index(model.len())).unwrap();
-                        let entry = model.get_mut(&id).unwrap();
-                        entry.0 = entry.0.saturating_add(d);
-                    }
-                    Op::Advance(d, work) => {
-                        now = now.saturating_add(d);
-                        let mut work = work;
-                        loop {
-                            match wheel.pop_due(now, &mut work, |id| model[id].0) {
-                                Due::Fired(id) => {
-                                    let (deadline, _) = model.remove(&id).unwrap();
-                                    prop_assert!(deadline <= now);
-                                }
-                                Due::OutOfWork => {
-                                    prop_assert_eq!(work, 0);
-                                    break;
-                                }
-                                Due::Idle => {
-                                    prop_assert!(model.values().all(|(d, _)| *d > now));
-                                    break;
-                                }
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-                prop_assert_eq!(wheel.len(), model.len());
-                let earliest = model.values().map(|(d, _)| *d).min();
-                match (wheel.next_tick(), earliest) {
-                    (None, None) => {}
-                    (Some(tick), Some(deadline)) => prop_assert!(tick <= deadline.max(now)),
-                    other => prop_assert!(false, "{other:?}"),
-                }
-            }
+            compare_with_a_sorted_map::<u64>(start, ops.clone())?;
+            compare_with_a_sorted_map::<Roomy>(start, ops)?;
         }
     }
 }

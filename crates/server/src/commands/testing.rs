@@ -15,7 +15,7 @@ use dunlin_structures::Rope;
 use super::FAMILIES;
 use crate::config::Config;
 use crate::host::ServerHost;
-use crate::shared::{Memory, Shared};
+use crate::shared::{Allocator, Memory, Shared};
 
 struct NoOne;
 
@@ -57,10 +57,14 @@ impl Console {
     /// A console over a server with this configuration.
     pub(super) fn new(config: Config) -> Console {
         let engine = Arc::new(Engine::new(&Settings::default(), FAMILIES));
-        let memory = || Memory {
+        let figures = || Memory {
             allocated: 3 << 20,
             active: 4 << 20,
             resident: 5 << 20,
+        };
+        let allocator = Allocator {
+            figures,
+            ..Allocator::UNKNOWN
         };
         let worker = engine.worker(0, 42);
         Console {
@@ -69,7 +73,7 @@ impl Console {
                 config,
                 START_MS,
                 "0".repeat(40),
-                memory,
+                allocator,
             )),
             heavy: 0,
             clock: Arc::new(StoppedClock(AtomicU64::new(START_MS * 1_000))),

@@ -31,6 +31,8 @@ use crate::host::ServerHost;
 const EXPIRE_WORK_PER_TURN: usize = 128;
 /// Deadlines are looked after at most this often: what is due within the period goes in one pass.
 const EXPIRE_PERIOD_MS: u64 = 5;
+/// The same while more keys expire than there are stripes to visit: a visit costs some cache misses, whatever it finds.
+const EXPIRE_BUSY_PERIOD_MS: u64 = 20;
 /// How often clients are checked for `timeout`, while that is set.
 const IDLE_CHECK_MS: u64 = 1_000;
 /// When something that a busy stripe delayed is tried again.
@@ -73,6 +75,9 @@ pub struct Worker {
     /// The loop's clock of this turn.
     now_mono_ms: u64,
     last_expire_ms: u64,
+    expire_period_ms: u64,
+    /// Keys that this worker had expired when the last pass ended.
+    expired_before: u64,
     awake: bool,
     idle_check_set: bool,
 }
@@ -97,6 +102,8 @@ impl Worker {
             now_ms: 0,
             now_mono_ms: 0,
             last_expire_ms: 0,
+            expire_period_ms: EXPIRE_PERIOD_MS,
+            expired_before: 0,
             awake: false,
             idle_check_set: false,
         }
@@ -182,7 +189,7 @@ impl Worker {
     /// Removes keys whose time has come; until when (wall clock) nothing of the sort is needed.
     fn look_after_deadlines(&mut self) -> Option<u64> {
         let due = self.engine.store.next_due(self.number)?;
-        let next_pass = self.last_expire_ms + EXPIRE_PERIOD_MS;
+        let next_pass = self.last_expire_ms + self.expire_period_ms;
         if due > self.now_ms || (next_pass > self.now_ms && due != 0) {
             return Some(due.max(next_pass));
         }
@@ -194,7 +201,16 @@ impl Worker {
             ExpireProgress::More => Some(self.now_ms),
             ExpireProgress::Until(due) => {
                 self.last_expire_ms = self.now_ms;
-                due.map(|due| due.max(self.now_ms + EXPIRE_PERIOD_MS))
+                let store = &self.engine.store;
+                let expired = store.counters(self.number).expired.value();
+                let fired = expired - std::mem::replace(&mut self.expired_before, expired);
+                let visits = (store.stripe_count() / store.workers()) as u64;
+                self.expire_period_ms = if fired >= visits / 2 {
+                    EXPIRE_BUSY_PERIOD_MS
+                } else {
+                    EXPIRE_PERIOD_MS
+                };
+                due.map(|due| due.max(self.now_ms + self.expire_period_ms))
             }
         }
     }

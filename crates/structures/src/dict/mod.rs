@@ -24,7 +24,6 @@ mod check;
 mod directory;
 mod handle;
 mod position;
-mod prefetch;
 mod restructure;
 mod root;
 mod segment;
@@ -34,6 +33,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::epoch::{FreeNow, Reclaim};
+use crate::prefetch;
 use directory::RootWord;
 use handle::{AbortOnUnwind, Tagged, WriteBack};
 use position::{Position, fingerprint};
@@ -118,6 +118,18 @@ impl<P: Handle> Dict<P> {
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         self.look_up(hash, key).map(|(slot, _)| slot)
+    }
+
+    /// Brings the bucket where an entry with this hash belongs into the cache.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        let position = Position::of_hash(hash);
+        let (_, segment) = self.locate(position);
+        if !segment.is_none() {
+            let view = self.view(segment);
+            let home = view.shape.home(view.shape.tag(position));
+            prefetch::line(std::ptr::from_ref(&view.buckets[home]).cast());
+        }
     }
 
     /// The entry with this key, and where it is.

@@ -14,8 +14,9 @@ use super::directory::RootWord;
 use super::handle::{Handle, Tagged};
 use super::position::{DEPTH_MAX, Position, Shape, fingerprint};
 use super::segment::{BUCKETS_MAX, Picks, Segment, View, bits, next_size, size_for};
-use super::{Dict, Slot, Stashed, prefetch};
+use super::{Dict, Slot, Stashed};
 use crate::epoch::{FreeNow, Reclaim};
+use crate::prefetch;
 
 /// A segment that finds no room for an entry though less than this part of it is full suffers from collisions, which growth
 /// does not cure.

@@ -13,7 +13,7 @@ use super::bucket::Bucket;
 use super::directory::RootWord;
 use super::handle::Handle;
 use super::position::{Position, fingerprint};
-use super::prefetch::{self, LINE_BYTES};
+use crate::prefetch::{self, LINE_BYTES};
 
 /// The published root of a dict; 0 while there is none. Eight bytes, meant to lie where reading it disturbs nobody's lock.
 #[derive(Debug, Default)]

@@ -4,13 +4,14 @@
 //! returns, whatever the segments look like at that moment. Consecutive calls cover disjoint intervals, hence an entry that is
 //! present all the time is reported exactly once.
 
+use super::Dict;
 use super::bucket::{SLOTS, Slots};
 use super::directory::RootWord;
 use super::handle::{Handle, Ref, Slot, Tagged};
 use super::position::{Position, Shape};
 use super::segment::{BUCKETS_MAX, Segment, View};
-use super::{Dict, prefetch};
 use crate::epoch::Reclaim;
+use crate::prefetch;
 use std::sync::atomic::Ordering;
 
 /// A scan call gives up its search for entries after the segment in which it has passed this many buckets, and this many more

@@ -15,9 +15,6 @@ use crate::{Args, Ctx, Engine, Flow, Outcome, ReplyError, Session};
 /// Keys looked at in one step.
 pub(super) const KEYS_PER_STEP: usize = 256;
 
-/// The reply is cut into pieces of about this size, so that none is ever copied or freed in one long go.
-const BODY_PIECE_BYTES: usize = 64 * 1024;
-
 /// KEYS.
 pub(super) const KEYS: Command = Command {
     name: "keys",
@@ -56,15 +53,8 @@ impl Names {
     /// Adds a name.
     pub(super) fn push(&mut self, name: &[u8]) {
         self.count += 1;
+        self.body.cut();
         reply::bulk(self.body.tail(), name);
-    }
-
-    /// Ends a step: a long piece is sealed.
-    pub(super) fn seal(&mut self) {
-        if self.body.tail().len() >= BODY_PIECE_BYTES {
-            let piece = std::mem::take(self.body.tail());
-            self.body.push_owned(piece);
-        }
     }
 
     /// Writes the array.
@@ -133,7 +123,6 @@ impl Continuation for Keys {
                     names.push(entry.key());
                 }
             });
-        self.names.seal();
         if self.cursor == 0 {
             match next_stripe(cx.engine, self.db, self.stripe + 1) {
                 Some(stripe) => self.stripe = stripe,

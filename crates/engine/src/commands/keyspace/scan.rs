@@ -213,7 +213,6 @@ impl Continuation for Scan {
                     names.push(entry.key());
                 }
             });
-        self.names.seal();
         self.left = self.left.saturating_sub(seen);
         self.walks -= 1;
         let more = if next == 0 {

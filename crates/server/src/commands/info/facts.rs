@@ -51,7 +51,7 @@ impl Facts {
     /// The allocator's figures; zeros where it has none.
     pub(super) fn memory(&self) -> Memory {
         *self.memory.get_or_init(|| {
-            let memory = (self.shared.memory)();
+            let memory = (self.shared.allocator.figures)();
             self.shared
                 .peak_bytes
                 .fetch_max(memory.allocated, Ordering::Relaxed);

@@ -3,14 +3,14 @@
 #![allow(unsafe_code)]
 
 /// Bytes of a cache line.
-pub(super) const LINE_BYTES: usize = 64;
+pub const LINE_BYTES: usize = 64;
 
 /// How many entries to fetch ahead of the one in work: about what one core can have under way.
-pub(super) const AHEAD: usize = 12;
+pub const AHEAD: usize = 12;
 
 /// Fetches the line of `address` into the first-level cache. The address may be anything: a prefetch never faults.
 #[inline(always)]
-pub(super) fn line(address: *const u8) {
+pub fn line(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: prefetching is defined for every address and has no architectural effect; SSE is in the baseline.
     unsafe {
