@@ -281,7 +281,7 @@ fn a_model() {
 #[test]
 fn bytes_of_a_member() {
     const MEMBERS: usize = 100_000;
-    const BYTES_MAX: usize = 70;
+    const BYTES_MAX: usize = 80;
     let hasher = KeyHasher::new([5, 6]);
     let rules = &Rules {
         hasher: &hasher,
