@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use dunlin_store::Txn;
+use dunlin_store::eviction::Room;
 use dunlin_store::stripes::{Held, LockSet, Waiter};
 use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
@@ -81,8 +82,28 @@ pub enum Stepped {
 
 impl Engine {
     /// Runs a fresh command.
+    #[inline]
     pub fn execute(&self, mut call: Call<'_>) -> Executed {
-        let id = match self.admit(&mut call) {
+        if self.store.eviction.is_on() {
+            return self.execute_within_limit(&mut call);
+        }
+        self.execute_now(&mut call)
+    }
+
+    /// The same, counting what it allocates towards the limit of memory: all but its reply, which is the client's.
+    #[inline(never)]
+    fn execute_within_limit(&self, call: &mut Call<'_>) -> Executed {
+        let usage = &self.store.usage;
+        let before = usage.of_this_thread() - call.out.owned_bytes() as i64;
+        let executed = self.execute_now(call);
+        let after = usage.of_this_thread() - call.out.owned_bytes() as i64;
+        call.worker.local.batch_bytes += after - before;
+        executed
+    }
+
+    #[inline]
+    fn execute_now(&self, call: &mut Call<'_>) -> Executed {
+        let id = match self.admit(call) {
             Ok(id) => id,
             Err((Some(id), error)) if self.table.at(id).full_name == "exec" => {
                 // A refused EXEC ends the transaction too: it runs to give up what is watched and to say why.
@@ -90,25 +111,25 @@ impl Engine {
                 id
             }
             Err((_, error)) => {
-                self.reject(&mut call, &error);
+                self.reject(call, &error);
                 return Executed::Done { id: None };
             }
         };
         let command = self.table.at(id);
         if call.session.in_transaction() && !runs_inside_multi(command) {
-            return self.queue(&mut call, id);
+            return self.queue(call, id);
         }
         if let Some(stripe) = self.only_stripe(command, call.first_hash) {
             // The common case, spelled out so that the set is known to the compiler and never copied.
             return match self.store.lock_stripes(&LockSet::One(stripe), call.waiter) {
-                Ok(held) => self.run_or_defer(&mut call, id, command, held),
+                Ok(held) => self.run_or_defer(call, id, command, held),
                 Err(_parked) => Executed::Parked { id },
             };
         }
         match self.lock_set(command, call.args, call.session, None) {
-            None => self.run(&mut call, id, command, None, true),
+            None => self.run(call, id, command, None, true),
             Some(set) => match self.store.lock_stripes(&set, call.waiter) {
-                Ok(held) => self.run_or_defer(&mut call, id, command, held),
+                Ok(held) => self.run_or_defer(call, id, command, held),
                 Err(_parked) => Executed::Parked { id },
             },
         }
@@ -216,11 +237,37 @@ impl Engine {
             ReplyError::NoAuth
         } else if call.session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")
+        } else if self.store.eviction.is_on() && self.needs_room(command, call.session) {
+            match self.make_room(call) {
+                Room::Full => ReplyError::OutOfMemory,
+                Room::Enough | Room::More => return Ok(id),
+            }
         } else {
             return Ok(id);
         };
         self.stats[call.worker.number].commands[id].rejected.add(1);
         Err((Some(id), refusal))
+    }
+
+    /// Whether a command may take memory, so that it is refused when there is none.
+    fn needs_room(&self, command: &Command, session: &Session) -> bool {
+        if command.full_name != "exec" {
+            return command.flags.has(Flags::DENYOOM);
+        }
+        let queued = session.transaction.iter().flat_map(|t| &t.queue);
+        queued
+            .into_iter()
+            .any(|q| q.command.flags.has(Flags::DENYOOM))
+    }
+
+    fn make_room(&self, call: &mut Call<'_>) -> Room {
+        let victims_max = self.store.eviction.victims_max.load(Ordering::Relaxed);
+        // What eviction frees is counted by it, and must not be counted again as the command's.
+        let before = self.store.usage.of_this_thread();
+        let local = &mut call.worker.local;
+        let room = self.store.make_room(local, call.now_ms, victims_max);
+        local.batch_bytes -= self.store.usage.of_this_thread() - before;
+        room
     }
 
     /// Answers an error from before the handler; in a transaction EXEC will refuse.

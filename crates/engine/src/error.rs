@@ -76,6 +76,15 @@ pub enum ReplyError {
          between policies at runtime LRU and LFU data will take some time to adjust."
     )]
     NoFrequencies,
+    /// A command that needs memory when there is none.
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
+    /// OBJECT IDLETIME where the clocks count accesses.
+    #[error(
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at \
+         runtime LRU and LFU data will take some time to adjust."
+    )]
+    NoIdleTimes,
     /// COMMAND GETKEYS of something that is no command.
     #[error("ERR Invalid command specified")]
     GetKeysUnknownCommand,

@@ -133,6 +133,7 @@ pub(crate) struct BufferPool {
     /// The fewest ordinary buffers that lay here since the last trim.
     unused: usize,
     loans_until_trim: u32,
+    bytes: usize,
 }
 
 impl BufferPool {
@@ -142,6 +143,7 @@ impl BufferPool {
             wide: Vec::new(),
             unused: 0,
             loans_until_trim: TRIM_PERIOD_LOANS,
+            bytes: 0,
         }
     }
 
@@ -155,6 +157,7 @@ impl BufferPool {
         let lent = self
             .ordinary
             .pop()
+            .inspect(|lent| self.bytes -= lent.capacity())
             .unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES));
         self.unused = self.unused.min(self.ordinary.len());
         lent
@@ -164,6 +167,7 @@ impl BufferPool {
     pub(crate) fn lend_wide(&mut self) -> Vec<u8> {
         self.wide
             .pop()
+            .inspect(|lent| self.bytes -= lent.capacity())
             .unwrap_or_else(|| Vec::with_capacity(WIDE_BUFFER_BYTES))
     }
 
@@ -174,26 +178,29 @@ impl BufferPool {
         buffer.clear();
         if (BUFFER_BYTES..WIDE_BUFFER_BYTES).contains(&capacity) {
             if self.ordinary.len() < POOL_BUFFERS_MAX {
+                self.bytes += capacity;
                 self.ordinary.push(buffer);
             }
         } else if (WIDE_BUFFER_BYTES..=POOLED_BYTES_MAX).contains(&capacity)
             && self.wide.len() < POOL_WIDE_BUFFERS_MAX
         {
+            self.bytes += capacity;
             self.wide.push(buffer);
         }
     }
 
-    /// Bytes that lie in the pool.
+    /// Bytes that lie in the pool. O(1).
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
-        let all = self.ordinary.iter().chain(&self.wide);
-        all.map(Vec::capacity).sum()
+        self.bytes
     }
 
     #[cold]
     fn trim(&mut self) {
         self.loans_until_trim = TRIM_PERIOD_LOANS;
         let keep = self.ordinary.len() - self.unused.min(self.ordinary.len()) / 2;
-        self.ordinary.truncate(keep);
+        let trimmed = self.ordinary.drain(keep..);
+        self.bytes -= trimmed.map(|buffer| buffer.capacity()).sum::<usize>();
         self.unused = self.ordinary.len();
     }
 }

@@ -166,6 +166,14 @@ impl<'a> Io<'a> {
         self.state.held_input + self.state.held_output
     }
 
+    /// Memory in which all of that lies, the buffer pool included, bytes. Not counted: what a batch shows to its handler while it does.
+    #[must_use]
+    #[inline]
+    pub fn buffer_memory_bytes(&self) -> usize {
+        let state = &self.state;
+        state.input_capacity + state.output_capacity + state.pool.bytes()
+    }
+
     /// Memory that lies in this loop's buffer pool, bytes.
     #[must_use]
     pub fn pooled_bytes(&self) -> usize {

@@ -62,6 +62,9 @@ pub(crate) struct State {
     /// Unconsumed input and unsent output of all connections, bytes.
     pub(crate) held_input: usize,
     pub(crate) held_output: usize,
+    /// The memory in which these lie.
+    pub(crate) input_capacity: usize,
+    pub(crate) output_capacity: usize,
     pub(crate) stopping: Option<Stopping>,
     /// A handler asked for a stop by this time.
     pub(crate) stop_request_ms: Option<u64>,
@@ -85,6 +88,8 @@ impl State {
             stats: Stats::default(),
             held_input: 0,
             held_output: 0,
+            input_capacity: 0,
+            output_capacity: 0,
             stopping: None,
             stop_request_ms: None,
         }
@@ -130,8 +135,10 @@ impl State {
             rope.clear();
             return;
         }
+        let before = c.output.owned_bytes();
         c.output.append(rope);
         self.held_output += added;
+        self.output_capacity = self.output_capacity + c.output.owned_bytes() - before;
         let len = c.output.len();
         c.over_soft |= len > self.limits.output_soft_bytes;
         if !c.dirty {
@@ -156,6 +163,7 @@ impl State {
         let c = self.conns.at(index);
         let output = std::mem::take(&mut c.output);
         self.held_output -= output.len();
+        self.output_capacity -= output.owned_bytes();
         self.recycle(output);
     }
 
@@ -186,12 +194,21 @@ impl State {
                 .give(std::mem::replace(&mut buffer, small).into_vec());
         }
         self.held_input += buffer.len();
+        self.input_capacity += buffer.capacity();
         self.conns.at(index).input = buffer;
     }
 
-    pub(crate) fn drop_input(&mut self, index: u32) {
+    /// Takes a connection's unconsumed input.
+    #[inline]
+    pub(crate) fn take_input(&mut self, index: u32) -> Buffer {
         let buffer = std::mem::take(&mut self.conns.at(index).input);
         self.held_input -= buffer.len();
+        self.input_capacity -= buffer.capacity();
+        buffer
+    }
+
+    pub(crate) fn drop_input(&mut self, index: u32) {
+        let buffer = self.take_input(index);
         self.pool.give(buffer.into_vec());
     }
 

@@ -177,6 +177,10 @@ impl Auxiliary {
         );
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.engine.store.epochs.offline(self.state.number);
+        // The reply is a client's memory from here on, first on its way and then in the worker's buffers.
+        let usage = &self.engine.store.usage;
+        usage.in_transit(out.owned_bytes() as i64);
+        usage.publish(self.state.number, 0);
         let Executed::Done { id } = executed else {
             unreachable!("a heavy command runs to its end")
         };

@@ -71,6 +71,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         woken.iter().for_each(|r| r.waker().wake())
     }));
 
+    engine.store.usage.publish_start();
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = housekeeping::start(&shared, &ended)?;
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
@@ -129,6 +130,7 @@ fn make_shared(
         databases: config.databases() as usize,
         workers,
         hash_key: [random_u64()?, random_u64()?],
+        thread_bytes: allocator.thread_bytes,
         ..Settings::default()
     };
     let engine = Arc::new(Engine::new(&settings, crate::commands::FAMILIES));

@@ -8,10 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crossbeam_utils::CachePadded;
 use dunlin_engine::Engine;
 use dunlin_store::Counter;
+use dunlin_store::eviction::Policy;
 
 use crate::config::Config;
 
 pub use totals::{CommandTotals, Totals};
+
+/// `maxmemory-eviction-tenacity` in keys that one command may wait to see evicted; from 100 on as many as it takes.
+const VICTIMS_MIN: usize = 8;
+const VICTIMS_PER_TENACITY: usize = 16;
+const TENACITY_UNLIMITED: u32 = 100;
 
 /// Settings copied out of the configuration, so that the hot path reads an atomic and takes no lock.
 #[derive(Debug, Default)]
@@ -206,11 +212,31 @@ impl Shared {
         encodings.intset_entries.store(intset, relaxed);
         let list = config.list_max_listpack_size();
         encodings.list_size.store(list, relaxed);
+        self.apply_eviction(&config);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine
             .password_required
             .store(password.is_some(), relaxed);
         *lock(&self.password) = password;
+    }
+
+    fn apply_eviction(&self, config: &Config) {
+        let (eviction, relaxed) = (&self.engine.store.eviction, Ordering::Relaxed);
+        let policy = Policy::of_name(config.choice("maxmemory-policy")).unwrap_or_default();
+        eviction.set(config.bytes("maxmemory"), policy);
+        let number = |name: &str| u32::try_from(config.integer(name)).unwrap_or(0);
+        let samples = number("maxmemory-samples") as usize;
+        eviction.samples.store(samples, relaxed);
+        let factor = number("lfu-log-factor");
+        eviction.log_factor.store(factor, relaxed);
+        let decay = number("lfu-decay-time");
+        eviction.decay_minutes.store(decay, relaxed);
+        let tenacity = number("maxmemory-eviction-tenacity");
+        let victims = match tenacity {
+            TENACITY_UNLIMITED.. => usize::MAX,
+            _ => VICTIMS_MIN + tenacity as usize * VICTIMS_PER_TENACITY,
+        };
+        eviction.victims_max.store(victims, relaxed);
     }
 
     /// The counters since the start, or since the last [`Shared::reset_totals`].

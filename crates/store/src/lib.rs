@@ -11,6 +11,7 @@ pub mod big;
 pub mod chunked;
 mod counter;
 pub mod entry;
+pub mod eviction;
 pub mod hash;
 pub mod hash_value;
 pub mod intset;

@@ -3,6 +3,7 @@
 use dunlin_structures::epoch::{Epochs, Limbo};
 
 use crate::counter::Counter;
+use crate::eviction::Pool;
 use crate::log::Record;
 use crate::reaper::Garbage;
 use crate::undo::Undo;
@@ -16,6 +17,8 @@ pub struct Counters {
     pub misses: Counter,
     /// Keys removed because their deadline had passed.
     pub expired: Counter,
+    /// Keys evicted for want of memory.
+    pub evicted: Counter,
     /// Changes recorded, expirations not counted.
     pub changes: Counter,
 }
@@ -26,6 +29,13 @@ pub struct Local {
     pub worker: usize,
     /// The 24-bit access clock written into entries that are read (seconds).
     pub clock: u32,
+    /// Reads count accesses in entries' clocks instead of setting them to `clock`.
+    pub counts_accesses: bool,
+    /// Bytes in use when the batch began, see [`crate::eviction::Usage`].
+    pub used_bytes: u64,
+    /// Bytes that this batch has allocated since, buffers of clients left out.
+    pub batch_bytes: i64,
+    pub(crate) pool: Pool,
     pub(crate) record: Record,
     pub(crate) reclaim: Limbo,
     pub(crate) garbage: Vec<Garbage>,
@@ -40,6 +50,10 @@ impl Local {
         Local {
             worker,
             clock: 0,
+            counts_accesses: false,
+            used_bytes: 0,
+            batch_bytes: 0,
+            pool: Pool::default(),
             record: Record::default(),
             reclaim: Limbo::new(),
             garbage: Vec::new(),

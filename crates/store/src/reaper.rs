@@ -19,7 +19,8 @@ const LEAVES_PER_SLICE: usize = 64;
 
 /// Something too big to be freed by the command that dropped it.
 pub(crate) enum Garbage {
-    Entry(Entry),
+    /// With the bytes that it was taken to hold, see `Usage::doom`.
+    Entry(Entry, i64),
     Shard(Box<Shard>),
 }
 
@@ -64,7 +65,7 @@ impl Heap {
 pub struct Reaper {
     shard: Option<Drain<Entry>>,
     /// Entries whose values are freed in slices, the first of them now.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<(Entry, i64)>,
     reclaim: Limbo,
 }
 
@@ -79,12 +80,19 @@ impl Reaper {
 
     /// Frees one slice; false when there was nothing to free.
     pub fn step(&mut self, store: &crate::Store) -> bool {
+        let did = self.free_slice(store);
+        store.usage.publish_reaper();
+        did
+    }
+
+    fn free_slice(&mut self, store: &crate::Store) -> bool {
         self.reclaim.turn(&store.epochs);
-        if let Some(entry) = self.entries.front_mut() {
+        if let Some((entry, bytes)) = self.entries.front_mut() {
             if !entry
                 .big_mut()
                 .is_some_and(|big| big.shed(LEAVES_PER_SLICE))
             {
+                store.usage.doom(-*bytes);
                 self.entries.pop_front();
             }
             return true;
@@ -93,18 +101,20 @@ impl Reaper {
             let entries = &mut self.entries;
             let set_aside = |entry: Entry| {
                 if entry.free_effort() > LEAVES_PER_SLICE {
-                    entries.push_back(entry);
+                    // Whole shards are not counted by the byte.
+                    entries.push_back((entry, 0));
                 }
             };
             if !shard.slice(ENTRIES_PER_SLICE, &mut self.reclaim, set_aside) {
                 self.shard = None;
+                store.usage.shard_is_freed();
             }
             return true;
         }
         match store.heap().pop() {
             None => false,
-            Some(Garbage::Entry(entry)) => {
-                self.entries.push_back(entry);
+            Some(Garbage::Entry(entry, bytes)) => {
+                self.entries.push_back((entry, bytes));
                 true
             }
             Some(Garbage::Shard(shard)) => {

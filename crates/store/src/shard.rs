@@ -211,6 +211,15 @@ impl Shard {
         }
     }
 
+    /// An entry with a deadline, picked by chance.
+    pub fn random_timed(&self, random: u64, hasher: &KeyHasher) -> Option<Ref<'_, Entry>> {
+        let pointer = self.wheel.random(random)?;
+        // SAFETY: the node is in the wheel, so its entry is filed and alive; the handle is not dropped.
+        let entry = ManuallyDrop::new(unsafe { Entry::from_raw(pointer.entry()) });
+        let (_, entry) = self.look_up(hasher.hash(entry.key()), entry.key())?;
+        Some(entry)
+    }
+
     /// Brings what [`Shard::pop_expired`] will touch for the next [`LOOK_AHEAD_NODES`] entries into the cache: wheel nodes, entries and
     /// buckets, all of each at once.
     pub fn look_ahead(&self, now_ms: u64, hasher: &KeyHasher) {

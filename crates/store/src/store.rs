@@ -8,6 +8,7 @@ use dunlin_structures::dict::{Root, Sighting};
 use dunlin_structures::epoch::Epochs;
 use dunlin_structures::wheel::LOOK_AHEAD_NODES;
 
+use crate::eviction::{Eviction, Usage};
 use crate::hash::KeyHasher;
 use crate::local::{Counters, Local};
 use crate::log::Log;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub spin: u32,
     /// Key of the hash, drawn by the caller.
     pub hash_key: [u64; 2],
+    /// Bytes that the calling thread has allocated less those it has freed; 0 where the allocator does not tell.
+    pub thread_bytes: fn() -> i64,
 }
 
 impl Default for Settings {
@@ -46,6 +49,7 @@ impl Default for Settings {
             workers: 1,
             spin: crate::stripes::SPINS_DEFAULT,
             hash_key: [1, 2],
+            thread_bytes: || 0,
         }
     }
 }
@@ -107,6 +111,10 @@ pub struct Store {
     pub epochs: Epochs,
     /// The log of effects.
     pub log: Log,
+    /// How much memory the keys may take.
+    pub eviction: Eviction,
+    /// How much is taken.
+    pub usage: Usage,
 }
 
 impl Store {
@@ -150,6 +158,8 @@ impl Store {
             // One for each worker and one for the auxiliary thread.
             epochs: Epochs::new(settings.workers + 1),
             log: Log::new(settings.workers + 1),
+            eviction: Eviction::default(),
+            usage: Usage::new(settings.workers, settings.thread_bytes),
         }
     }
 

@@ -7,6 +7,7 @@
 use dunlin_structures::dict::{Ref, Slot};
 
 use crate::entry::{Entry, Image, NewString};
+use crate::eviction::FREED_PER_STEP_BYTES;
 use crate::hash::Key;
 use crate::local::{Counters, Local};
 use crate::log::Arg;
@@ -37,6 +38,8 @@ pub enum EventClass {
     ZSet,
     /// `x`: a key expired.
     Expired,
+    /// `e`: a key was evicted.
+    Evicted,
 }
 
 /// A keyspace event: class and name.
@@ -91,6 +94,10 @@ impl Event {
             name,
         }
     }
+    pub(crate) const EVICTED: Event = Event {
+        class: EventClass::Evicted,
+        name: "evicted",
+    };
     pub(crate) const fn expired() -> Event {
         Event {
             class: EventClass::Expired,
@@ -264,11 +271,45 @@ impl<'a> Txn<'a> {
             }
             Some(found) => {
                 self.counters().hits.add(1);
+                if self.local.counts_accesses {
+                    self.count_access(found);
+                    return Some(self.entry(found));
+                }
                 let clock = self.local.clock;
                 let entry = self.entry(found);
                 entry.set_clock(clock);
                 Some(entry)
             }
+        }
+    }
+
+    /// The access clock of an entry that is used once more, where the policy counts accesses.
+    #[cold]
+    fn count_access(&mut self, found: Found) {
+        let clock = self.entry(found).clock();
+        let touched = self.touched(clock);
+        self.entry(found).set_clock(touched);
+    }
+
+    /// What the clock of the entry that was found becomes by being used.
+    #[inline]
+    fn touched_of(&mut self, found: Found) -> u32 {
+        if self.local.counts_accesses {
+            let clock = self.entry(found).clock();
+            self.touched(clock)
+        } else {
+            self.local.clock
+        }
+    }
+
+    /// What a used entry's clock becomes.
+    #[inline]
+    fn touched(&mut self, clock: u32) -> u32 {
+        if self.local.counts_accesses {
+            let random = self.local.random();
+            self.store.eviction.touched(clock, self.now_ms, random)
+        } else {
+            self.local.clock
         }
     }
 
@@ -314,8 +355,9 @@ impl<'a> Txn<'a> {
             Ttl::Clear | Ttl::Keep => {}
         }
         let mut old = None;
+        let touched = self.touched_of(found);
         self.shard_at(found).update(found.slot, |mut e| {
-            e.set_clock(clock);
+            e.set_clock(touched);
             if e.free_effort() > FREE_STEPS_MAX {
                 // Swapped out whole, so that its chunks are freed in the background.
                 let timer = e.deadline().map(|at| (e.timer_index(), at));
@@ -333,10 +375,10 @@ impl<'a> Txn<'a> {
     /// Changes the entry that was found; key and deadline must stay.
     pub fn update(&mut self, found: Found, change: impl FnOnce(Entry) -> Entry) {
         self.before_change(found);
-        let clock = self.local.clock;
+        let touched = self.touched_of(found);
         self.shard_at(found).update(found.slot, |e| {
             let e = change(e);
-            e.set_clock(clock);
+            e.set_clock(touched);
             e
         });
     }
@@ -383,8 +425,11 @@ impl<'a> Txn<'a> {
 
     /// Frees an entry: at once, or in the background when it is big.
     pub fn discard(&mut self, entry: Entry) {
-        if entry.free_effort() > FREE_STEPS_MAX {
-            self.local.garbage.push(Garbage::Entry(entry));
+        let steps = entry.free_effort();
+        if steps > FREE_STEPS_MAX {
+            let bytes = steps as i64 * FREED_PER_STEP_BYTES;
+            self.store.usage.doom(bytes);
+            self.local.garbage.push(Garbage::Entry(entry, bytes));
         }
     }
 
@@ -581,6 +626,7 @@ impl<'a> Txn<'a> {
             }
             removed += shard.len() as u64;
             store.clear_head(db, stripe);
+            self.store.usage.doom_shard();
             self.local.garbage.push(Garbage::Shard(shard));
         }
         removed
@@ -695,6 +741,48 @@ impl<'a> Txn<'a> {
             seed
         })?;
         Some(shard.entry(slot))
+    }
+
+    /// An entry of one held stripe that might be evicted, picked by chance; it may have expired.
+    pub(crate) fn random_victim(
+        &mut self,
+        db: u32,
+        stripe: usize,
+        is_volatile: bool,
+    ) -> Option<Ref<'_, Entry>> {
+        if !is_volatile {
+            return self.random_entry(db, stripe);
+        }
+        let random = self.local.random();
+        let hasher = self.store.hasher();
+        self.shard(db, stripe)?.random_timed(random, hasher)
+    }
+
+    /// The entry of a candidate for eviction, and where it is; no statistics, and no look at whether it has expired.
+    pub(crate) fn victim(&mut self, db: u32, key: &Key<'_>) -> Option<(Found, Ref<'_, Entry>)> {
+        let stripe = self.store.stripe_of(key.hash);
+        let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
+        let found = Found {
+            db,
+            stripe,
+            slot,
+            has_deadline: entry.deadline().is_some(),
+        };
+        Some((found, entry))
+    }
+
+    /// Evicts a victim.
+    pub(crate) fn evict(&mut self, found: Found) {
+        self.before_change(found);
+        let entry = self.take(found);
+        self.counters().evicted.add(1);
+        self.tell(found.db, entry.key(), Event::EVICTED);
+        if self.store.log.is_active() {
+            self.local
+                .record
+                .push(found.db, &["DEL".into(), entry.key().into()]);
+        }
+        self.discard(entry);
     }
 
     /// Visits every entry of a database that has not expired; every stripe is held. O(n).

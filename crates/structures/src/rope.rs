@@ -54,6 +54,8 @@ pub struct Rope {
     sealed: VecDeque<Chunk>,
     /// Bytes in `sealed`, the written `head` included.
     sealed_len: usize,
+    /// Capacity of the owned buffers in `sealed`.
+    sealed_capacity: usize,
     tail: Vec<u8>,
     head: usize,
 }
@@ -130,7 +132,12 @@ impl Rope {
             return;
         }
         self.seal();
+        self.push_sealed(v);
+    }
+
+    fn push_sealed(&mut self, v: Vec<u8>) {
         self.sealed_len += v.len();
+        self.sealed_capacity += v.capacity();
         self.sealed.push_back(Chunk::Owned(v));
     }
 
@@ -154,8 +161,9 @@ impl Rope {
         other.settle_head();
         self.seal();
         self.sealed_len += other.sealed_len;
+        self.sealed_capacity += other.sealed_capacity;
         self.sealed.append(&mut other.sealed);
-        other.sealed_len = 0;
+        (other.sealed_len, other.sealed_capacity) = (0, 0);
         self.tail = mem::take(&mut other.tail);
     }
 
@@ -226,6 +234,7 @@ impl Rope {
             self.head -= front_len;
             self.sealed_len -= front_len;
             if let Some(Chunk::Owned(v)) = self.sealed.pop_front() {
+                self.sealed_capacity -= v.capacity();
                 recycle(v);
             }
         }
@@ -251,23 +260,18 @@ impl Rope {
     /// Drops all content. The tail keeps its buffer.
     pub fn clear(&mut self) {
         self.sealed.clear();
-        self.sealed_len = 0;
+        (self.sealed_len, self.sealed_capacity) = (0, 0);
         self.tail.clear();
         self.head = 0;
     }
 
-    /// Bytes of memory this rope holds by itself: owned buffers and the chunk queue, without shared ranges.
+    /// Bytes of memory this rope holds by itself: owned buffers and the chunk queue, without shared ranges. O(1).
+    #[inline]
     #[must_use]
     pub fn owned_bytes(&self) -> usize {
-        let owned: usize = self
-            .sealed
-            .iter()
-            .map(|c| match c {
-                Chunk::Owned(v) => v.capacity(),
-                Chunk::Shared(_) => 0,
-            })
-            .sum();
-        owned + self.tail.capacity() + self.sealed.capacity() * mem::size_of::<Chunk>()
+        self.sealed_capacity
+            + self.tail.capacity()
+            + self.sealed.capacity() * mem::size_of::<Chunk>()
     }
 
     /// Moves a non-empty tail to the sealed chunks.
@@ -279,8 +283,7 @@ impl Rope {
             return;
         }
         let tail = mem::take(&mut self.tail);
-        self.sealed_len += tail.len();
-        self.sealed.push_back(Chunk::Owned(tail));
+        self.push_sealed(tail);
     }
 
     /// Makes `head` 0 by cutting the written bytes off the first chunk.

@@ -218,6 +218,23 @@ impl<P: Payload> TimerWheel<P> {
         }
     }
 
+    /// A payload that `random`, which is uniform, picks; every one has a chance, though after many removals not quite the same. `None`
+    /// in an empty wheel. Expected O(1), at worst O(nodes ever filed at once).
+    #[must_use]
+    pub fn random(&self, random: u64) -> Option<P> {
+        if self.len == 0 {
+            return None;
+        }
+        let last = self.chunks.len() - 1;
+        let nodes = last * CHUNK_NODES + self.chunks[last].len();
+        let start = (random % nodes as u64) as usize;
+        (start..nodes)
+            .chain(0..start)
+            .map(|index| self.node(index as u32))
+            .find(|node| node.prev != FREE)
+            .map(|node| node.payload)
+    }
+
     /// Brings the nodes that will be popped next at `now` into the cache, at most [`LOOK_AHEAD_NODES`], and shows their payloads: each
     /// in a cache line of its own, popped one after the other they would cost a memory latency each. Nodes that have yet to be moved
     /// down are not among them.
@@ -579,6 +596,20 @@ mod tests {
         assert_eq!(wheel.next_tick(), Some(700));
         let fired = wheel.pop_due(700, &mut usize::MAX.clone(), |_| 700);
         assert!(matches!(fired, Due::Fired(payload) if payload.id() == 1));
+    }
+
+    #[test]
+    fn a_random_payload_is_any_that_is_there() {
+        let mut wheel = TimerWheel::new(0);
+        assert_eq!(wheel.random(7), None);
+        let indices: Vec<u32> = (0..300).map(|n| wheel.insert(n, n)).collect();
+        for n in (0..300).filter(|n| n % 3 > 0) {
+            wheel.cancel(indices[n]);
+        }
+        let mut seen: Vec<u64> = (0..900).filter_map(|n| wheel.random(n)).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert!(seen.iter().copied().eq((0..300).step_by(3)));
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl<B: Backend> EventLoop<B> {
         }
         let pool = &mut state.pool;
         let budget = state.limits.output_turn_bytes;
+        let capacity = c.output.owned_bytes();
         let mut recycle = |buffer| pool.give(buffer);
         let sent = match self
             .backend
@@ -81,11 +82,14 @@ impl<B: Backend> EventLoop<B> {
         {
             Ok(sent) => sent,
             Err(error) => {
+                // A failed call may have let go of buffers.
+                state.output_capacity = state.output_capacity + c.output.owned_bytes() - capacity;
                 state.doom(index, CloseReason::Reset(error));
                 return false;
             }
         };
         state.stats.writes += 1;
+        state.output_capacity = state.output_capacity + c.output.owned_bytes() - capacity;
         state.stats.bytes_out += sent.bytes as u64;
         state.held_output -= sent.bytes;
         let empty = c.output.is_empty();
@@ -103,6 +107,7 @@ impl<B: Backend> EventLoop<B> {
         }
         if empty {
             let output = mem::take(&mut state.conns.at(index).output);
+            state.output_capacity -= output.owned_bytes();
             state.recycle(output);
         }
         true

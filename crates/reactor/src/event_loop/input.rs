@@ -50,8 +50,8 @@ impl<B: Backend> EventLoop<B> {
         let c = state.conns.at(index);
         let shown = mem::take(&mut c.show);
         let ended_before = c.eof;
-        let mut buffer = mem::take(&mut c.input);
-        state.held_input -= buffer.len();
+        let mut buffer = state.take_input(index);
+        let c = state.conns.at(index);
         let before = buffer.len();
         if c.readable && !c.eof && before < state.limits.input_bytes_max {
             if buffer.capacity() > 0 {

@@ -46,6 +46,8 @@ pub struct Totals {
     pub errors: u64,
     /// Keys removed by their deadline.
     pub expired: u64,
+    /// Keys removed for want of memory.
+    pub evicted: u64,
     /// Reads that found their key.
     pub hits: u64,
     /// Reads that did not.
@@ -71,6 +73,7 @@ impl Totals {
             auth_failures: sum(|w| &w.auth_failures),
             errors: engine.stats.iter().map(|s| s.errors.value()).sum(),
             expired: store.total(|c| &c.expired),
+            evicted: store.total(|c| &c.evicted),
             hits: store.total(|c| &c.hits),
             misses: store.total(|c| &c.misses),
             by_command: (0..engine.table.len())
@@ -96,6 +99,7 @@ impl Totals {
             auth_failures: self.auth_failures.saturating_sub(before.auth_failures),
             errors: self.errors.saturating_sub(before.errors),
             expired: self.expired.saturating_sub(before.expired),
+            evicted: self.evicted.saturating_sub(before.evicted),
             hits: self.hits.saturating_sub(before.hits),
             misses: self.misses.saturating_sub(before.misses),
             by_command: by_command

@@ -18,6 +18,7 @@ use dunlin_engine::{Engine, Session, WorkerState};
 use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Peer, Remote};
 use dunlin_resp::{ProtocolError, RequestParser};
 use dunlin_store::ExpireProgress;
+use dunlin_store::eviction::Room;
 use dunlin_store::stripes::{ReadyList, Waiter, Wake};
 use dunlin_store::watch::WatchFlag;
 use dunlin_structures::Rope;
@@ -33,6 +34,8 @@ const EXPIRE_WORK_PER_TURN: usize = 128;
 const EXPIRE_PERIOD_MS: u64 = 5;
 /// The same while more keys expire than there are stripes to visit: a visit costs some cache misses, whatever it finds.
 const EXPIRE_BUSY_PERIOD_MS: u64 = 20;
+/// Keys that one turn evicts, beside those that its commands evict.
+const VICTIMS_PER_TURN: usize = 16;
 /// How often clients are checked for `timeout`, while that is set.
 const IDLE_CHECK_MS: u64 = 1_000;
 /// When something that a busy stripe delayed is tried again.
@@ -127,13 +130,20 @@ impl Worker {
             bytes => bytes,
         };
         self.read_wall_clock();
+        let store = &self.engine.store;
+        if store.eviction.is_on() {
+            self.state.local.used_bytes = store.usage.bytes();
+            self.state.local.batch_bytes = 0;
+        }
         self.run_ready(io);
     }
 
     /// Reads the time that commands see.
     fn read_wall_clock(&mut self) {
         self.now_ms = self.host.clock.wall_us() / 1_000;
-        self.state.local.clock = (self.now_ms / 1_000) as u32;
+        let eviction = &self.engine.store.eviction;
+        self.state.local.clock = eviction.clock(self.now_ms);
+        self.state.local.counts_accesses = eviction.policy().is_lfu();
     }
 
     fn slot(&mut self, conn: ConnId) -> Option<&mut Slot> {
@@ -213,6 +223,14 @@ impl Worker {
                 due.map(|due| due.max(self.now_ms + self.expire_period_ms))
             }
         }
+    }
+
+    /// Evicts a slice of what is above the limit of memory, which commands left or CONFIG SET made so; whether there is more to do.
+    fn evict_some(&mut self) -> bool {
+        let store = &self.engine.store;
+        store.eviction.is_on()
+            && store.make_room(&mut self.state.local, self.now_ms, VICTIMS_PER_TURN) == Room::More
+            && !store.eviction.is_paused.load(Ordering::Relaxed)
     }
 
     fn close_idle(&mut self, io: &mut Io<'_>) {
@@ -346,14 +364,17 @@ impl Handler for Worker {
         let retry = self.run_unwatch();
         let pass_ms = self.look_after_deadlines();
         let seen_ms = self.engine.store.next_due(self.number).unwrap_or(u64::MAX);
+        let evicts = self.evict_some();
         self.awake = false;
         self.state.local.batch_boundary(&self.engine.store.epochs);
+        let usage = &self.engine.store.usage;
+        usage.publish(self.number, io.buffer_memory_bytes());
         let now_mono_ms = io.now_ms();
         let mut until = pass_ms.map(|pass| now_mono_ms + pass.saturating_sub(self.now_ms));
         if retry {
             until = Some(until.unwrap_or(u64::MAX).min(now_mono_ms + RETRY_MS));
         }
-        if self.can_step(io) || until.is_some_and(|until| until <= now_mono_ms) {
+        if evicts || self.can_step(io) || until.is_some_and(|until| until <= now_mono_ms) {
             return Some(now_mono_ms);
         }
         // From here on a deadline or a hand-over that concerns this worker wakes it.

@@ -98,13 +98,17 @@ fn encoding(cx: &mut Ctx<'_>) -> Outcome {
 
 fn freq(cx: &mut Ctx<'_>) -> Outcome {
     let (db, key) = (cx.db(), cx.key(2));
-    let found = cx.keys.find(db, &key).is_some();
-    cx.keys.count_lookup(found);
-    if found {
-        // No policy of this build counts accesses.
-        return Err(ReplyError::NoFrequencies);
+    let now_ms = cx.keys.now_ms();
+    let clock = cx.keys.peek(db, &key).map(|entry| entry.clock());
+    cx.keys.count_lookup(clock.is_some());
+    let eviction = &cx.engine.store.eviction;
+    match clock {
+        None => cx.reply.null(),
+        Some(_) if !eviction.policy().is_lfu() => return Err(ReplyError::NoFrequencies),
+        Some(clock) => cx
+            .reply
+            .integer(i64::from(eviction.frequency(clock, now_ms))),
     }
-    cx.reply.null();
     Ok(Flow::Done)
 }
 
@@ -113,6 +117,9 @@ fn idletime(cx: &mut Ctx<'_>) -> Outcome {
     let clock = cx.keys.peek(db, &key).map(|entry| entry.clock());
     cx.keys.count_lookup(clock.is_some());
     match clock {
+        Some(_) if cx.engine.store.eviction.policy().is_lfu() => {
+            return Err(ReplyError::NoIdleTimes);
+        }
         Some(clock) => {
             let now = cx.keys.local().clock;
             let idle = now.wrapping_sub(clock) & CLOCK_MASK;

@@ -187,6 +187,7 @@ const STATS: &[Field] = &[
         Value::Number(f.totals().rejected)
     }),
     field("expired_keys", |f| Value::Number(f.totals().expired)),
+    field("evicted_keys", |f| Value::Number(f.totals().evicted)),
     field("keyspace_hits", |f| Value::Number(f.totals().hits)),
     field("keyspace_misses", |f| Value::Number(f.totals().misses)),
     field("total_error_replies", |f| Value::Number(f.totals().errors)),
