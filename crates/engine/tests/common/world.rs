@@ -275,6 +275,26 @@ impl World {
         bytes
     }
 
+    /// The encodings of all values, as OBJECT ENCODING names them.
+    pub(crate) fn encodings(&mut self) -> BTreeSet<&'static str> {
+        let waiter = Waiter::new(ReadyList::new(Nobody), 0);
+        let local = &mut self.workers[0].local;
+        let store = &self.engine.store;
+        let mut held = store
+            .lock_stripes(&LockSet::All, &waiter)
+            .expect("all stripes are free");
+        let mut keys = Txn::new(store, Some(&mut held), local, self.now_ms);
+        let mut names = BTreeSet::new();
+        for db in 0..store.databases() as u32 {
+            keys.for_each(db, |entry| {
+                names.insert(entry.kind().encoding_name());
+            });
+        }
+        keys.commit();
+        store.release_stripes(held);
+        names
+    }
+
     /// The dataset as it is now.
     pub(crate) fn dataset(&mut self) -> Dataset {
         Dataset::of(&self.engine, &mut self.workers[0], self.now_ms)
