@@ -8,4 +8,5 @@
 pub(crate) mod commands;
 pub(crate) mod genuine;
 pub(crate) mod rng;
+pub(crate) mod sessions;
 pub(crate) mod world;

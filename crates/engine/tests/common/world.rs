@@ -275,8 +275,8 @@ impl World {
         bytes
     }
 
-    /// The encodings of all values, as OBJECT ENCODING names them.
-    pub(crate) fn encodings(&mut self) -> BTreeSet<&'static str> {
+    /// The keys of database 0 by name, with what OBJECT ENCODING says.
+    pub(crate) fn encodings(&mut self) -> Vec<(String, String)> {
         let waiter = Waiter::new(ReadyList::new(Nobody), 0);
         let local = &mut self.workers[0].local;
         let store = &self.engine.store;
@@ -284,14 +284,14 @@ impl World {
             .lock_stripes(&LockSet::All, &waiter)
             .expect("all stripes are free");
         let mut keys = Txn::new(store, Some(&mut held), local, self.now_ms);
-        let mut names = BTreeSet::new();
-        for db in 0..store.databases() as u32 {
-            keys.for_each(db, |entry| {
-                names.insert(entry.kind().encoding_name());
-            });
-        }
+        let mut names = Vec::new();
+        keys.for_each(0, |entry| {
+            let encoding = entry.kind().encoding_name().to_owned();
+            names.push((entry.key().escape_ascii().to_string(), encoding));
+        });
         keys.commit();
         store.release_stripes(held);
+        names.sort();
         names
     }
 
