@@ -26,10 +26,7 @@ const OF_ANY_TYPE: &[&str] = &[
 ];
 
 fn commands() -> usize {
-    match std::env::var("DUNLIN_MODEL_OPERATIONS") {
-        Ok(text) => text.parse().expect("DUNLIN_MODEL_OPERATIONS is a number"),
-        Err(_) => COMMANDS,
-    }
+    common::operations(COMMANDS)
 }
 
 /// Lower limits, so that values go from one encoding to another and back.

@@ -1,6 +1,7 @@
 //! A million random string commands against a plain map: every reply, and now and then everything that is stored, beside images
 //! taken before. `DUNLIN_MODEL_OPERATIONS` sets another number.
 
+mod common;
 mod strings_common;
 
 use std::collections::HashMap;
@@ -541,9 +542,7 @@ fn string_commands_do_what_the_model_does() {
         images: Vec::new(),
         chunked: 0,
     };
-    let commands = std::env::var("DUNLIN_MODEL_OPERATIONS").map_or(COMMANDS, |text| {
-        text.parse().expect("DUNLIN_MODEL_OPERATIONS is a number")
-    });
+    let commands = common::operations(COMMANDS);
     for i in 0..commands {
         run.step();
         if run.numbers.one_in(COMMANDS_PER_IMAGE) {

@@ -31,6 +31,10 @@ impl Rng {
 }
 
 /// How many random operations a test runs in all.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test's length is for who starts it"
+)]
 pub(crate) fn operations(unless_set: usize) -> usize {
     match std::env::var("DUNLIN_MODEL_OPERATIONS") {
         Ok(text) => text.parse().expect("DUNLIN_MODEL_OPERATIONS is a number"),
