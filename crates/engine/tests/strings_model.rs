@@ -1,16 +1,21 @@
-//! A million random string commands against a plain map: every reply, and now and then everything that is stored.
+//! A million random string commands against a plain map: every reply, and now and then everything that is stored, beside images
+//! taken before. `DUNLIN_MODEL_OPERATIONS` sets another number.
 
+mod common;
 mod strings_common;
 
 use std::collections::HashMap;
 
 use dunlin_engine::testing::{Console, START_MS};
-use dunlin_store::Kind;
+use dunlin_store::{Image, Kind};
 use strings_common::{Numbers, look, with_all};
 
 const COMMANDS: usize = 1_000_000;
 /// Between two looks at everything that is stored.
 const COMMANDS_PER_LOOK: usize = 50_000;
+/// Commands between two images, on average.
+const COMMANDS_PER_IMAGE: u64 = 200;
+const IMAGES_MAX: u64 = 100;
 const SMALL_KEYS: u64 = 60;
 const BIG_KEYS: u64 = 4;
 /// Longest string of the test: a few chunks.
@@ -124,6 +129,8 @@ struct Run {
     numbers: Numbers,
     console: Console,
     model: Model,
+    /// Images and what they must go on showing.
+    images: Vec<(Image, Vec<u8>)>,
     /// Set whenever a chunked string was met, so that the test shows that it does.
     chunked: usize,
 }
@@ -182,6 +189,25 @@ impl Run {
                 self.console.advance_ms(ms);
                 self.model.now_ms += ms;
             }
+        }
+    }
+
+    /// Takes an image of a value; the one that makes room for it is what it was.
+    fn take_image(&mut self) {
+        let key = self.key();
+        let Some(text) = self.model.text(&key).map(<[u8]>::to_vec) else {
+            return;
+        };
+        let image = with_all(&self.console.engine, 0, |txn| {
+            let key = txn.key(&key);
+            txn.peek(0, &key).map(|entry| entry.image())
+        });
+        self.images.push((image.expect("the model has it"), text));
+        if self.images.len() as u64 > IMAGES_MAX {
+            let (image, shown) = self
+                .images
+                .swap_remove(self.numbers.below(IMAGES_MAX) as usize);
+            assert!(image.to_vec() == shown, "an image changed");
         }
     }
 
@@ -513,14 +539,22 @@ fn string_commands_do_what_the_model_does() {
         numbers: Numbers(3),
         console,
         model,
+        images: Vec::new(),
         chunked: 0,
     };
-    for i in 0..COMMANDS {
+    let commands = common::operations(COMMANDS);
+    for i in 0..commands {
         run.step();
+        if run.numbers.one_in(COMMANDS_PER_IMAGE) {
+            run.take_image();
+        }
         if i % COMMANDS_PER_LOOK == 0 {
             run.look_at_all();
         }
     }
     run.look_at_all();
+    for (image, shown) in &run.images {
+        assert!(image.to_vec() == *shown, "an image changed");
+    }
     assert!(run.chunked > 1000, "too few long strings: {}", run.chunked);
 }

@@ -191,7 +191,8 @@ pub fn set(
         let found = packed::find(list, field, 2);
         let is_short = field.len().max(value.len()) <= limits.value_bytes;
         let room = packed::encoded_len_max(field.len()) + packed::encoded_len_max(value.len());
-        let fits = found.is_some() || packed::count(list) / 2 < limits.entries;
+        // A change of a field counts, too: the limit may have been lowered meanwhile.
+        let fits = packed::count(list) / 2 + usize::from(found.is_none()) <= limits.entries;
         if is_short && fits && list.len() + room <= INLINE_BYTES_MAX {
             let mut new = Vec::with_capacity(room);
             let (at, old) = match found {

@@ -1,7 +1,10 @@
 //! Hashes beside a std map, by random operations, through both encodings; images never change.
 
+mod common;
+
 use std::collections::HashMap;
 
+use common::{Images, Rng, operations};
 use dunlin_store::hash_value::{self, HashLimits, HashRef};
 use dunlin_store::{Entry, KeyHasher, Kind};
 
@@ -10,26 +13,17 @@ const LIMITS: HashLimits = HashLimits {
     value_bytes: 12,
 };
 
-/// xorshift64*, Vigna 2014.
-struct Rng(u64);
+const OPERATIONS: usize = 100_000;
+const SEEDS: usize = 5;
 
-impl Rng {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
-    }
-
-    fn text(&mut self, kinds: u64) -> Vec<u8> {
-        let n = self.below(kinds);
-        match n % 5 {
-            0 => n.to_string().into_bytes(),
-            1 => format!("-{n}").into_bytes(),
-            2 => format!("field:{n}").into_bytes(),
-            3 => Vec::new(),
-            _ => vec![n as u8; self.below(if kinds < 100 { 13 } else { 40 }) as usize],
-        }
+fn text(rng: &mut Rng, kinds: usize) -> Vec<u8> {
+    let n = rng.below(kinds);
+    match n % 5 {
+        0 => n.to_string().into_bytes(),
+        1 => format!("-{n}").into_bytes(),
+        2 => format!("field:{n}").into_bytes(),
+        3 => Vec::new(),
+        _ => vec![n as u8; rng.below(if kinds < 100 { 13 } else { 40 })],
     }
 }
 
@@ -61,56 +55,55 @@ fn assert_same(entry: &Entry, hasher: &KeyHasher, model: &HashMap<Vec<u8>, Vec<u
     assert_eq!(&scanned, model);
 }
 
-fn run(seed: u64, operations: usize) {
-    let hasher = KeyHasher::new([seed, 2]);
-    let mut rng = Rng(seed | 1);
-    let mut entry = hash_value::new(b"key", 0);
-    let mut model = HashMap::new();
-    let mut images = Vec::new();
-    let (mut packed, mut big) = (0, 0);
-    for step in 0..operations {
-        // A hash never returns to the packed form, so it starts afresh now and then.
-        if step % 400 == 399 {
-            entry = hash_value::new(b"key", 0);
-            model.clear();
-        }
-        let grows = step % 400 > 100;
-        let kinds = if grows { 2_000 } else { 25 };
-        let field = rng.text(kinds);
-        if rng.below(10) < 7 {
-            let value = rng.text(kinds);
-            let is_new;
-            (entry, is_new) = hash_value::set(entry, &hasher, LIMITS, &field, &value);
-            assert_eq!(is_new, model.insert(field, value).is_none());
-        } else {
-            let was_there;
-            (entry, was_there) = hash_value::remove(entry, &hasher, &field);
-            assert_eq!(was_there, model.remove(&field).is_some());
-        }
-        match entry.kind() {
-            Kind::HashPacked => packed += 1,
-            Kind::Hash => big += 1,
-            other => panic!("{other:?}"),
-        }
-        if step % 50 == 0 {
-            assert_same(&entry, &hasher, &model);
-            if images.len() < 200 {
-                images.push((entry.image(), model.clone()));
+/// One hash after another, since a hash never returns to the packed form; now and then one of several levels.
+fn run(seed: usize, operations: usize) {
+    let hasher = KeyHasher::new([seed as u64, 2]);
+    let mut rng = Rng::new(seed as u64);
+    let mut images = Images::new();
+    let (mut packed, mut big, mut done, mut longest) = (0, 0, 0, 0);
+    while done < operations {
+        let mut entry = hash_value::new(b"key", 0);
+        let mut model = HashMap::new();
+        let life = if rng.below(20) == 0 { 4_000 } else { 400 };
+        for step in 0..life {
+            let kinds = if step > 100 { life * 5 } else { 25 };
+            let field = text(&mut rng, kinds);
+            if rng.below(10) < 7 {
+                let value = text(&mut rng, kinds);
+                let is_new;
+                (entry, is_new) = hash_value::set(entry, &hasher, LIMITS, &field, &value);
+                assert_eq!(is_new, model.insert(field, value).is_none());
+            } else {
+                let was_there;
+                (entry, was_there) = hash_value::remove(entry, &hasher, &field);
+                assert_eq!(was_there, model.remove(&field).is_some());
+            }
+            match entry.kind() {
+                Kind::HashPacked => packed += 1,
+                Kind::Hash => big += 1,
+                other => panic!("{other:?}"),
+            }
+            if rng.below(life / 8) == 0 {
+                assert_same(&entry, &hasher, &model);
+                images.take(&mut rng, &entry, model.clone(), |image, shown| {
+                    assert_same(image, &hasher, shown);
+                });
             }
         }
+        longest = longest.max(model.len());
+        done += life;
     }
     assert!(
-        packed > operations / 20 && big > operations / 20,
-        "{packed} {big}"
+        packed > operations / 20 && big > operations / 20 && longest > 1_000,
+        "{packed} {big} {longest}"
     );
-    for (image, frozen) in &images {
-        assert_same(&image.to_entry(b"other"), &hasher, frozen);
-    }
+    assert!(images.taken > operations / 800, "{}", images.taken);
+    images.check_all(|image, shown| assert_same(image, &hasher, shown));
 }
 
 #[test]
 fn agrees_with_a_map() {
-    for seed in 1..6 {
-        run(seed, 20_000);
+    for seed in 1..=SEEDS {
+        run(seed, operations(OPERATIONS) / SEEDS);
     }
 }

@@ -1,22 +1,23 @@
 //! Lists beside a std vector, by random operations, through both encodings and back; images never change.
 
+mod common;
+
+use common::{Images, Rng, operations};
 use dunlin_store::list::{self, End, Fill, ListRef};
-use dunlin_store::{Entry, Image, Kind};
+use dunlin_store::{Entry, Kind};
 
+/// Of each of the four settings.
 const OPERATIONS: usize = 30_000;
-const IMAGES_MAX: usize = 100;
+const SETTINGS: usize = 4;
 
-/// xorshift64*, Vigna 2014.
-struct Rng(u64);
+trait Texts {
+    fn text(&mut self) -> Vec<u8>;
+    fn texts(&mut self, most: usize) -> Vec<Vec<u8>>;
+    fn end(&mut self) -> End;
+    fn range(&mut self, len: usize) -> std::ops::Range<usize>;
+}
 
-impl Rng {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound as u64) as usize
-    }
-
+impl Texts for Rng {
     fn text(&mut self) -> Vec<u8> {
         match self.below(100) {
             0 => vec![b'x'; self.below(9000)],
@@ -142,14 +143,15 @@ fn change(rng: &mut Rng, entry: Entry, model: &mut Vec<Vec<u8>>, grows: bool, fi
 }
 
 fn run(seed: u64, setting: i64) {
-    let (mut rng, fill) = (Rng(seed * 2 + 1), Fill::new(setting));
+    let operations = operations(OPERATIONS * SETTINGS) / SETTINGS;
+    let (mut rng, fill) = (Rng::new(seed), Fill::new(setting));
     let mut model = rng.texts(5);
     let texts = model.clone();
     let texts = texts.iter().map(Vec::as_slice);
     let mut entry = list::create(b"key", texts, End::Right, fill, 0);
-    let mut images: Vec<(Image, Vec<Vec<u8>>)> = Vec::new();
+    let mut images = Images::new();
     let (mut packed, mut big, mut packed_again) = (0, 0, 0);
-    for step in 0..OPERATIONS {
+    for step in 0..operations {
         let before = entry.kind();
         entry = change(&mut rng, entry, &mut model, step % 600 < 250, fill);
         match (before, entry.kind()) {
@@ -159,23 +161,19 @@ fn run(seed: u64, setting: i64) {
             (_, other) => panic!("{other:?}"),
         }
         assert_parts(&mut rng, &entry, &model);
-        if step % 50 == 0 {
+        if rng.below(50) == 0 {
             assert_same(&entry, &model);
-            let image = (entry.image(), model.clone());
-            if images.len() < IMAGES_MAX {
-                images.push(image);
-            } else {
-                images[rng.below(IMAGES_MAX)] = image;
-            }
+            images.take(&mut rng, &entry, model.clone(), |image, shown| {
+                assert_same(image, shown);
+            });
         }
     }
     assert!(
-        packed > OPERATIONS / 50 && big > OPERATIONS / 50 && packed_again > 2,
+        packed > operations / 50 && big > operations / 50 && packed_again > 2,
         "{setting}: {packed} {big} {packed_again}"
     );
-    for (image, frozen) in &images {
-        assert_same(&image.to_entry(b"other"), frozen);
-    }
+    assert!(images.taken > operations / 100, "{}", images.taken);
+    images.check_all(|image, shown| assert_same(image, shown));
 }
 
 #[test]

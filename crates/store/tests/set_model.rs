@@ -1,7 +1,10 @@
 //! Sets beside a std set, by random operations, through all three forms; images never change.
 
+mod common;
+
 use std::collections::BTreeSet;
 
+use common::{Images, Rng, operations};
 use dunlin_store::set::{self, Limits, SetRef, Snapshot};
 use dunlin_store::{Entry, KeyHasher, Kind, members};
 use dunlin_structures::packed::{Element, canonical_int};
@@ -11,28 +14,19 @@ const LIMITS: Limits = Limits {
     packed: 25,
     value_bytes: 12,
 };
-const OPERATIONS: usize = 20_000;
-const IMAGES_MAX: usize = 200;
+const OPERATIONS: usize = 100_000;
+const SEEDS: usize = 5;
 /// Operations after which the set starts afresh, since it never comes back from its big form by itself.
 const LIFE: usize = 250;
 
 type Model = BTreeSet<Vec<u8>>;
 
-/// xorshift64*, Vigna 2014.
-struct Rng(u64);
+trait Texts {
+    fn int(&mut self) -> Vec<u8>;
+    fn text(&mut self) -> Vec<u8>;
+}
 
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
+impl Texts for Rng {
     fn int(&mut self) -> Vec<u8> {
         let n = match self.below(10) {
             0 => self.next() as i64,
@@ -138,14 +132,14 @@ fn assert_builds(hasher: &KeyHasher, model: &Model) {
     assert_eq!(form, expected);
 }
 
-fn run(seed: u64) {
-    let hasher = KeyHasher::new([seed, 3]);
-    let mut rng = Rng(seed | 1);
+fn run(seed: usize, operations: usize) {
+    let hasher = KeyHasher::new([seed as u64, 3]);
+    let mut rng = Rng::new(seed as u64);
     let mut entry = set::empty_ints(b"key", 0);
     let mut model = Model::new();
-    let mut images = Vec::new();
+    let mut images = Images::new();
     let mut times = [0usize; 3];
-    for step in 0..OPERATIONS {
+    for step in 0..operations {
         let (life, at) = (step / LIFE, step % LIFE);
         if at == 0 {
             model.clear();
@@ -216,27 +210,27 @@ fn run(seed: u64) {
             Kind::Set => 2,
             other => panic!("{other:?}"),
         }] += 1;
-        if step % 20 == 0 {
+        if rng.below(20) == 0 {
             assert_same(&entry, &hasher, &model);
             assert_builds(&hasher, &model);
-            if images.len() < IMAGES_MAX && rng.below(3) == 0 {
-                images.push((entry.image(), model.clone()));
+            if rng.below(3) == 0 {
+                images.take(&mut rng, &entry, model.clone(), |image, shown| {
+                    assert_same(image, &hasher, shown);
+                });
             }
         }
     }
     assert!(
-        times.iter().all(|times| *times > OPERATIONS / 20),
+        times.iter().all(|times| *times > operations / 20),
         "{times:?}"
     );
-    assert!(images.len() > 100);
-    for (image, frozen) in &images {
-        assert_same(&image.to_entry(b"other"), &hasher, frozen);
-    }
+    assert!(images.taken > operations / 120, "{}", images.taken);
+    images.check_all(|image, shown| assert_same(image, &hasher, shown));
 }
 
 #[test]
 fn agrees_with_a_std_set() {
-    for seed in 1..6 {
-        run(seed);
+    for seed in 1..=SEEDS {
+        run(seed, operations(OPERATIONS) / SEEDS);
     }
 }

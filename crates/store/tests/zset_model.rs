@@ -1,11 +1,14 @@
 //! Sorted sets beside a std set, by random operations, through both forms; images never change.
 
+mod common;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use common::{Images, Rng, operations};
 use dunlin_store::zset::edit::{self, Rules};
 use dunlin_store::zset::{LexBound, LexRange, ScoreBound, ScoreRange, ZSetRef, order};
-use dunlin_store::{Big, Entry, Image, KeyHasher, Kind};
+use dunlin_store::{Big, Entry, KeyHasher, Kind};
 use dunlin_structures::packed::Element;
 
 const OPERATIONS: usize = 100_000;
@@ -15,19 +18,14 @@ const ENTRIES_MAX: usize = 40;
 const VALUE_BYTES_MAX: usize = 24;
 
 type Member = (Vec<u8>, f64);
-type Items = Vec<Member>;
+type Members = Vec<Member>;
 
-/// xorshift64*, Vigna 2014.
-struct Rng(u64);
+trait Items {
+    fn member(&mut self, kinds: usize) -> Vec<u8>;
+    fn score(&mut self) -> f64;
+}
 
-impl Rng {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound as u64) as usize
-    }
-
+impl Items for Rng {
     fn member(&mut self, kinds: usize) -> Vec<u8> {
         let n = self.below(kinds);
         match n % 6 {
@@ -55,19 +53,19 @@ impl Rng {
 struct Model(BTreeMap<Vec<u8>, f64>);
 
 impl Model {
-    fn sorted(&self) -> Items {
+    fn sorted(&self) -> Members {
         let mut items: Vec<_> = self.0.iter().map(|(m, s)| (m.clone(), *s)).collect();
         items.sort_by(|a, b| order(a.1, b.1).then_with(|| a.0.cmp(&b.0)));
         items
     }
 }
 
-fn items(zset: ZSetRef<'_>) -> Items {
+fn items(zset: ZSetRef<'_>) -> Members {
     zset.iter().map(|(m, s)| (m.to_vec(), s)).collect()
 }
 
 /// The first and the last of a range of two bounds, by brute force.
-fn selected(model: &[Member], inside: impl Fn(&Member) -> bool) -> Items {
+fn selected(model: &[Member], inside: impl Fn(&Member) -> bool) -> Members {
     model.iter().filter(|item| inside(item)).cloned().collect()
 }
 
@@ -109,6 +107,18 @@ fn assert_same(entry: &Entry, rules: &Rules<'_>, model: &Model) {
     assert_eq!(scanned, model.0);
 }
 
+/// An image shows this still; so does a sorted set that is built from it at once, in the form that its own size asks for.
+fn assert_shows(image: &Entry, rules: &Rules<'_>, shown: &Model) {
+    let sorted = shown.sorted();
+    assert_eq!(items(ZSetRef::of(image).expect("a sorted set")), sorted);
+    let elements = sorted.iter().map(|(m, s)| (Element::of(m), *s));
+    let rebuilt = edit::from_sorted(b"key", 0, elements, rules);
+    assert_same(&rebuilt, rules, shown);
+    let fits =
+        sorted.len() <= ENTRIES_MAX && sorted.iter().all(|(m, _)| m.len() <= VALUE_BYTES_MAX);
+    assert_eq!(rebuilt.kind() == Kind::ZSetPacked, fits);
+}
+
 fn assert_ranges(rng: &mut Rng, entry: &Entry, model: &Model) {
     let zset = ZSetRef::of(entry).expect("a sorted set");
     let sorted = model.sorted();
@@ -142,7 +152,7 @@ fn assert_ranges(rng: &mut Rng, entry: &Entry, model: &Model) {
 #[test]
 fn ranges_of_members() {
     let hasher = KeyHasher::new([3, 4]);
-    let rng = &mut Rng(77);
+    let rng = &mut Rng::new(77);
     for members in [0, 1, 5, 30, 300] {
         let rules = Rules {
             hasher: &hasher,
@@ -205,10 +215,11 @@ fn a_model() {
         entries: ENTRIES_MAX,
         value_bytes: VALUE_BYTES_MAX,
     };
-    let rng = &mut Rng(20_251_121);
-    let mut images: Vec<(Image, Items)> = Vec::new();
+    let rng = &mut Rng::new(20_251_121);
+    let operations = operations(OPERATIONS);
+    let mut images = Images::new();
     let (mut packed_checks, mut big_checks) = (0, 0);
-    for _ in 0..OPERATIONS / LIFE {
+    for _ in 0..operations.div_ceil(LIFE) {
         let mut entry = edit::empty(b"key", 0, 1, 1, rules);
         let mut model = Model::default();
         // Some never leave the packed form, some fill several levels.
@@ -245,21 +256,10 @@ fn a_model() {
                     }
                 }
                 17 => assert_ranges(rng, &entry, &model),
-                18 if images.len() < 40 => images.push((entry.image(), model.sorted())),
-                18 => {
-                    let (image, sorted) = images.swap_remove(rng.below(images.len()));
-                    let copy = image.to_entry(b"other");
-                    assert_eq!(items(ZSetRef::of(&copy).expect("a sorted set")), sorted);
-                    let rebuilt = {
-                        let elements: Vec<_> =
-                            sorted.iter().map(|(m, s)| (Element::of(m), *s)).collect();
-                        edit::from_sorted(b"key", 0, elements.iter().copied(), rules)
-                    };
-                    let zset = ZSetRef::of(&rebuilt).expect("a sorted set");
-                    assert_eq!(items(zset), sorted);
-                    let fits = sorted.len() <= ENTRIES_MAX
-                        && sorted.iter().all(|(m, _)| m.len() <= VALUE_BYTES_MAX);
-                    assert_eq!(rebuilt.kind() == Kind::ZSetPacked, fits);
+                18 if rng.below(4) == 0 => {
+                    images.take(rng, &entry, model.clone(), |image, shown| {
+                        assert_shows(image, rules, shown);
+                    });
                 }
                 _ if step % 10 == 0 => {
                     assert_same(&entry, rules, &model);
@@ -275,6 +275,8 @@ fn a_model() {
         packed_checks > 50 && big_checks > 50,
         "{packed_checks} {big_checks}"
     );
+    assert!(images.taken > operations / 200, "{}", images.taken);
+    images.check_all(|image, shown| assert_shows(image, rules, shown));
 }
 
 /// A member of 16 bytes and its score take some 67 bytes in the big form, below what a pointer-linked list and a hash table take.
@@ -288,7 +290,7 @@ fn bytes_of_a_member() {
         entries: ENTRIES_MAX,
         value_bytes: VALUE_BYTES_MAX,
     };
-    let rng = &mut Rng(4);
+    let rng = &mut Rng::new(4);
     let mut entry = edit::empty(b"key", 0, 1, 1, rules);
     for n in 0..MEMBERS {
         let member = format!("member:{n:09}");

@@ -1,6 +1,7 @@
 //! A genuine redis-server on a free port of the loopback, for tests that compare.
 //!
-//! Debian's redis-tools brings it: redis-check-rdb is the same program, and is the server when called by that name.
+//! Debian's redis-tools brings it: redis-check-rdb is the same program, and is the server when called by that name. That one is of
+//! version 7.0; `DUNLIN_GENUINE=/path/to/redis-server` names another, and with one of version 7.2 what 7.2 brought is compared, too.
 
 // The engine itself may neither wait nor talk to the world; this test's business is to do both.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
@@ -25,6 +26,8 @@ pub(crate) struct Genuine {
     stream: TcpStream,
     parser: ReplyParser,
     input: Vec<u8>,
+    /// Major and minor version.
+    pub(crate) version: (u32, u32),
 }
 
 impl Genuine {
@@ -33,7 +36,8 @@ impl Genuine {
         let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = probe.local_addr().expect("a bound port").port();
         drop(probe);
-        let started = Command::new("redis-check-rdb")
+        let program = std::env::var("DUNLIN_GENUINE").unwrap_or("redis-check-rdb".into());
+        let started = Command::new(program)
             .arg0("redis-server")
             .args([
                 "--port",
@@ -64,12 +68,15 @@ impl Genuine {
             if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
                 stream.set_nodelay(true).expect("a connected socket");
                 let parser = ReplyParser::new(ReplyLimits::default());
-                return Some(Genuine {
+                let mut genuine = Genuine {
                     server: guard.disarm(),
                     stream,
                     parser,
                     input: Vec::new(),
-                });
+                    version: (0, 0),
+                };
+                genuine.version = genuine.ask_version();
+                return Some(genuine);
             }
             std::thread::sleep(CONNECT_PAUSE);
         }
@@ -99,6 +106,29 @@ impl Genuine {
             assert!(len > 0, "the server hung up");
             self.input.extend(&chunk[..len]);
         }
+    }
+
+    fn ask_version(&mut self) -> (u32, u32) {
+        let Value::Bulk(info) = self.type_in("INFO server") else {
+            panic!("INFO answers text")
+        };
+        let info = String::from_utf8_lossy(&info);
+        let version = info
+            .split_once("redis_version:")
+            .expect("INFO has the version")
+            .1;
+        let mut numbers = version.split('.').map(|n| n.parse().expect("a number"));
+        let mut next = || numbers.next().expect("two numbers and more");
+        (next(), next())
+    }
+
+    /// Whether it is of the version whose behaviour is ours.
+    pub(crate) fn is_7_2(&self) -> bool {
+        let is_7_2 = self.version == (7, 2);
+        if !is_7_2 {
+            eprintln!("not compared with a server of version {:?}", self.version);
+        }
+        is_7_2
     }
 
     /// A command as a person types it.

@@ -275,6 +275,26 @@ impl World {
         bytes
     }
 
+    /// The keys of database 0 by name, with what OBJECT ENCODING says.
+    pub(crate) fn encodings(&mut self) -> Vec<(String, String)> {
+        let waiter = Waiter::new(ReadyList::new(Nobody), 0);
+        let local = &mut self.workers[0].local;
+        let store = &self.engine.store;
+        let mut held = store
+            .lock_stripes(&LockSet::All, &waiter)
+            .expect("all stripes are free");
+        let mut keys = Txn::new(store, Some(&mut held), local, self.now_ms);
+        let mut names = Vec::new();
+        keys.for_each(0, |entry| {
+            let encoding = entry.kind().encoding_name().to_owned();
+            names.push((entry.key().escape_ascii().to_string(), encoding));
+        });
+        keys.commit();
+        store.release_stripes(held);
+        names.sort();
+        names
+    }
+
     /// The dataset as it is now.
     pub(crate) fn dataset(&mut self) -> Dataset {
         Dataset::of(&self.engine, &mut self.workers[0], self.now_ms)

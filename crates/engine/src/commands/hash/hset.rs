@@ -80,7 +80,11 @@ fn set_all(cx: &mut Ctx<'_>, counts: bool) -> Outcome {
     if !cx.args.len().is_multiple_of(2) {
         return Err(ReplyError::WrongArity(cx.command.full_name));
     }
-    let (args, limits, store) = (cx.args, limits(cx), cx.keys.store());
+    let (args, mut limits, store) = (cx.args, limits(cx), cx.keys.store());
+    if (args.len() - 2) / 2 > limits.entries {
+        // As in Redis, so many pairs are taken for different fields before they are looked at.
+        limits.entries = 0;
+    }
     let added = change(cx, |mut entry| {
         let mut added = 0;
         for at in (2..args.len()).step_by(2) {

@@ -3,7 +3,7 @@
 use dunlin_store::Event;
 use dunlin_store::list::{self, End, ListRef};
 
-use super::{fill, length, magnitude, take, tell_deleted};
+use super::{fill, integer, length, take, tell_deleted};
 use crate::command::{ArgKind, Argument, Categories, Command, Flags, KeySpec, Scope};
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
@@ -32,7 +32,7 @@ pub(super) const LREM: Command = Command {
 };
 
 fn lrem(cx: &mut Ctx<'_>) -> Outcome {
-    let count = magnitude(cx, 2)?;
+    let count = integer(cx, 2)?;
     let (from, most) = match count {
         0 => (End::Left, u64::MAX),
         1.. => (End::Left, count.unsigned_abs()),
@@ -103,10 +103,9 @@ mod tests {
     #[test]
     fn refuses_what_redis_refuses() {
         check(
-            "SET s v; LREM s x a; LREM s 1 a; LREM k -9223372036854775808 a",
+            "SET s v; LREM s x a; LREM s 1 a; RPUSH k a b a; LREM k -9223372036854775808 a; LRANGE k 0 -1",
             "OK; (error) ERR value is not an integer or out of range; \
-             (error) WRONGTYPE Operation against a key holding the wrong kind of value; \
-             (error) ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+             (error) WRONGTYPE Operation against a key holding the wrong kind of value; 3; 2; [b]",
         );
     }
 

@@ -334,11 +334,36 @@ fn weight(text: &[u8]) -> Option<f64> {
     parse_double(&text[blanks..])
 }
 
-/// The places of elements in order.
+/// The part `wanted` of the sorted places: what lies before and behind it is put aside without being sorted, so that a short
+/// LIMIT costs O(N) comparisons and not O(N log N).
+fn sort_part(
+    places: &mut [usize],
+    wanted: Range<usize>,
+    mut compare: impl FnMut(usize, usize) -> Ordering,
+) -> &[usize] {
+    let mut compare = |a: &usize, b: &usize| compare(*a, *b);
+    let Range { start, end } = wanted;
+    if start >= end {
+        return &[];
+    }
+    if end < places.len() {
+        places.select_nth_unstable_by(end, &mut compare);
+    }
+    let places = &mut places[..end];
+    if start > 0 {
+        places.select_nth_unstable_by(start, &mut compare);
+    }
+    let part = &mut places[start..];
+    part.sort_unstable_by(compare);
+    part
+}
+
+/// The places of the wanted elements, in order.
 fn ordered(
     cx: &mut Ctx<'_>,
     texts: &Texts,
     options: &Options<'_>,
+    wanted: Range<usize>,
 ) -> Result<Vec<usize>, ReplyError> {
     let (db, len) = (cx.db(), texts.spans.len());
     let mut places: Vec<usize> = (0..len).collect();
@@ -351,8 +376,8 @@ fn ordered(
             order
         }
     };
-    match (options.alpha, &options.by) {
-        (true, None) => places.sort_unstable_by(|&a, &b| turned(by_text(a, b))),
+    let part = match (options.alpha, &options.by) {
+        (true, None) => sort_part(&mut places, wanted, |a, b| turned(by_text(a, b))),
         (true, Some(pattern)) => {
             let weights: Vec<Option<Vec<u8>>> = texts
                 .iter()
@@ -362,9 +387,9 @@ fn ordered(
                     })
                 })
                 .collect();
-            places.sort_unstable_by(|&a, &b| {
+            sort_part(&mut places, wanted, |a, b| {
                 turned(weights[a].cmp(&weights[b]).then_with(|| by_text(a, b)))
-            });
+            })
         }
         (false, by) => {
             let number = |value: Option<StrRef<'_>>| match value {
@@ -383,14 +408,14 @@ fn ordered(
             let weights = weights.ok_or_else(|| {
                 ReplyError::err("One or more scores can't be converted into double")
             })?;
-            places.sort_unstable_by(|&a, &b| {
+            sort_part(&mut places, wanted, |a, b| {
                 let order = weights[a].partial_cmp(&weights[b]);
                 // No weight is NaN.
                 turned(order.unwrap_or(Ordering::Equal).then_with(|| by_text(a, b)))
-            });
+            })
         }
-    }
-    Ok(places)
+    };
+    Ok(part.to_vec())
 }
 
 fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Outcome {
@@ -420,7 +445,7 @@ fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Outcome {
     let places = if is_sorted {
         (0..texts.spans.len()).collect()
     } else {
-        ordered(cx, &texts, &options)?[wanted].to_vec()
+        ordered(cx, &texts, &options, wanted)?
     };
     let mut name = Vec::new();
     if let Some(destination) = options.store {
@@ -474,8 +499,16 @@ fn store(cx: &mut Ctx<'_>, destination: usize, result: &Texts) {
 
 #[cfg(test)]
 mod tests {
-    use super::{limited, weight};
-    use crate::testing::check;
+    use super::{limited, sort_part, weight};
+    use crate::testing::{Console, check};
+
+    /// xorshift64*, Vigna 2014.
+    fn below(state: &mut u64, bound: u64) -> u64 {
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
+    }
 
     #[test]
     fn numbers_and_texts() {
@@ -549,6 +582,68 @@ mod tests {
             "RPUSH k 1 2; MSET w1 2 w2 1; MULTI; SORT k BY w*; SORT k STORE d; EXEC",
             "2; OK; OK; QUEUED; QUEUED; [[2 1] 2]",
         );
+    }
+
+    #[test]
+    fn a_sorted_part_is_the_part_of_the_sorted_whole() {
+        let mut state = 7;
+        for round in 0..2000 {
+            let len = below(&mut state, 120);
+            // From all equal to hardly any.
+            let kinds = 1 + below(&mut state, 1 << (round % 10));
+            let keys: Vec<u64> = (0..len).map(|_| below(&mut state, kinds)).collect();
+            let mut whole = keys.clone();
+            whole.sort_unstable();
+            let start = below(&mut state, len + 1) as usize;
+            let end = start + below(&mut state, len - start as u64 + 1) as usize;
+            let mut places: Vec<usize> = (0..keys.len()).collect();
+            let part = sort_part(&mut places, start..end, |a, b| keys[a].cmp(&keys[b]));
+            let shown: Vec<u64> = part.iter().map(|&place| keys[place]).collect();
+            assert_eq!(shown, whole[start..end], "{keys:?} {start}..{end}");
+            let mut places = part.to_vec();
+            places.sort_unstable();
+            places.dedup();
+            assert_eq!(places.len(), end - start, "no place twice");
+        }
+    }
+
+    #[test]
+    fn a_limit_gives_the_part_of_the_whole_reply() {
+        let mut state = 11;
+        let mut console = Console::default();
+        for n in 0..300 {
+            let (number, weight) = (below(&mut state, 90), below(&mut state, 9));
+            console.run(&format!("RPUSH k {number}.0 {number}; SET w{n} {weight}"));
+        }
+        for options in [
+            "",
+            "DESC",
+            "ALPHA",
+            "ALPHA DESC",
+            "BY w*",
+            "BY w* ALPHA DESC",
+        ] {
+            let whole = console.run(&format!("SORT k {options}"));
+            let whole: Vec<&str> = whole.trim_matches(['[', ']']).split(' ').collect();
+            assert_eq!(whole.len(), 600);
+            for (offset, count) in [
+                (0, 1),
+                (0, 10),
+                (299, 5),
+                (595, 9),
+                (600, 1),
+                (17, 500),
+                (3, 0),
+            ] {
+                let part = console.run(&format!("SORT k {options} LIMIT {offset} {count}"));
+                let end = (offset + count).min(whole.len());
+                assert_eq!(
+                    part,
+                    format!("[{}]", whole[offset..end].join(" ")),
+                    "{options}"
+                );
+            }
+        }
     }
 
     #[test]

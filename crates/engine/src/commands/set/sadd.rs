@@ -63,6 +63,12 @@ fn sadd(cx: &mut Ctx<'_>) -> Outcome {
             };
             match new {
                 None => {
+                    // Redis takes the arguments for so many new members before it looks at them, and so do we.
+                    if count > 1 {
+                        cx.keys.update_if(found, |entry| {
+                            (set::grown_for(entry, count, &limits, hasher), false)
+                        });
+                    }
                     cx.reply.integer(0);
                     return Ok(Flow::Done);
                 }

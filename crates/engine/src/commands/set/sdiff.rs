@@ -6,12 +6,11 @@
 
 use std::collections::HashSet;
 
-use dunlin_store::set::{self, SetRef};
+use dunlin_store::set::SetRef;
 use dunlin_structures::packed::Element;
 
-use super::limits;
 use super::sinter::{SINTER, SINTERSTORE};
-use super::sources::{Sources, existing, form_of, gather, reply_members, store_members};
+use super::sources::{Sources, existing, form_as_added, gather, reply_members, store_members};
 use super::sunion::work;
 use crate::command::{Command, KeySpec};
 use crate::{Ctx, Flow, Outcome};
@@ -84,8 +83,11 @@ fn sdiffstore(cx: &mut Ctx<'_>) -> Outcome {
     let (members, taken_out) = left(cx, &sources);
     let form = match sources.first() {
         // A copy of the first set keeps the form that all of it needed.
-        Some(Some(first)) if taken_out => set::form_of(first.as_ref().iter(), &limits(cx.engine)),
-        _ => form_of(cx, &members),
+        Some(Some(first)) if taken_out => {
+            let all: Vec<Element<'_>> = first.as_ref().iter().collect();
+            form_as_added(cx, &all)
+        }
+        _ => form_as_added(cx, &members),
     };
     store_members(cx, &members, form, "sdiffstore")
 }

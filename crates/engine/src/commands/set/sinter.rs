@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use dunlin_store::KeyHasher;
 use dunlin_store::set::{SetRef, Snapshot};
+use dunlin_store::{KeyHasher, Kind};
 use dunlin_structures::packed::Element;
 
-use super::sources::{Sources, existing, form_of, gather, reply_members, store_members};
+use super::sources::{Sources, existing, form_of_common, gather, reply_members, store_members};
 use crate::command::{ArgKind, Argument, Categories, Command, Flags, KeySpec, Scope};
 use crate::commands::string::argument_count;
 use crate::{Ctx, Flow, Outcome};
@@ -114,7 +114,9 @@ fn sinterstore(cx: &mut Ctx<'_>) -> Outcome {
         return Ok(Flow::Heavy);
     };
     let members = common(cx, &sources);
-    let form = form_of(cx, &members);
+    // The first of equally small ones, whose members `each_common` hands over.
+    let smallest = existing(&sources).min_by_key(|set| set.len());
+    let form = smallest.map_or(Kind::Set, |set| form_of_common(cx, &members, set));
     store_members(cx, &members, form, "sinterstore")
 }
 

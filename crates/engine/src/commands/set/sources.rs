@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use dunlin_store::set::{self, SetRef, Snapshot};
 use dunlin_store::{Event, Kind};
-use dunlin_structures::packed::Element;
+use dunlin_structures::packed::{Element, encoded_len_max};
 use smallvec::SmallVec;
 
 use super::limits;
+use crate::encodings::PACKED_BYTES_MAX;
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
 /// Sets as they are now; `None` for keys that don't exist.
@@ -85,9 +86,43 @@ pub(super) fn store_members(
     Ok(Flow::Done)
 }
 
-/// The form that Redis gives members which it adds one by one to an empty set.
-pub(super) fn form_of(cx: &Ctx<'_>, members: &[Element<'_>]) -> Kind {
-    set::form_of(members.iter().copied(), &limits(cx.engine))
+/// The form that Redis's SUNIONSTORE and SDIFFSTORE end with, which add members one by one to an empty set of integers: one that
+/// passed a limit on the way is in its big form, whatever came after.
+pub(super) fn form_as_added(cx: &Ctx<'_>, members: &[Element<'_>]) -> Kind {
+    let limits = limits(cx.engine);
+    let (mut ints, mut longest) = (true, 0);
+    for (before, member) in members.iter().enumerate() {
+        ints &= matches!(member, Element::Int(_));
+        longest = longest.max(member.len());
+        let fits = if ints {
+            before < limits.ints
+        } else {
+            before < limits.packed && longest <= limits.value_bytes
+        };
+        if !fits {
+            return Kind::Set;
+        }
+    }
+    set::form_of(members.iter().copied(), &limits)
+}
+
+/// The form that Redis's SINTERSTORE ends with: integers are in a set of integers if they fit; what came of a bigger form may be packed.
+pub(super) fn form_of_common(cx: &Ctx<'_>, members: &[Element<'_>], smallest: SetRef<'_>) -> Kind {
+    let limits = limits(cx.engine);
+    let form = set::form_of(members.iter().copied(), &limits);
+    if form != Kind::Set || matches!(smallest, SetRef::Ints(_)) {
+        return form;
+    }
+    let fits = |member: &Element<'_>| member.len() <= limits.value_bytes;
+    let bytes = members.iter().map(|member| encoded_len_max(member.len()));
+    if members.len() <= limits.packed
+        && members.iter().all(fits)
+        && bytes.sum::<usize>() <= PACKED_BYTES_MAX
+    {
+        Kind::SetPacked
+    } else {
+        Kind::Set
+    }
 }
 
 /// The sets that exist, for reading.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use dunlin_structures::packed::Element;
 
 use super::sinter::{SINTER, SINTERSTORE, reply_whole};
-use super::sources::{Sources, existing, form_of, gather, reply_members, store_members};
+use super::sources::{Sources, existing, form_as_added, gather, reply_members, store_members};
 use crate::command::{Command, KeySpec};
 use crate::{Ctx, Flow, Outcome};
 
@@ -72,7 +72,7 @@ fn sunionstore(cx: &mut Ctx<'_>) -> Outcome {
         return Ok(Flow::Heavy);
     };
     let members = distinct(&sources);
-    let form = form_of(cx, &members);
+    let form = form_as_added(cx, &members);
     store_members(cx, &members, form, "sunionstore")
 }
 
