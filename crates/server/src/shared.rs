@@ -10,6 +10,7 @@ use dunlin_engine::Engine;
 use dunlin_store::Counter;
 
 use crate::config::Config;
+use crate::observe::{Observer, Reading};
 
 pub use totals::{CommandTotals, Totals};
 
@@ -72,6 +73,8 @@ pub struct Shared {
     pub knobs: Knobs,
     /// One set for each worker.
     pub workers: Box<[CachePadded<WorkerCounters>]>,
+    /// What is kept about commands that ran.
+    pub observer: Observer,
     /// Next client number.
     next_client: AtomicU64,
     /// `requirepass`, while set.
@@ -142,6 +145,7 @@ impl Shared {
     ) -> Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
+            observer: Observer::new(&engine),
             engine,
             config: Mutex::new(config),
             knobs: Knobs::default(),
@@ -211,6 +215,7 @@ impl Shared {
             .password_required
             .store(password.is_some(), relaxed);
         *lock(&self.password) = password;
+        self.observer.configure(&config);
     }
 
     /// The counters since the start, or since the last [`Shared::reset_totals`].
@@ -224,6 +229,24 @@ impl Shared {
     pub fn reset_totals(&self) {
         let mut baseline = lock(&self.baseline);
         *baseline = Totals::read(self);
+        self.engine.reset_error_codes();
+        self.observer.reset_distributions();
+    }
+
+    /// The counters that INFO shows as rates.
+    pub fn reading(&self, at_ms: u64) -> Reading {
+        Reading {
+            at_ms,
+            commands: self.total(|w| &w.commands),
+            input_bytes: self.total(|w| &w.input_bytes),
+            output_bytes: self.total(|w| &w.output_bytes),
+        }
+    }
+
+    /// Takes a sample for the rates. `at_ms`: the loops' clock.
+    #[cold]
+    pub fn take_sample(&self, at_ms: u64) {
+        self.observer.rates.take(self.reading(at_ms));
     }
 
     /// Whether a password is required.

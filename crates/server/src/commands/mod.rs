@@ -6,7 +6,9 @@ mod config;
 mod connection;
 mod debug;
 mod info;
+mod latency;
 mod shutdown;
+mod slowlog;
 #[cfg(test)]
 mod testing;
 
@@ -19,6 +21,8 @@ pub const FAMILIES: &[&[&Command]] = &[
         &config::CONFIG,
         &debug::DEBUG,
         &info::INFO,
+        &latency::LATENCY,
         &shutdown::SHUTDOWN,
+        &slowlog::SLOWLOG,
     ],
 ];

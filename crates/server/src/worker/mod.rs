@@ -23,7 +23,7 @@ use dunlin_store::watch::WatchFlag;
 use dunlin_structures::Rope;
 
 use self::batch::Batch;
-use self::slot::{Activity, Slot, token_of};
+use self::slot::{Activity, Slot, Stopwatch, token_of};
 use crate::auxiliary::Exchange;
 use crate::host::ServerHost;
 
@@ -126,14 +126,19 @@ impl Worker {
             0 => usize::MAX,
             bytes => bytes,
         };
-        self.read_wall_clock();
+        self.host.arrived_us = self.read_wall_clock();
+        if self.host.shared.observer.rates.is_due(self.now_mono_ms) {
+            self.host.shared.take_sample(self.now_mono_ms);
+        }
         self.run_ready(io);
     }
 
-    /// Reads the time that commands see.
-    fn read_wall_clock(&mut self) {
-        self.now_ms = self.host.clock.wall_us() / 1_000;
+    /// Reads the time that commands see; returns it in microseconds.
+    fn read_wall_clock(&mut self) -> u64 {
+        let now_us = self.host.clock.wall_us();
+        self.now_ms = now_us / 1_000;
         self.state.local.clock = (self.now_ms / 1_000) as u32;
+        now_us
     }
 
     fn slot(&mut self, conn: ConnId) -> Option<&mut Slot> {
@@ -193,11 +198,17 @@ impl Worker {
         if due > self.now_ms || (next_pass > self.now_ms && due != 0) {
             return Some(due.max(next_pass));
         }
-        match self.engine.store.expire_some(
-            &mut self.state.local,
-            self.now_ms,
-            EXPIRE_WORK_PER_TURN,
-        ) {
+        let monitor = &self.host.shared.observer.latency;
+        let started_us = monitor.is_on().then(|| self.host.clock.monotonic_us());
+        let progress =
+            self.engine
+                .store
+                .expire_some(&mut self.state.local, self.now_ms, EXPIRE_WORK_PER_TURN);
+        if let Some(started_us) = started_us {
+            let elapsed_ms = (self.host.clock.monotonic_us() - started_us) / 1_000;
+            monitor.sample("expire-cycle", elapsed_ms, self.now_ms / 1_000);
+        }
+        match progress {
             ExpireProgress::More => Some(self.now_ms),
             ExpireProgress::Until(due) => {
                 self.last_expire_ms = self.now_ms;
@@ -275,6 +286,7 @@ impl Handler for Worker {
                 Activity::Closing
             },
             active_ms: io.now_ms(),
+            suspended: Stopwatch::default(),
         }));
         if !self.idle_check_set {
             self.close_idle(io);
