@@ -10,7 +10,7 @@ use dunlin_engine::Engine;
 use dunlin_store::Counter;
 
 use crate::config::Config;
-use crate::observe::{Observer, Reading};
+use crate::observe::{Observer, Reading, RecentMax};
 
 pub use totals::{CommandTotals, Totals};
 
@@ -56,7 +56,22 @@ pub struct WorkerCounters {
     pub protocol_errors: Counter,
     /// Wrong passwords, or users that do not exist.
     pub auth_failures: Counter,
+    /// Receive calls of the loop.
+    pub reads: AtomicU64,
+    /// Send calls of the loop.
+    pub writes: AtomicU64,
+    /// Unconsumed input and unsent output of its clients, and its pool of buffers, bytes.
+    pub buffer_bytes: AtomicUsize,
+    /// Microseconds spent on removing keys whose time had come.
+    pub expire_us: Counter,
+    /// The longest input of one client in one turn.
+    pub recent_input: RecentMax,
+    /// The longest output of one client in one turn.
+    pub recent_output: RecentMax,
 }
+
+/// The allocator is asked at every so many samples of the counters: once a second.
+const MEMORY_SAMPLES: u64 = 10;
 
 /// How the server is asked to stop within so many milliseconds.
 pub type StopRequest = Box<dyn Fn(u64) + Send + Sync>;
@@ -93,8 +108,12 @@ pub struct Shared {
     baseline: Mutex<Totals>,
     /// The port listened on, for INFO.
     pub port: AtomicU32,
-    /// Peak of the allocated bytes seen by INFO.
+    /// Peak of the allocated bytes, as far as they were measured.
     pub peak_bytes: AtomicU64,
+    /// Allocated bytes before the first client.
+    pub startup_bytes: u64,
+    /// 40 hexadecimal digits by which replicas know what this server's history is.
+    replication_id: Mutex<String>,
     /// The process's allocator.
     pub allocator: Allocator,
 }
@@ -161,6 +180,8 @@ impl Shared {
             baseline: Mutex::default(),
             port: AtomicU32::new(0),
             peak_bytes: AtomicU64::new(0),
+            startup_bytes: (allocator.figures)().allocated,
+            replication_id: Mutex::new(random_id()),
             allocator,
         };
         shared.apply_config();
@@ -233,6 +254,24 @@ impl Shared {
         self.observer.reset_distributions();
     }
 
+    /// The allocator's figures now; keeps the peak.
+    pub fn measure_memory(&self) -> Memory {
+        let memory = (self.allocator.figures)();
+        self.peak_bytes
+            .fetch_max(memory.allocated, Ordering::Relaxed);
+        memory
+    }
+
+    /// The replication id.
+    pub fn replication_id(&self) -> String {
+        lock(&self.replication_id).clone()
+    }
+
+    /// Makes a new replication id.
+    pub fn change_replication_id(&self) {
+        *lock(&self.replication_id) = random_id();
+    }
+
     /// The counters that INFO shows as rates.
     pub fn reading(&self, at_ms: u64) -> Reading {
         Reading {
@@ -246,7 +285,11 @@ impl Shared {
     /// Takes a sample for the rates. `at_ms`: the loops' clock.
     #[cold]
     pub fn take_sample(&self, at_ms: u64) {
-        self.observer.rates.take(self.reading(at_ms));
+        let taken = self.observer.rates.take(self.reading(at_ms));
+        // Asking the allocator costs some microseconds.
+        if taken.is_some_and(|number| number.is_multiple_of(MEMORY_SAMPLES)) {
+            self.measure_memory();
+        }
     }
 
     /// Whether a password is required.
@@ -316,6 +359,14 @@ impl Shared {
             stop(u64::from(self.config().shutdown_timeout_s()) * 1_000);
         }
     }
+}
+
+/// 40 hexadecimal digits that nobody has had before.
+fn random_id() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    // Each state has keys of its own; the standard library seeds them from the system.
+    let word = |n: u64| RandomState::new().hash_one(n);
+    format!("{:016x}{:016x}{:08x}", word(1), word(2), word(3) as u32)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

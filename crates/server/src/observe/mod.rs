@@ -5,6 +5,7 @@
 mod histogram;
 mod latency;
 mod rates;
+mod recent;
 mod redact;
 mod slowlog;
 
@@ -18,6 +19,7 @@ pub use histogram::Distribution;
 use histogram::Histogram;
 pub use latency::{Latency, Sample, Series};
 pub use rates::{Rates, Reading};
+pub use recent::RecentMax;
 pub use redact::{REDACTED, secrets};
 pub use slowlog::{Entry, SlowLog};
 

@@ -33,6 +33,7 @@ pub struct Rates {
     /// When the next sample is due.
     due_ms: AtomicU64,
     samples: Mutex<VecDeque<Reading>>,
+    taken: AtomicU64,
 }
 
 impl Rates {
@@ -42,16 +43,16 @@ impl Rates {
         now_ms >= self.due_ms.load(Ordering::Relaxed)
     }
 
-    /// Takes a sample.
+    /// Takes a sample; its number, or `None` if it was not due.
     #[cold]
-    pub fn take(&self, reading: Reading) {
+    pub fn take(&self, reading: Reading) -> Option<u64> {
         let mut samples = lock(&self.samples);
         // Another worker may have been quicker.
         if samples
             .back()
             .is_some_and(|last| reading.at_ms < last.at_ms + PERIOD_MS)
         {
-            return;
+            return None;
         }
         if samples.len() == SAMPLES {
             samples.pop_front();
@@ -59,6 +60,7 @@ impl Rates {
         samples.push_back(reading);
         self.due_ms
             .store(reading.at_ms + PERIOD_MS, Ordering::Relaxed);
+        Some(self.taken.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Means a second up to now: commands, bytes read, bytes written.
@@ -100,9 +102,10 @@ mod tests {
         assert!(rates.is_due(0));
         for n in 0..100 {
             assert!(rates.is_due(n * 100));
-            rates.take(at(n * 100, n * 10));
+            assert_eq!(rates.take(at(n * 100, n * 10)), Some(n));
             assert!(!rates.is_due(n * 100 + 99));
         }
+        assert_eq!(rates.take(at(9_950, 995)), None);
         assert_eq!(lock(&rates.samples).len(), SAMPLES);
         assert_eq!(rates.per_second(at(9_950, 995)), (100.0, 1_000.0, 500.0));
         // Idle since then: the mean from the latest sample on.

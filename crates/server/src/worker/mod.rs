@@ -198,16 +198,15 @@ impl Worker {
         if due > self.now_ms || (next_pass > self.now_ms && due != 0) {
             return Some(due.max(next_pass));
         }
-        let monitor = &self.host.shared.observer.latency;
-        let started_us = monitor.is_on().then(|| self.host.clock.monotonic_us());
+        let started_us = self.host.clock.monotonic_us();
         let progress =
             self.engine
                 .store
                 .expire_some(&mut self.state.local, self.now_ms, EXPIRE_WORK_PER_TURN);
-        if let Some(started_us) = started_us {
-            let elapsed_ms = (self.host.clock.monotonic_us() - started_us) / 1_000;
-            monitor.sample("expire-cycle", elapsed_ms, self.now_ms / 1_000);
-        }
+        let elapsed_us = self.host.clock.monotonic_us() - started_us;
+        self.host.counters().expire_us.add(elapsed_us);
+        let monitor = &self.host.shared.observer.latency;
+        monitor.sample("expire-cycle", elapsed_us / 1_000, self.now_ms / 1_000);
         match progress {
             ExpireProgress::More => Some(self.now_ms),
             ExpireProgress::Until(due) => {
@@ -224,6 +223,15 @@ impl Worker {
                 due.map(|due| due.max(self.now_ms + self.expire_period_ms))
             }
         }
+    }
+
+    /// Shows the loop's own counts to INFO.
+    fn publish(&self, io: &Io<'_>) {
+        let counters = self.host.counters();
+        let (stats, bytes) = (io.stats(), io.buffered_bytes() + io.pooled_bytes());
+        counters.reads.store(stats.reads, Ordering::Relaxed);
+        counters.writes.store(stats.writes, Ordering::Relaxed);
+        counters.buffer_bytes.store(bytes, Ordering::Relaxed);
     }
 
     fn close_idle(&mut self, io: &mut Io<'_>) {
@@ -297,9 +305,13 @@ impl Handler for Worker {
         self.begin(io);
         let counters = &self.host.shared.workers[self.number];
         counters.batches.add(1);
-        counters
-            .input_bytes
-            .add(inputs.iter().map(|i| i.bytes().len() as u64).sum());
+        let (mut sum, mut largest) = (0, 0);
+        for len in inputs.iter().map(|i| i.bytes().len()) {
+            sum += len;
+            largest = largest.max(len);
+        }
+        counters.input_bytes.add(sum as u64);
+        counters.recent_input.note(self.now_mono_ms, largest);
         self.run_batch(io, inputs);
     }
 
@@ -360,6 +372,7 @@ impl Handler for Worker {
         let seen_ms = self.engine.store.next_due(self.number).unwrap_or(u64::MAX);
         self.awake = false;
         self.state.local.batch_boundary(&self.engine.store.epochs);
+        self.publish(io);
         let now_mono_ms = io.now_ms();
         let mut until = pass_ms.map(|pass| now_mono_ms + pass.saturating_sub(self.now_ms));
         if retry {

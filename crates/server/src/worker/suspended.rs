@@ -291,9 +291,11 @@ impl Worker {
             return;
         };
         if slot.conn == conn && !slot.out.is_empty() {
-            self.host.shared.workers[number]
-                .output_bytes
-                .add(slot.out.len() as u64);
+            let counters = &self.host.shared.workers[number];
+            counters.output_bytes.add(slot.out.len() as u64);
+            counters
+                .recent_output
+                .note(self.now_mono_ms, slot.out.len());
             io.send(conn, &mut slot.out);
         } else if slot.out.tail().capacity() > 0 {
             // Lent for a reply that was not written: idle connections own no buffer.

@@ -6,9 +6,9 @@ use crate::number::parse_i64;
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
 /// A key's share of its dict, bytes: a pointer and a fingerprint at the usual load.
-const DICT_SHARE_BYTES: usize = 12;
+pub const DICT_SHARE_BYTES: usize = 12;
 /// A key's node in the wheel, if it has a deadline, bytes.
-const TIMER_BYTES: usize = 24;
+pub const TIMER_BYTES: usize = 24;
 
 /// MEMORY.
 pub(super) const MEMORY: Command = Command {

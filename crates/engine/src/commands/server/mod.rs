@@ -4,7 +4,7 @@
 mod command;
 mod function;
 pub mod help;
-mod memory;
+pub mod memory;
 mod script;
 mod time;
 

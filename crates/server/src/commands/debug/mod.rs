@@ -9,6 +9,8 @@ mod populate;
 mod protocol;
 mod sleep;
 
+pub(super) use object::CLOCK_MASK;
+
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
@@ -33,11 +35,11 @@ pub(super) const DEBUG: Command = Command {
         &SET_ACTIVE_EXPIRE,
         &sleep::SLEEP,
     ],
-    ..subcommand("debug", "debug", set_active_expire)
+    ..subcommand("debug", set_active_expire)
 };
 
 const HELP: Command = Command {
-    full_name: "debug|help",
+    full_name: "debug",
     categories: Categories::SLOW,
     group: "server",
     ..help::HELP
@@ -46,28 +48,21 @@ const HELP: Command = Command {
 const SET_ACTIVE_EXPIRE: Command = Command {
     summary: "With 0, expired keys are removed only when they are accessed; with 1, by time as well.",
     arguments: &[Argument::new("on", ArgKind::Integer)],
-    ..subcommand(
-        "set-active-expire",
-        "debug|set-active-expire",
-        set_active_expire,
-    )
+    ..subcommand("set-active-expire", set_active_expire)
 };
 
 const QUICKLIST_PACKED_THRESHOLD: Command = Command {
     summary: "Accepted for the sake of Redis's tests: lists here have no plain nodes.",
     arguments: &[Argument::new("size", ArgKind::String)],
-    ..subcommand(
-        "quicklist-packed-threshold",
-        "debug|quicklist-packed-threshold",
-        quicklist_packed_threshold,
-    )
+    ..subcommand("quicklist-packed-threshold", quicklist_packed_threshold)
 };
 
 /// What every subcommand starts from.
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
+const fn subcommand(name: &'static str, handler: Handler) -> Command {
     Command {
         name,
-        full_name,
+        // Clients are told of DEBUG alone, and statistics are filed under it.
+        full_name: "debug",
         // Each counts its own arguments: Redis has one text for all that is wrong with them.
         arity: -2,
         flags: Flags::ADMIN

@@ -128,5 +128,6 @@ fn count(cx: &mut Ctx<'_>) -> Outcome {
 
 /// The command or subcommand that a client names, `get` or `config|get`.
 fn lookup(table: &Table, name: &[u8]) -> Option<&'static Command> {
-    Some(table.at(table.id_of_full(name)?))
+    let command = table.at(table.id_of_full(name)?);
+    (!command.is_hidden()).then_some(command)
 }
