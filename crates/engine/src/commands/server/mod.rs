@@ -14,7 +14,6 @@ use crate::Command;
 pub const TABLE: &[&Command] = &[
     &command::COMMAND,
     &function::FUNCTION,
-    &memory::MEMORY,
     &script::SCRIPT,
     &time::TIME,
 ];
