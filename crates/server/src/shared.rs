@@ -127,6 +127,8 @@ pub struct Allocator {
     pub thread_bytes: fn() -> i64,
     /// Gives what is free back to the system.
     pub purge: fn(),
+    /// Its own report, if it has one.
+    pub report: fn() -> Option<String>,
 }
 
 impl Allocator {
@@ -139,6 +141,7 @@ impl Allocator {
         },
         thread_bytes: || 0,
         purge: || (),
+        report: || None,
     };
 }
 

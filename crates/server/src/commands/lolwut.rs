@@ -83,7 +83,8 @@ fn draw(width: usize, height: usize, mut random: impl FnMut() -> u64) -> String 
         let mut line = String::new();
         for x in 0..width {
             let dune = (0..SAND.len()).find(|near| crest(dunes[*near], x) >= above_ground);
-            let bird = row < SKY_ROWS && (unit() * (COLUMNS_PER_BIRD * SKY_ROWS as u64) as f64) < 1.0;
+            let bird =
+                row < SKY_ROWS && (unit() * (COLUMNS_PER_BIRD * SKY_ROWS as u64) as f64) < 1.0;
             line.push(match dune {
                 Some(near) => SAND[near],
                 None if bird => 'v',

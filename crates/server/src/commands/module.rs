@@ -146,7 +146,8 @@ mod tests {
         let loaded =
             Config::load(&["--enable-module-command", "yes"]).expect("a valid command line");
         assert_eq!(
-            Console::new(loaded.config).run("MODULE LOAD /x.so a b; MODULE UNLOAD x; MODULE UNLOAD"),
+            Console::new(loaded.config)
+                .run("MODULE LOAD /x.so a b; MODULE UNLOAD x; MODULE UNLOAD"),
             "(error) ERR Error loading the extension. Please check the server logs.; \
              (error) ERR Error unloading module: no such module with that name; \
              (error) ERR wrong number of arguments for 'module|unload' command"

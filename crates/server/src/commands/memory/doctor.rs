@@ -106,14 +106,47 @@ mod tests {
         };
         assert_eq!(report(&healthy), "Nothing unusual is to be seen.\n");
         for (figures, word) in [
-            (Figures { peak: 151 << 20, ..healthy }, "used_memory_peak"),
-            (Figures { active: 111 << 20, ..healthy }, "allocator_frag_ratio"),
-            (Figures { resident: 116 << 20, ..healthy }, "allocator_rss_ratio"),
-            (Figures { process: 117 << 20, ..healthy }, "rss_overhead_ratio"),
-            (Figures { client_buffers: 201 << 10, ..healthy }, "mem_clients_normal"),
+            (
+                Figures {
+                    peak: 151 << 20,
+                    ..healthy
+                },
+                "used_memory_peak",
+            ),
+            (
+                Figures {
+                    active: 111 << 20,
+                    ..healthy
+                },
+                "allocator_frag_ratio",
+            ),
+            (
+                Figures {
+                    resident: 116 << 20,
+                    ..healthy
+                },
+                "allocator_rss_ratio",
+            ),
+            (
+                Figures {
+                    process: 117 << 20,
+                    ..healthy
+                },
+                "rss_overhead_ratio",
+            ),
+            (
+                Figures {
+                    client_buffers: 201 << 10,
+                    ..healthy
+                },
+                "mem_clients_normal",
+            ),
         ] {
             let text = report(&figures);
-            assert!(text.contains(word) && text.matches("\n- ").count() == 1, "{word}: {text}");
+            assert!(
+                text.contains(word) && text.matches("\n- ").count() == 1,
+                "{word}: {text}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! MEMORY STATS: the figures of INFO's section on memory, and the overhead of each database.
 
 use dunlin_engine::commands::server::memory::{DICT_SHARE_BYTES, TIMER_BYTES};
-use dunlin_engine::{Ctx, Flow, Outcome};
+use dunlin_engine::{Ctx, Flow, Outcome, Reply};
 
 use crate::commands::info::facts::Facts;
 use crate::host::host;
@@ -22,15 +22,7 @@ pub(super) fn stats(cx: &mut Ctx<'_>) -> Outcome {
         .collect();
     let (before, behind) = figures(&facts);
     cx.reply.map(before.len() + databases.len() + behind.len());
-    let mut write = |name: &str, figure: &Figure| {
-        cx.reply.bulk(name.as_bytes());
-        match figure {
-            Figure::Count(n) => cx.reply.integer(*n as i64),
-            Figure::Signed(n) => cx.reply.integer(*n),
-            Figure::Double(x) => cx.reply.double(*x),
-        }
-    };
-    before.iter().for_each(|(name, figure)| write(name, figure));
+    write(&mut cx.reply, &before);
     for db in databases {
         cx.reply.bulk(format!("db.{db}").as_bytes());
         cx.reply.map(2);
@@ -39,16 +31,19 @@ pub(super) fn stats(cx: &mut Ctx<'_>) -> Outcome {
         cx.reply.bulk(b"overhead.hashtable.expires");
         cx.reply.count(store.expires(db) as usize * TIMER_BYTES);
     }
-    let mut write = |name: &str, figure: &Figure| {
-        cx.reply.bulk(name.as_bytes());
-        match figure {
-            Figure::Count(n) => cx.reply.integer(*n as i64),
-            Figure::Signed(n) => cx.reply.integer(*n),
-            Figure::Double(x) => cx.reply.double(*x),
-        }
-    };
-    behind.iter().for_each(|(name, figure)| write(name, figure));
+    write(&mut cx.reply, &behind);
     Ok(Flow::Done)
+}
+
+fn write(reply: &mut Reply<'_>, figures: &Figures) {
+    for (name, figure) in figures {
+        reply.bulk(name.as_bytes());
+        match figure {
+            Figure::Count(n) => reply.integer(*n as i64),
+            Figure::Signed(n) => reply.integer(*n),
+            Figure::Double(x) => reply.double(*x),
+        }
+    }
 }
 
 type Figures = Vec<(&'static str, Figure)>;
@@ -106,10 +101,7 @@ fn figures(facts: &Facts) -> (Figures, Figures) {
             "allocator-fragmentation.bytes",
             difference(memory.active, memory.allocated),
         ),
-        (
-            "allocator-rss.ratio",
-            ratio(memory.resident, memory.active),
-        ),
+        ("allocator-rss.ratio", ratio(memory.resident, memory.active)),
         (
             "allocator-rss.bytes",
             difference(memory.resident, memory.active),
@@ -135,7 +127,9 @@ mod tests {
         console.run("SET a 1 PX 1000; SET b 1; SELECT 3; SET c 1");
         let reply = console.run("MEMORY STATS");
         assert!(
-            reply.starts_with("[peak.allocated 3145728 total.allocated 3145728 startup.allocated 3145728 "),
+            reply.starts_with(
+                "[peak.allocated 3145728 total.allocated 3145728 startup.allocated 3145728 "
+            ),
             "{reply}"
         );
         for part in [
