@@ -44,7 +44,7 @@ pub(super) const FIELDS: &[Field] = &[
         Value::Number(f.shared.config().integer("hz").unsigned_abs())
     }),
     field("lru_clock", |f| {
-        Value::Number(f.now_ms / 1_000 & u64::from(CLOCK_MASK))
+        Value::Number((f.now_ms / 1_000) & u64::from(CLOCK_MASK))
     }),
     field("executable", |_| match std::env::current_exe() {
         Ok(path) => Value::Text(path.display().to_string()),
