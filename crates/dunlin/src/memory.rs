@@ -1,6 +1,7 @@
 //! What the server asks of the allocator: figures, and to give memory back.
 
 use dunlin_server::{Allocator, Memory};
+use tikv_jemalloc_ctl::stats_print::{Options, stats_print};
 use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
 use tikv_jemalloc_ctl::{Access, AsName, arenas, epoch, stats};
 
@@ -9,6 +10,7 @@ pub(crate) const ALLOCATOR: Allocator = Allocator {
     figures,
     thread_bytes,
     purge,
+    report,
 };
 
 /// Figures as of now; zeros if the allocator does not answer.
@@ -53,9 +55,21 @@ fn purge() {
     }
 }
 
+fn report() -> Option<String> {
+    let mut text = Vec::new();
+    stats_print(&mut text, Options::default()).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{figures, purge, thread_bytes};
+    use super::{figures, purge, report, thread_bytes};
+
+    #[test]
+    fn reports() {
+        let report = report().expect("jemalloc has one");
+        assert!(report.contains("jemalloc statistics"), "{report}");
+    }
 
     #[test]
     fn a_purge_gives_memory_back_and_counts_nothing() {

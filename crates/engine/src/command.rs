@@ -489,6 +489,18 @@ impl Command {
         handler: container,
     };
 
+    /// Whether it is a subcommand that clients are not told of, since Redis has the container alone: it goes by the
+    /// container's full name.
+    pub fn is_hidden(&self) -> bool {
+        self.full_name != self.name && !self.full_name.contains('|')
+    }
+
+    /// The subcommands that clients are told of.
+    pub fn shown_subcommands(&self) -> impl Iterator<Item = &'static Command> + Clone + use<> {
+        let subcommands = self.subcommands.iter().copied();
+        subcommands.filter(|subcommand| !subcommand.is_hidden())
+    }
+
     /// Whether `count` arguments fit.
     #[inline]
     pub fn accepts(&self, count: usize) -> bool {

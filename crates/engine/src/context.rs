@@ -19,6 +19,10 @@ pub trait Host {
     fn unix_time_us(&mut self) -> u64;
     /// Lets time pass: DEBUG SLEEP, on the auxiliary thread only.
     fn sleep_us(&mut self, us: u64);
+    /// EXEC begins with its queued commands.
+    fn inner_starts(&mut self) {}
+    /// A queued command, the next in order, has run.
+    fn inner_ran(&mut self, _id: usize, _args: Args<'_>, _session: &Session) {}
     /// The concrete host, for commands of the same crate.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }

@@ -198,7 +198,7 @@ impl Engine {
             Ok(Progress::Done) => Stepped::Done,
             Err(error) => {
                 cx.reply.error(&error);
-                cx.stats.errors.add(1);
+                cx.stats.count_error(&error);
                 Stepped::Done
             }
         };
@@ -275,7 +275,7 @@ impl Engine {
         if let Some(transaction) = &mut call.session.transaction {
             transaction.aborted = true;
         }
-        self.stats[call.worker.number].errors.add(1);
+        self.stats[call.worker.number].count_error(error);
         Reply::new(call.out, call.session.version).error(error);
     }
 
@@ -430,7 +430,7 @@ impl Engine {
             }
             Err(error) => {
                 cx.reply.error(&error);
-                cx.stats.errors.add(1);
+                cx.stats.count_error(&error);
                 // It has been counted as rejected.
                 let ran = !matches!(error, ReplyError::ExecRefused(_));
                 cx.stats.commands[id].failed.add(u64::from(ran));
@@ -468,9 +468,10 @@ impl Ctx<'_> {
         stat.calls.add(1);
         if let Err(error) = outcome {
             stat.failed.add(1);
-            cx.stats.errors.add(1);
+            cx.stats.count_error(&error);
             cx.reply.error(&error);
         }
+        cx.host.inner_ran(queued.id, cx.args, cx.session);
         let version = cx.reply.version();
         self.reply.set_version(version);
     }

@@ -1,14 +1,20 @@
 //! The engine: the store, the command table, and the settings that commands obey.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dunlin_store::{Counter, Local, Settings, Store};
 
 use crate::encodings::Encodings;
+use crate::error::ReplyError;
 use crate::table::Table;
 
 /// `proto-max-bulk-len` unless configured: 512 MiB.
 const BULK_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Error codes that one worker tells apart; a script can make up any number of them.
+const ERROR_CODES_MAX: usize = 128;
 
 /// Counters of one command on one worker.
 #[derive(Debug, Default)]
@@ -30,6 +36,39 @@ pub struct CommandStats {
     pub commands: Box<[CommandStat]>,
     /// Error replies in all.
     pub errors: Counter,
+    /// Error replies by code. Locked for an error, and by who shows or resets them.
+    codes: Mutex<ErrorCodes>,
+}
+
+/// Error replies by their code, the first word.
+#[derive(Clone, Debug, Default)]
+pub struct ErrorCodes {
+    /// How many of each.
+    pub counts: BTreeMap<String, u64>,
+    /// There were more codes than are told apart: the counts are incomplete.
+    pub overflowed: bool,
+}
+
+impl CommandStats {
+    /// Counts an error reply.
+    #[cold]
+    pub fn count_error(&self, error: &ReplyError) {
+        self.errors.add(1);
+        let mut codes = self.codes();
+        let code = error.code();
+        if let Some(count) = codes.counts.get_mut(&code) {
+            *count += 1;
+        } else if codes.counts.len() < ERROR_CODES_MAX {
+            codes.counts.insert(code, 1);
+        } else {
+            codes.overflowed = true;
+        }
+    }
+
+    fn codes(&self) -> MutexGuard<'_, ErrorCodes> {
+        // A panic aborts the process, so a poisoned lock is never seen in production.
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a worker keeps for the engine.
@@ -65,6 +104,7 @@ impl Engine {
         let stats = || CommandStats {
             commands: (0..table.len()).map(|_| CommandStat::default()).collect(),
             errors: Counter::default(),
+            codes: Mutex::default(),
         };
         Engine {
             store: Store::new(settings),
@@ -82,6 +122,26 @@ impl Engine {
             local: self.store.local(worker, seed),
             number: worker,
         }
+    }
+
+    /// Error replies by code, of all workers.
+    pub fn error_codes(&self) -> ErrorCodes {
+        let mut sum = ErrorCodes::default();
+        for stats in &self.stats {
+            let codes = stats.codes();
+            sum.overflowed |= codes.overflowed;
+            for (code, count) in &codes.counts {
+                *sum.counts.entry(code.clone()).or_default() += count;
+            }
+        }
+        sum
+    }
+
+    /// Forgets them.
+    pub fn reset_error_codes(&self) {
+        self.stats
+            .iter()
+            .for_each(|stats| *stats.codes() = ErrorCodes::default());
     }
 
     /// Longest string that a command may make.

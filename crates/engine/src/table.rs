@@ -2,6 +2,7 @@
 //!
 //! Invariant: `id`s are dense, stable for the life of the table, and subcommands have their own.
 
+use crate::args::Args;
 use crate::command::Command;
 
 /// Slots of the name index; far more than commands, so that most look-ups hit at once.
@@ -149,6 +150,26 @@ impl Table {
             }
             at = (at + 1) % INDEX_SLOTS;
         }
+    }
+
+    /// Id of the command or subcommand that these arguments call.
+    pub fn id_of_call(&self, args: Args<'_>) -> Option<usize> {
+        let id = self.id_of(args.get(0)?)?;
+        match args.get(1) {
+            Some(name) if !self.commands[id].subcommands.is_empty() => self.subcommand(id, name),
+            _ => Some(id),
+        }
+    }
+
+    /// Id of what a client names, `get` or `config|get`, letter case aside.
+    pub fn id_of_full(&self, name: &[u8]) -> Option<usize> {
+        let mut parts = name.split(|&byte| byte == b'|');
+        let id = self.id_of(parts.next()?)?;
+        let found = match parts.next() {
+            None => id,
+            Some(subcommand) => self.subcommand(id, subcommand)?,
+        };
+        parts.next().is_none().then_some(found)
     }
 
     /// Id of the subcommand `name` of the container with this id.

@@ -26,6 +26,10 @@ pub struct Job {
     pub heavy: Box<Heavy>,
     /// Time of the command, milliseconds since 1970.
     pub now_ms: u64,
+    /// When its request was there, wall clock.
+    pub arrived_us: u64,
+    /// Microseconds that it ran on its worker.
+    pub ran_us: u64,
 }
 
 /// A command on its way back.
@@ -160,6 +164,7 @@ impl Auxiliary {
         let mut out = Rope::new();
         let mut session = job.session;
         let started_us = self.host.clock.monotonic_us();
+        self.host.arrived_us = job.arrived_us;
         self.engine.store.epochs.online(self.state.number);
         let executed = self.engine.run_heavy(
             Call {
@@ -184,12 +189,11 @@ impl Auxiliary {
         let Executed::Done { id } = executed else {
             unreachable!("a heavy command runs to its end")
         };
-        let elapsed_us = self.host.clock.monotonic_us() - started_us;
-        self.host.shared.workers[self.state.number].commands.add(1);
+        // Its worker has counted it already.
         if let Some(id) = id {
-            self.engine.stats[self.state.number].commands[id]
-                .nanoseconds
-                .add(elapsed_us * 1_000);
+            let duration_us = self.host.clock.monotonic_us() - started_us + job.ran_us;
+            let args = job.args.as_args();
+            self.host.ran(id, args, &session, duration_us, 1);
         }
         self.exchange.send_back(
             job.worker,

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_engine::{Ctx, Host, Session};
+use dunlin_engine::{Args, Ctx, Host, Session};
 use dunlin_reactor::Clock;
 
 use crate::config::Origin;
+use crate::observe::Ran;
 use crate::shared::{Shared, WorkerCounters};
 
 /// A sleep is cut into pieces of this length, so that a server that stops does not wait for its end.
@@ -26,6 +27,10 @@ pub struct ServerHost {
     pub input_len: usize,
     /// Sleeping is allowed: true on the auxiliary thread only.
     pub may_sleep: bool,
+    /// Wall clock when the current request was there, microseconds since 1970.
+    pub arrived_us: u64,
+    /// Monotonic clock when the current command of a transaction began.
+    inner_since_us: u64,
 }
 
 impl Host for ServerHost {
@@ -45,12 +50,77 @@ impl Host for ServerHost {
         }
     }
 
+    fn inner_starts(&mut self) {
+        self.inner_since_us = self.clock.monotonic_us();
+    }
+
+    fn inner_ran(&mut self, id: usize, args: Args<'_>, session: &Session) {
+        let now_us = self.clock.monotonic_us();
+        let duration_us = now_us - self.inner_since_us;
+        self.inner_since_us = now_us;
+        self.ran(id, args, session, duration_us, 1);
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
 }
 
 impl ServerHost {
+    /// The host of this worker.
+    pub fn new(shared: Arc<Shared>, clock: Arc<dyn Clock>, worker: usize) -> ServerHost {
+        ServerHost {
+            shared,
+            clock,
+            worker,
+            input_len: 0,
+            may_sleep: false,
+            arrived_us: 0,
+            inner_since_us: 0,
+        }
+    }
+
+    /// Files the time of `calls` equal commands; the arguments and the session are the last one's.
+    #[inline]
+    pub fn ran(&self, id: usize, args: Args<'_>, session: &Session, duration_us: u64, calls: u32) {
+        self.measured(id, duration_us, calls);
+        let observer = &self.shared.observer;
+        if observer.is_slow(duration_us) {
+            observer.ran(&Ran {
+                command: self.shared.engine.table.at(id),
+                args,
+                session,
+                duration_us,
+                arrived_us: self.arrived_us,
+                now_us: self.clock.wall_us(),
+            });
+        }
+    }
+
+    /// Files the time of `calls` equal commands that can't have been slow.
+    #[inline]
+    pub fn measured(&self, id: usize, duration_us: u64, calls: u32) {
+        let shared = &self.shared;
+        shared
+            .observer
+            .measured(&shared.engine, self.worker, id, duration_us, calls);
+    }
+
+    /// Files a command that was suspended and is done now. `arrived_us` and `ran_us`: see the worker's stopwatch.
+    pub fn suspended_ran(
+        &mut self,
+        id: Option<usize>,
+        args: Args<'_>,
+        session: &Session,
+        arrived_us: u64,
+        ran_us: u64,
+    ) {
+        let Some(id) = id else { return };
+        let of_turn = std::mem::replace(&mut self.arrived_us, arrived_us);
+        self.ran(id, args, session, ran_us, 1);
+        self.arrived_us = of_turn;
+    }
+
     /// The counters of this worker.
     pub fn counters(&self) -> &WorkerCounters {
         &self.shared.workers[self.worker]

@@ -15,6 +15,7 @@ pub mod config;
 pub mod host;
 mod housekeeping;
 pub mod logging;
+pub mod observe;
 mod run;
 pub mod shared;
 pub mod worker;

@@ -82,13 +82,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
         move |event_loop: &mut dunlin_reactor::EventLoop<dunlin_reactor::backend::epoll::Epoll>| {
             let worker = event_loop.index();
-            let host = ServerHost {
-                shared: Arc::clone(&shared),
-                clock: event_loop.clock(),
-                worker,
-                input_len: 0,
-                may_sleep: false,
-            };
+            let host = ServerHost::new(Arc::clone(&shared), event_loop.clock(), worker);
             Worker::new(
                 host,
                 event_loop.remote(),
@@ -225,13 +219,8 @@ fn start_auxiliary(
     exchange: &Arc<Exchange>,
     workers: usize,
 ) -> anyhow::Result<thread::JoinHandle<()>> {
-    let host = ServerHost {
-        shared: Arc::clone(shared),
-        clock: Arc::new(SystemClock),
-        worker: workers,
-        input_len: 0,
-        may_sleep: true,
-    };
+    let mut host = ServerHost::new(Arc::clone(shared), Arc::new(SystemClock), workers);
+    host.may_sleep = true;
     let auxiliary = Auxiliary::new(
         Arc::clone(&shared.engine),
         Arc::clone(exchange),

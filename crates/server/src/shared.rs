@@ -11,6 +11,7 @@ use dunlin_store::Counter;
 use dunlin_store::eviction::Policy;
 
 use crate::config::Config;
+use crate::observe::{Observer, Reading, RecentMax};
 
 pub use totals::{CommandTotals, Totals};
 
@@ -61,7 +62,22 @@ pub struct WorkerCounters {
     pub protocol_errors: Counter,
     /// Wrong passwords, or users that do not exist.
     pub auth_failures: Counter,
+    /// Receive calls of the loop.
+    pub reads: AtomicU64,
+    /// Send calls of the loop.
+    pub writes: AtomicU64,
+    /// Unconsumed input and unsent output of its clients, and its pool of buffers, bytes.
+    pub buffer_bytes: AtomicUsize,
+    /// Microseconds spent on removing keys whose time had come.
+    pub expire_us: Counter,
+    /// The longest input of one client in one turn.
+    pub recent_input: RecentMax,
+    /// The longest output of one client in one turn.
+    pub recent_output: RecentMax,
 }
+
+/// The allocator is asked at every so many samples of the counters: once a second.
+const MEMORY_SAMPLES: u64 = 10;
 
 /// How the server is asked to stop within so many milliseconds.
 pub type StopRequest = Box<dyn Fn(u64) + Send + Sync>;
@@ -78,6 +94,8 @@ pub struct Shared {
     pub knobs: Knobs,
     /// One set for each worker.
     pub workers: Box<[CachePadded<WorkerCounters>]>,
+    /// What is kept about commands that ran.
+    pub observer: Observer,
     /// Next client number.
     next_client: AtomicU64,
     /// `requirepass`, while set.
@@ -96,8 +114,12 @@ pub struct Shared {
     baseline: Mutex<Totals>,
     /// The port listened on, for INFO.
     pub port: AtomicU32,
-    /// Peak of the allocated bytes seen by INFO.
+    /// Peak of the allocated bytes, as far as they were measured.
     pub peak_bytes: AtomicU64,
+    /// Allocated bytes before the first client.
+    pub startup_bytes: u64,
+    /// 40 hexadecimal digits by which replicas know what this server's history is.
+    replication_id: Mutex<String>,
     /// The process's allocator.
     pub allocator: Allocator,
 }
@@ -111,6 +133,8 @@ pub struct Allocator {
     pub thread_bytes: fn() -> i64,
     /// Gives what is free back to the system.
     pub purge: fn(),
+    /// Its own report, if it has one.
+    pub report: fn() -> Option<String>,
 }
 
 impl Allocator {
@@ -123,6 +147,7 @@ impl Allocator {
         },
         thread_bytes: || 0,
         purge: || (),
+        report: || None,
     };
 }
 
@@ -148,6 +173,7 @@ impl Shared {
     ) -> Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
+            observer: Observer::new(&engine),
             engine,
             config: Mutex::new(config),
             knobs: Knobs::default(),
@@ -163,6 +189,8 @@ impl Shared {
             baseline: Mutex::default(),
             port: AtomicU32::new(0),
             peak_bytes: AtomicU64::new(0),
+            startup_bytes: (allocator.figures)().allocated,
+            replication_id: Mutex::new(random_id()),
             allocator,
         };
         shared.apply_config();
@@ -218,6 +246,7 @@ impl Shared {
             .password_required
             .store(password.is_some(), relaxed);
         *lock(&self.password) = password;
+        self.observer.configure(&config);
     }
 
     fn apply_eviction(&self, config: &Config) {
@@ -250,6 +279,46 @@ impl Shared {
     pub fn reset_totals(&self) {
         let mut baseline = lock(&self.baseline);
         *baseline = Totals::read(self);
+        self.engine.reset_error_codes();
+        self.observer.reset_distributions();
+    }
+
+    /// The allocator's figures now; keeps the peak.
+    pub fn measure_memory(&self) -> Memory {
+        let memory = (self.allocator.figures)();
+        self.peak_bytes
+            .fetch_max(memory.allocated, Ordering::Relaxed);
+        memory
+    }
+
+    /// The replication id.
+    pub fn replication_id(&self) -> String {
+        lock(&self.replication_id).clone()
+    }
+
+    /// Makes a new replication id.
+    pub fn change_replication_id(&self) {
+        *lock(&self.replication_id) = random_id();
+    }
+
+    /// The counters that INFO shows as rates.
+    pub fn reading(&self, at_ms: u64) -> Reading {
+        Reading {
+            at_ms,
+            commands: self.total(|w| &w.commands),
+            input_bytes: self.total(|w| &w.input_bytes),
+            output_bytes: self.total(|w| &w.output_bytes),
+        }
+    }
+
+    /// Takes a sample for the rates. `at_ms`: the loops' clock.
+    #[cold]
+    pub fn take_sample(&self, at_ms: u64) {
+        let taken = self.observer.rates.take(self.reading(at_ms));
+        // Asking the allocator costs some microseconds.
+        if taken.is_some_and(|number| number.is_multiple_of(MEMORY_SAMPLES)) {
+            self.measure_memory();
+        }
     }
 
     /// Whether a password is required.
@@ -319,6 +388,14 @@ impl Shared {
             stop(u64::from(self.config().shutdown_timeout_s()) * 1_000);
         }
     }
+}
+
+/// 40 hexadecimal digits that nobody has had before.
+fn random_id() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    // Each state has keys of its own; the standard library seeds them from the system.
+    let word = |n: u64| RandomState::new().hash_one(n);
+    format!("{:016x}{:016x}{:08x}", word(1), word(2), word(3) as u32)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

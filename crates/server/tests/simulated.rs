@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dunlin_engine::digest::Digest;
 use dunlin_engine::replay::Replayer;
-use dunlin_engine::{Engine, WorkerState};
+use dunlin_engine::{Engine, Flags, WorkerState};
 use dunlin_reactor::backend::memory::{Client, Memory, Network};
 use dunlin_reactor::{Clock, EventLoop, Limits};
 use dunlin_resp::{ReplyLimits, ReplyParser, reply};
@@ -53,6 +53,11 @@ fn settings() -> Settings {
     }
 }
 
+/// Whether the server of this seed has every command in its slow log; the others time commands in runs.
+fn logs_everything(seed: u64) -> bool {
+    seed.is_multiple_of(2)
+}
+
 struct World {
     network: Network,
     engine: Arc<Engine>,
@@ -67,9 +72,13 @@ impl World {
     fn new(seed: u64) -> World {
         let network = Network::new(seed);
         let engine = Arc::new(Engine::new(&settings(), dunlin_server::commands::FAMILIES));
-        let config = Config::load(&["--workers", "2"])
-            .expect("two workers are fine")
-            .config;
+        let words = if logs_everything(seed) {
+            "--workers 2 --slowlog-log-slower-than 0 --slowlog-max-len 1000000"
+        } else {
+            "--workers 2"
+        };
+        let words: Vec<&str> = words.split(' ').collect();
+        let config = Config::load(&words).expect("two workers are fine").config;
         let now_ms = network.clock().wall_us() / 1_000;
         let shared = Arc::new(Shared::new(
             Arc::clone(&engine),
@@ -93,13 +102,7 @@ impl World {
         engine
             .store
             .on_wake_owner(Box::new(move |worker| remotes[worker].waker().wake()));
-        let host = |worker: usize| ServerHost {
-            shared: Arc::clone(&shared),
-            clock: network.clock(),
-            worker,
-            input_len: 0,
-            may_sleep: false,
-        };
+        let host = |worker: usize| ServerHost::new(Arc::clone(&shared), network.clock(), worker);
         let workers = loops
             .iter()
             .enumerate()
@@ -302,6 +305,7 @@ fn run(seed: u64, clients: usize, commands: usize) -> Run {
         actors.iter().all(|a| a.replies == a.expected),
         "seed {seed}: more replies than commands"
     );
+    assert_observed(&world.shared, logs_everything(seed));
     let parked = world.shared.total(|w| &w.parked);
     let now_ms = world.network.clock().wall_us() / 1_000;
     drop(actors);
@@ -322,6 +326,24 @@ fn run(seed: u64, clients: usize, commands: usize) -> Run {
         digest: digest(&engine, &mut spare, now_ms),
         replayed: digest(&fresh, &mut worker, now_ms),
     }
+}
+
+/// Every command that ran is in its histogram, and in the slow log if that takes all: once, whether it ran at once, was parked,
+/// went on in steps, ran on the auxiliary thread or inside EXEC.
+fn assert_observed(shared: &Shared, logged: bool) {
+    let totals = shared.totals();
+    let mut expected = 0;
+    for (id, command) in shared.engine.table.iter_all() {
+        let calls = totals.by_command[id].calls;
+        let timed = shared.observer.distribution(id);
+        let timed = timed.map_or(0, |distribution| distribution.calls());
+        assert_eq!(timed, calls, "{}", command.full_name);
+        if !command.flags.has(Flags::SKIP_SLOWLOG) {
+            expected += calls;
+        }
+    }
+    let expected = if logged { expected } else { 0 };
+    assert_eq!(shared.observer.slowlog.len() as u64, expected);
 }
 
 struct NoOne;

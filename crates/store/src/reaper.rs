@@ -3,6 +3,7 @@
 //! Invariant: a shard is taken apart only after every worker has passed a batch boundary since it left the keyspace.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use dunlin_structures::dict::Drain;
@@ -24,19 +25,37 @@ pub(crate) enum Garbage {
     Shard(Box<Shard>),
 }
 
+impl Garbage {
+    fn entries(&self) -> u64 {
+        match self {
+            Garbage::Entry(..) => 1,
+            Garbage::Shard(shard) => shard.len() as u64,
+        }
+    }
+}
+
 /// Queue of garbage, filled by workers, emptied by the freeing task.
 #[derive(Default)]
 pub(crate) struct Heap {
     queue: Mutex<VecDeque<Garbage>>,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Entries ever queued, those of shards included.
+    queued: AtomicU64,
+    /// Of them, those that are freed.
+    freed: AtomicU64,
 }
 
 impl Heap {
     pub(crate) fn push(&self, garbage: impl IntoIterator<Item = Garbage>) {
+        let mut entries = 0;
+        let counted = garbage
+            .into_iter()
+            .inspect(|garbage| entries += garbage.entries());
         self.queue
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend(garbage);
+            .extend(counted);
+        self.queued.fetch_add(entries, Ordering::Relaxed);
         if let Some(wake) = self.wake.get() {
             wake();
         }
@@ -44,6 +63,14 @@ impl Heap {
 
     pub(crate) fn on_push(&self, wake: Box<dyn Fn() + Send + Sync>) {
         assert!(self.wake.set(wake).is_ok(), "installed once");
+    }
+
+    /// Entries that wait to be freed, and those that were.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let freed = self.freed.load(Ordering::Relaxed);
+        // Between a push and its count more may have been freed than was queued.
+        let queued = self.queued.load(Ordering::Relaxed);
+        (queued.saturating_sub(freed), freed)
     }
 
     fn pop(&self) -> Option<Garbage> {
@@ -64,6 +91,8 @@ impl Heap {
 /// The freeing task: call [`Reaper::step`] while it returns true.
 pub struct Reaper {
     shard: Option<Drain<Entry>>,
+    /// Entries of the shard that are not set aside, to be counted when it is done.
+    shard_entries: u64,
     /// Entries whose values are freed in slices, the first of them now.
     entries: VecDeque<(Entry, i64)>,
     reclaim: Limbo,
@@ -73,6 +102,7 @@ impl Reaper {
     pub(crate) fn new() -> Reaper {
         Reaper {
             shard: None,
+            shard_entries: 0,
             entries: VecDeque::new(),
             reclaim: Limbo::new(),
         }
@@ -94,13 +124,15 @@ impl Reaper {
             {
                 store.usage.doom(-*bytes);
                 self.entries.pop_front();
+                store.heap().freed.fetch_add(1, Ordering::Relaxed);
             }
             return true;
         }
         if let Some(shard) = &mut self.shard {
-            let entries = &mut self.entries;
+            let (entries, in_shard) = (&mut self.entries, &mut self.shard_entries);
             let set_aside = |entry: Entry| {
                 if entry.free_effort() > LEAVES_PER_SLICE {
+                    *in_shard -= 1;
                     // Whole shards are not counted by the byte.
                     entries.push_back((entry, 0));
                 }
@@ -108,6 +140,8 @@ impl Reaper {
             if !shard.slice(ENTRIES_PER_SLICE, &mut self.reclaim, set_aside) {
                 self.shard = None;
                 store.usage.shard_is_freed();
+                let freed = &store.heap().freed;
+                freed.fetch_add(self.shard_entries, Ordering::Relaxed);
             }
             return true;
         }
@@ -118,6 +152,7 @@ impl Reaper {
                 true
             }
             Some(Garbage::Shard(shard)) => {
+                self.shard_entries = shard.len() as u64;
                 self.shard = Some(shard.into_drain());
                 true
             }

@@ -248,6 +248,11 @@ impl Store {
         self.heap.on_push(wake);
     }
 
+    /// Entries handed to the reaper that wait to be freed, and those that it has freed since the start.
+    pub fn freeing(&self) -> (u64, u64) {
+        self.heap().counts()
+    }
+
     /// Whether the freeing task has work.
     pub fn has_garbage(&self) -> bool {
         !self.heap.is_empty()

@@ -2,11 +2,18 @@
 //!
 //! Their handlers reach the server by [`crate::host::host`]. To add one: the file, and a row here or in its family.
 
+mod cluster;
 mod config;
 mod connection;
 mod debug;
 mod info;
+mod latency;
+mod lolwut;
+mod memory;
+mod module;
+mod role;
 mod shutdown;
+mod slowlog;
 #[cfg(test)]
 mod testing;
 
@@ -14,11 +21,18 @@ use dunlin_engine::Command;
 
 /// Added to the engine's own families.
 pub const FAMILIES: &[&[&Command]] = &[
+    cluster::TABLE,
     connection::TABLE,
     &[
         &config::CONFIG,
         &debug::DEBUG,
         &info::INFO,
+        &latency::LATENCY,
+        &lolwut::LOLWUT,
+        &memory::MEMORY,
+        &module::MODULE,
+        &role::ROLE,
         &shutdown::SHUTDOWN,
+        &slowlog::SLOWLOG,
     ],
 ];

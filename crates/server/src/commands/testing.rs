@@ -114,13 +114,9 @@ impl Console {
         let now_ms = self.now_ms();
         let session = self.sessions.get_mut(&id).expect("made above");
         let engine = Arc::clone(&self.shared.engine);
-        let mut host = ServerHost {
-            shared: Arc::clone(&self.shared),
-            clock: Arc::<StoppedClock>::clone(&self.clock),
-            worker: 0,
-            input_len: 0,
-            may_sleep: false,
-        };
+        let clock = Arc::<StoppedClock>::clone(&self.clock);
+        let mut host = ServerHost::new(Arc::clone(&self.shared), clock, 0);
+        host.arrived_us = now_ms * 1_000;
         let (owned, mut out) = (OwnedArgs::of(args.iter().copied()), Rope::new());
         let mut call = Call {
             args: owned.as_args(),
@@ -133,8 +129,9 @@ impl Console {
             waiter: &self.waiter,
             now_ms,
         };
+        let mut ran = engine.table.id_of_call(owned.as_args());
         match engine.execute(call.again()) {
-            Executed::Done { .. } => {}
+            Executed::Done { id } => ran = id,
             Executed::Parked { .. } => panic!("one thread has nobody to wait for"),
             Executed::Continue(mut continuation) => loop {
                 match engine.step(call.again(), &mut *continuation, false) {
@@ -147,6 +144,10 @@ impl Console {
                 self.heavy += 1;
                 engine.run_heavy(call.again(), *heavy);
             }
+        }
+        if let Some(command) = ran {
+            let session = self.sessions.get(&id).expect("made above");
+            host.ran(command, owned.as_args(), session, 0, 1);
         }
         let mut bytes = Vec::new();
         while !out.is_empty() {

@@ -167,6 +167,17 @@ impl Config {
         }
     }
 
+    /// A key of percentages, each with its text.
+    pub fn percentiles(&self, name: &str) -> Vec<(f64, String)> {
+        match self.value(name) {
+            Value::Percentiles(list) => list
+                .iter()
+                .map(|percent| (*percent, special::show_percentiles(&[*percent])))
+                .collect(),
+            other => panic!("'{name}' is not a list of percentages but {other:?}"),
+        }
+    }
+
     fn path(&self, name: &str) -> Option<&Path> {
         let text = self.text(name);
         (!text.is_empty()).then(|| Path::new(OsStr::from_bytes(text)))

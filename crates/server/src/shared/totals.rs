@@ -3,6 +3,8 @@
 //! A counter has one writer, its worker, so nobody else may set it to zero: a reset keeps the sums of that moment, and
 //! readers subtract them. Invariant: a difference is never negative, since counters only grow.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use dunlin_engine::{CommandStat, Engine};
 use dunlin_store::Counter;
 
@@ -44,6 +46,14 @@ pub struct Totals {
     pub auth_failures: u64,
     /// Error replies.
     pub errors: u64,
+    /// Receive calls.
+    pub reads: u64,
+    /// Send calls.
+    pub writes: u64,
+    /// Microseconds spent on removing keys whose time had come.
+    pub expire_us: u64,
+    /// Entries freed in the background.
+    pub freed: u64,
     /// Keys removed by their deadline.
     pub expired: u64,
     /// Keys removed for want of memory.
@@ -54,6 +64,10 @@ pub struct Totals {
     pub misses: u64,
     /// One for each id of the command table; none before the first reset.
     pub by_command: Vec<CommandTotals>,
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }
 
 impl Totals {
@@ -72,6 +86,10 @@ impl Totals {
             protocol_errors: sum(|w| &w.protocol_errors),
             auth_failures: sum(|w| &w.auth_failures),
             errors: engine.stats.iter().map(|s| s.errors.value()).sum(),
+            reads: shared.workers.iter().map(|w| load(&w.reads)).sum(),
+            writes: shared.workers.iter().map(|w| load(&w.writes)).sum(),
+            expire_us: sum(|w| &w.expire_us),
+            freed: store.freeing().1,
             expired: store.total(|c| &c.expired),
             evicted: store.total(|c| &c.evicted),
             hits: store.total(|c| &c.hits),
@@ -98,6 +116,10 @@ impl Totals {
             protocol_errors: self.protocol_errors.saturating_sub(before.protocol_errors),
             auth_failures: self.auth_failures.saturating_sub(before.auth_failures),
             errors: self.errors.saturating_sub(before.errors),
+            reads: self.reads.saturating_sub(before.reads),
+            writes: self.writes.saturating_sub(before.writes),
+            expire_us: self.expire_us.saturating_sub(before.expire_us),
+            freed: self.freed.saturating_sub(before.freed),
             expired: self.expired.saturating_sub(before.expired),
             evicted: self.evicted.saturating_sub(before.evicted),
             hits: self.hits.saturating_sub(before.hits),
@@ -110,6 +132,14 @@ impl Totals {
 }
 
 impl CommandTotals {
+    /// Adds the counts of another command.
+    pub fn add(&mut self, other: CommandTotals) {
+        self.calls += other.calls;
+        self.nanoseconds += other.nanoseconds;
+        self.rejected += other.rejected;
+        self.failed += other.failed;
+    }
+
     fn read(engine: &Engine, id: usize) -> CommandTotals {
         let sum = |counter: fn(&CommandStat) -> &Counter| -> u64 {
             engine

@@ -12,8 +12,8 @@ use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
 use dunlin_store::Sighting;
 
-use super::slot::{Activity, Slot};
-use super::timing::Timing;
+use super::slot::{Activity, Slot, Stopwatch};
+use super::timing::{SMALL_BYTES, Timing};
 use super::{OUTPUT_SOFT_BYTES, Worker};
 
 /// Commands looked ahead together: their cache lines (three each) fit the first-level cache.
@@ -48,6 +48,16 @@ struct Prepared {
     /// Where the next request of this input begins.
     end: usize,
     place: Place,
+}
+
+impl Prepared {
+    /// Whether its request is too short to take long.
+    fn is_small(&self) -> bool {
+        match self.place {
+            Place::Spans { base, .. } => self.end - base <= SMALL_BYTES,
+            _ => false,
+        }
+    }
 }
 
 /// How far one input has come.
@@ -273,7 +283,7 @@ impl Worker {
                 }
             }
         }
-        timing.settle(self);
+        timing.settle(&self.host);
     }
 
     /// Executes one command; true when its session is suspended or closing.
@@ -297,7 +307,6 @@ impl Worker {
         }
         let args = batch.args(prepared, input.bytes());
         let known = (prepared.id != UNKNOWN).then_some(prepared.id as usize);
-        timing.before(self, known);
         let Some(slot) = self.slots[conn.index()].as_deref_mut() else {
             return true;
         };
@@ -308,6 +317,7 @@ impl Worker {
             *slot.out.tail() = io.buffer();
         }
         self.host.input_len = input.bytes().len() - prepared.end;
+        let out_before = slot.out.len();
         let executed = self.engine.execute(Call {
             args,
             id: known,
@@ -322,8 +332,14 @@ impl Worker {
         match executed {
             Executed::Done { id } => {
                 let closing = session.close_after_reply;
+                let small = slot.out.len() - out_before <= SMALL_BYTES && prepared.is_small();
                 let fast = id.is_some_and(|id| self.engine.table.at(id).flags.has(Flags::FAST));
-                timing.after(self, id, fast);
+                let next = batch.window.get(index + 1);
+                let last = !fast || !small || next.is_none_or(|next| next.id != prepared.id);
+                let ran = id.map(|id| (id, args, &*session));
+                if timing.after(&self.host, ran, last).is_some() && timing.is_stale() {
+                    self.read_wall_clock();
+                }
                 let full = slot_output_is_full(&self.slots, conn);
                 if closing {
                     self.close_after_reply(io, conn);
@@ -334,7 +350,11 @@ impl Worker {
                 closing || full
             }
             other => {
-                timing.after(self, None, false);
+                let ran_us = timing.after(&self.host, None, true).unwrap_or(0);
+                slot.suspended = Stopwatch {
+                    arrived_us: self.host.arrived_us,
+                    ran_us,
+                };
                 self.suspend(io, conn, other, args);
                 true
             }

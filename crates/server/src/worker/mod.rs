@@ -24,7 +24,7 @@ use dunlin_store::watch::WatchFlag;
 use dunlin_structures::Rope;
 
 use self::batch::Batch;
-use self::slot::{Activity, Slot, token_of};
+use self::slot::{Activity, Slot, Stopwatch, token_of};
 use crate::auxiliary::Exchange;
 use crate::host::ServerHost;
 
@@ -129,7 +129,10 @@ impl Worker {
             0 => usize::MAX,
             bytes => bytes,
         };
-        self.read_wall_clock();
+        self.host.arrived_us = self.read_wall_clock();
+        if self.host.shared.observer.rates.is_due(self.now_mono_ms) {
+            self.host.shared.take_sample(self.now_mono_ms);
+        }
         let store = &self.engine.store;
         if store.eviction.is_on() {
             self.state.local.used_bytes = store.usage.bytes();
@@ -138,12 +141,14 @@ impl Worker {
         self.run_ready(io);
     }
 
-    /// Reads the time that commands see.
-    fn read_wall_clock(&mut self) {
-        self.now_ms = self.host.clock.wall_us() / 1_000;
+    /// Reads the time that commands see; returns it in microseconds.
+    fn read_wall_clock(&mut self) -> u64 {
+        let now_us = self.host.clock.wall_us();
+        self.now_ms = now_us / 1_000;
         let eviction = &self.engine.store.eviction;
         self.state.local.clock = eviction.clock(self.now_ms);
         self.state.local.counts_accesses = eviction.policy().is_lfu();
+        now_us
     }
 
     fn slot(&mut self, conn: ConnId) -> Option<&mut Slot> {
@@ -203,11 +208,16 @@ impl Worker {
         if due > self.now_ms || (next_pass > self.now_ms && due != 0) {
             return Some(due.max(next_pass));
         }
-        match self.engine.store.expire_some(
-            &mut self.state.local,
-            self.now_ms,
-            EXPIRE_WORK_PER_TURN,
-        ) {
+        let started_us = self.host.clock.monotonic_us();
+        let progress =
+            self.engine
+                .store
+                .expire_some(&mut self.state.local, self.now_ms, EXPIRE_WORK_PER_TURN);
+        let elapsed_us = self.host.clock.monotonic_us() - started_us;
+        self.host.counters().expire_us.add(elapsed_us);
+        let monitor = &self.host.shared.observer.latency;
+        monitor.sample("expire-cycle", elapsed_us / 1_000, self.now_ms / 1_000);
+        match progress {
             ExpireProgress::More => Some(self.now_ms),
             ExpireProgress::Until(due) => {
                 self.last_expire_ms = self.now_ms;
@@ -231,6 +241,16 @@ impl Worker {
         store.eviction.is_on()
             && store.make_room(&mut self.state.local, self.now_ms, VICTIMS_PER_TURN) == Room::More
             && !store.eviction.is_paused.load(Ordering::Relaxed)
+    }
+
+    /// Shows the loop's own counts to INFO, and its memory to who keeps the limit.
+    fn publish(&self, io: &Io<'_>) {
+        let counters = self.host.counters();
+        let (stats, bytes) = (io.stats(), io.buffer_memory_bytes());
+        self.engine.store.usage.publish(self.number, bytes);
+        counters.reads.store(stats.reads, Ordering::Relaxed);
+        counters.writes.store(stats.writes, Ordering::Relaxed);
+        counters.buffer_bytes.store(bytes, Ordering::Relaxed);
     }
 
     fn close_idle(&mut self, io: &mut Io<'_>) {
@@ -293,6 +313,7 @@ impl Handler for Worker {
                 Activity::Closing
             },
             active_ms: io.now_ms(),
+            suspended: Stopwatch::default(),
         }));
         if !self.idle_check_set {
             self.close_idle(io);
@@ -303,9 +324,13 @@ impl Handler for Worker {
         self.begin(io);
         let counters = &self.host.shared.workers[self.number];
         counters.batches.add(1);
-        counters
-            .input_bytes
-            .add(inputs.iter().map(|i| i.bytes().len() as u64).sum());
+        let (mut sum, mut largest) = (0, 0);
+        for len in inputs.iter().map(|i| i.bytes().len()) {
+            sum += len;
+            largest = largest.max(len);
+        }
+        counters.input_bytes.add(sum as u64);
+        counters.recent_input.note(self.now_mono_ms, largest);
         self.run_batch(io, inputs);
     }
 
@@ -367,8 +392,7 @@ impl Handler for Worker {
         let evicts = self.evict_some();
         self.awake = false;
         self.state.local.batch_boundary(&self.engine.store.epochs);
-        let usage = &self.engine.store.usage;
-        usage.publish(self.number, io.buffer_memory_bytes());
+        self.publish(io);
         let now_mono_ms = io.now_ms();
         let mut until = pass_ms.map(|pass| now_mono_ms + pass.saturating_sub(self.now_ms));
         if retry {

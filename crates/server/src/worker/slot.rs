@@ -18,6 +18,7 @@ pub(super) enum Activity {
     Stepping {
         continuation: Box<dyn Continuation>,
         parked: bool,
+        args: OwnedArgs,
     },
     /// A command runs on the auxiliary thread, which has the session.
     Away,
@@ -36,6 +37,17 @@ pub(super) struct Slot {
     pub(super) activity: Activity,
     /// Monotonic time of the last input, for `timeout`.
     pub(super) active_ms: u64,
+    /// Of a command that is suspended.
+    pub(super) suspended: Stopwatch,
+}
+
+/// How long a suspended command has run so far.
+#[derive(Copy, Clone, Default)]
+pub(super) struct Stopwatch {
+    /// When its request was there, wall clock.
+    pub(super) arrived_us: u64,
+    /// Microseconds.
+    pub(super) ran_us: u64,
 }
 
 impl Slot {

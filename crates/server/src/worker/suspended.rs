@@ -7,7 +7,7 @@ use dunlin_engine::{Args, Call, Executed, Heavy, OwnedArgs, Session};
 use dunlin_reactor::{ConnId, Io};
 
 use super::Worker;
-use super::slot::{Activity, token_of};
+use super::slot::{Activity, Stopwatch, token_of};
 use crate::auxiliary::{Finished, Job};
 
 /// Steps of one session in a turn are stopped after this long, so that the other connections are served.
@@ -42,6 +42,7 @@ impl Worker {
                 slot.activity = Activity::Stepping {
                     continuation,
                     parked: false,
+                    args: args.to_owned(),
                 };
                 self.stepping.push_back(conn);
             }
@@ -57,6 +58,7 @@ impl Worker {
         let (worker, now_ms) = (self.number, self.now_ms);
         let slot = self.slot(conn).expect("the connection executes a command");
         slot.activity = Activity::Away;
+        let Stopwatch { arrived_us, ran_us } = slot.suspended;
         let session = slot
             .session
             .take()
@@ -68,6 +70,8 @@ impl Worker {
             args: args.to_owned(),
             heavy,
             now_ms,
+            arrived_us,
+            ran_us,
         };
         self.auxiliary.submit(job);
     }
@@ -109,6 +113,7 @@ impl Worker {
                 if slot.out.tail().capacity() == 0 {
                     *slot.out.tail() = io.buffer();
                 }
+                let started_us = self.host.clock.monotonic_us();
                 let call = Call {
                     args: args.as_args(),
                     id: None,
@@ -120,15 +125,25 @@ impl Worker {
                     waiter: &slot.waiter,
                     now_ms: self.now_ms,
                 };
-                match self.engine.resume(call, id) {
-                    Executed::Done { .. } => self.finish(io, conn),
+                let executed = self.engine.resume(call, id);
+                slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
+                match executed {
+                    Executed::Done { id } => {
+                        let Stopwatch { arrived_us, ran_us } = slot.suspended;
+                        self.host
+                            .suspended_ran(id, args.as_args(), session, arrived_us, ran_us);
+                        self.finish(io, conn);
+                    }
                     other => self.suspend(io, conn, other, args.as_args()),
                 }
             }
-            Activity::Stepping { continuation, .. } => {
+            Activity::Stepping {
+                continuation, args, ..
+            } => {
                 slot.activity = Activity::Stepping {
                     continuation,
                     parked: false,
+                    args,
                 };
                 if self.step(io, conn, true) {
                     self.stepping.push_back(conn);
@@ -165,6 +180,7 @@ impl Worker {
         let Activity::Stepping {
             continuation,
             parked,
+            args,
         } = &mut slot.activity
         else {
             return false;
@@ -173,6 +189,7 @@ impl Worker {
             return false;
         };
         let none = OwnedArgs::default();
+        let started_us = self.host.clock.monotonic_us();
         let call = Call {
             args: none.as_args(),
             id: None,
@@ -184,13 +201,20 @@ impl Worker {
             waiter: &slot.waiter,
             now_ms: self.now_ms,
         };
-        match self.engine.step(call, &mut **continuation, resumed) {
+        let stepped = self.engine.step(call, &mut **continuation, resumed);
+        slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
+        match stepped {
             Stepped::More => true,
             Stepped::Parked => {
                 *parked = true;
                 false
             }
             Stepped::Done => {
+                let args = args.as_args();
+                let id = self.engine.table.id_of_call(args);
+                let Stopwatch { arrived_us, ran_us } = slot.suspended;
+                self.host
+                    .suspended_ran(id, args, session, arrived_us, ran_us);
                 self.finish(io, conn);
                 false
             }
@@ -269,9 +293,11 @@ impl Worker {
             return;
         };
         if slot.conn == conn && !slot.out.is_empty() {
-            self.host.shared.workers[number]
-                .output_bytes
-                .add(slot.out.len() as u64);
+            let counters = &self.host.shared.workers[number];
+            counters.output_bytes.add(slot.out.len() as u64);
+            counters
+                .recent_output
+                .note(self.now_mono_ms, slot.out.len());
             io.send(conn, &mut slot.out);
         } else if slot.out.tail().capacity() > 0 {
             // Lent for a reply that was not written: idle connections own no buffer.

@@ -1,30 +1,16 @@
-//! MEMORY USAGE | HELP: what a key costs. <https://redis.io/commands/memory-usage>
+//! MEMORY USAGE: what a key costs. <https://redis.io/commands/memory-usage>
 
 use crate::command::{ArgKind, Argument, Categories, Command, Flags, KeySpec, Scope};
-use crate::commands::server::help;
 use crate::number::parse_i64;
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
 /// A key's share of its dict, bytes: a pointer and a fingerprint at the usual load.
-const DICT_SHARE_BYTES: usize = 12;
+pub const DICT_SHARE_BYTES: usize = 12;
 /// A key's node in the wheel, if it has a deadline, bytes.
-const TIMER_BYTES: usize = 24;
+pub const TIMER_BYTES: usize = 24;
 
-/// MEMORY.
-pub(super) const MEMORY: Command = Command {
-    name: "memory",
-    full_name: "memory",
-    arity: -2,
-    categories: Categories::SLOW,
-    group: "server",
-    since: "4.0.0",
-    complexity: "Depends on the subcommand",
-    summary: "Tells what memory is used for.",
-    subcommands: &[&HELP, &USAGE],
-    ..Command::BASE
-};
-
-const USAGE: Command = Command {
+/// MEMORY USAGE; its container and the other subcommands need the server.
+pub const USAGE: Command = Command {
     name: "usage",
     full_name: "memory|usage",
     arity: -3,
@@ -44,16 +30,6 @@ const USAGE: Command = Command {
     ],
     handler: usage,
     ..Command::BASE
-};
-
-const HELP: Command = Command {
-    name: "help",
-    full_name: "memory|help",
-    flags: Flags::LOADING.and(Flags::STALE),
-    categories: Categories::SLOW,
-    group: "server",
-    since: "4.0.0",
-    ..help::HELP
 };
 
 fn usage(cx: &mut Ctx<'_>) -> Outcome {
@@ -78,36 +54,4 @@ fn usage(cx: &mut Ctx<'_>) -> Outcome {
         }
     }
     Ok(Flow::Done)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::testing::{Console, check};
-
-    #[test]
-    fn counts_everything() {
-        let mut console = Console::default();
-        let mut bytes = |lines: &str| -> usize {
-            let reply = console.run(lines);
-            let last = reply.rsplit("; ").next().unwrap_or_default();
-            last.parse().expect("a number")
-        };
-        assert_eq!(bytes("SET k v; MEMORY USAGE k"), 16 + 12);
-        let long = bytes(&format!(
-            "SET k {}; MEMORY USAGE k SAMPLES 5",
-            "x".repeat(200_000)
-        ));
-        assert!((200_000..210_000).contains(&long), "{long}");
-        let hash = bytes(&format!("HSET h f {}; MEMORY USAGE h", "x".repeat(5_000)));
-        assert!((5_000..7_000).contains(&hash), "{hash}");
-    }
-
-    #[test]
-    fn options() {
-        check(
-            "MEMORY USAGE k; SET k v; MEMORY USAGE k SAMPLES; MEMORY USAGE k SAMPLES -1; MEMORY USAGE k SAMPLES x; MEMORY USAGE k FOO 1",
-            "nil; OK; (error) ERR syntax error; (error) ERR syntax error; \
-             (error) ERR value is not an integer or out of range; (error) ERR syntax error",
-        );
-    }
 }

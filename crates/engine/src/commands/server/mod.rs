@@ -4,7 +4,7 @@
 mod command;
 mod function;
 pub mod help;
-mod memory;
+pub mod memory;
 mod script;
 mod time;
 
@@ -14,7 +14,6 @@ use crate::Command;
 pub const TABLE: &[&Command] = &[
     &command::COMMAND,
     &function::FUNCTION,
-    &memory::MEMORY,
     &script::SCRIPT,
     &time::TIME,
 ];

@@ -79,6 +79,7 @@ fn exec(cx: &mut Ctx<'_>) -> Outcome {
         return Ok(Flow::Done);
     }
     cx.reply.array(transaction.queue.len());
+    cx.host.inner_starts();
     for queued in &transaction.queue {
         cx.run_queued(queued);
     }

@@ -9,6 +9,8 @@ mod populate;
 mod protocol;
 mod sleep;
 
+pub(super) use object::CLOCK_MASK;
+
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
@@ -23,51 +25,77 @@ pub(super) const DEBUG: Command = Command {
     complexity: "Depends on the subcommand",
     summary: "Shows and does what only tests need.",
     subcommands: &[
+        &CHANGE_REPL_ID,
         &digest::DIGEST,
         &digest::DIGEST_VALUE,
+        &ERROR,
         &HELP,
         &object::OBJECT,
+        &PAUSE_CRON,
         &populate::POPULATE,
         &protocol::PROTOCOL,
         &QUICKLIST_PACKED_THRESHOLD,
+        &REPLYBUFFER,
         &SET_ACTIVE_EXPIRE,
         &sleep::SLEEP,
     ],
-    ..subcommand("debug", "debug", set_active_expire)
+    ..subcommand("debug", set_active_expire)
 };
 
 const HELP: Command = Command {
-    full_name: "debug|help",
+    full_name: "debug",
     categories: Categories::SLOW,
     group: "server",
     ..help::HELP
 };
 
+const CHANGE_REPL_ID: Command = Command {
+    summary: "Makes a new replication id, as if this were another server.",
+    ..subcommand("change-repl-id", change_repl_id)
+};
+
+const ERROR: Command = Command {
+    summary: "Replies with this error.",
+    arguments: &[Argument::new("message", ArgKind::String)],
+    ..subcommand("error", error)
+};
+
+const PAUSE_CRON: Command = Command {
+    summary: "Accepted for the sake of Redis's tests: nothing here happens at fixed times.",
+    arguments: &[Argument::new("on", ArgKind::Integer)],
+    ..subcommand("pause-cron", accept_one)
+};
+
+const REPLYBUFFER: Command = Command {
+    summary: "Accepted for the sake of Redis's tests: a client has a reply buffer only while there is a reply in it.",
+    arguments: &[Argument::one_of(
+        "setting",
+        &[
+            Argument::new("time", ArgKind::String).with_token("PEAK-RESET-TIME"),
+            Argument::new("on", ArgKind::Integer).with_token("RESIZING"),
+        ],
+    )],
+    ..subcommand("replybuffer", replybuffer)
+};
+
 const SET_ACTIVE_EXPIRE: Command = Command {
     summary: "With 0, expired keys are removed only when they are accessed; with 1, by time as well.",
     arguments: &[Argument::new("on", ArgKind::Integer)],
-    ..subcommand(
-        "set-active-expire",
-        "debug|set-active-expire",
-        set_active_expire,
-    )
+    ..subcommand("set-active-expire", set_active_expire)
 };
 
 const QUICKLIST_PACKED_THRESHOLD: Command = Command {
     summary: "Accepted for the sake of Redis's tests: lists here have no plain nodes.",
     arguments: &[Argument::new("size", ArgKind::String)],
-    ..subcommand(
-        "quicklist-packed-threshold",
-        "debug|quicklist-packed-threshold",
-        quicklist_packed_threshold,
-    )
+    ..subcommand("quicklist-packed-threshold", accept_one)
 };
 
 /// What every subcommand starts from.
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
+const fn subcommand(name: &'static str, handler: Handler) -> Command {
     Command {
         name,
-        full_name,
+        // Clients are told of DEBUG alone, and statistics are filed under it.
+        full_name: "debug",
         // Each counts its own arguments: Redis has one text for all that is wrong with them.
         arity: -2,
         flags: Flags::ADMIN
@@ -109,7 +137,30 @@ fn set_active_expire(cx: &mut Ctx<'_>) -> Outcome {
     Ok(Flow::Done)
 }
 
-fn quicklist_packed_threshold(cx: &mut Ctx<'_>) -> Outcome {
+fn change_repl_id(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 0..=0)?;
+    host(cx).shared.change_replication_id();
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn error(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 1..=1)?;
+    // A line end would end the error, and what is behind it would be another reply.
+    let text = String::from_utf8_lossy(cx.args.at(2)).replace(['\r', '\n'], " ");
+    Err(ReplyError::Text(Cow::Owned(text)))
+}
+
+fn replybuffer(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 2..=2)?;
+    if !cx.args.is(2, "peak-reset-time") && !cx.args.is(2, "resizing") {
+        return Err(ReplyError::subcommand_syntax(cx.args));
+    }
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn accept_one(cx: &mut Ctx<'_>) -> Outcome {
     permit(cx, 1..=1)?;
     cx.reply.ok();
     Ok(Flow::Done)
@@ -159,6 +210,39 @@ mod tests {
             "nil; OK; OK"
         );
         assert!(console.shared.engine.store.next_due(0).is_some());
+    }
+
+    #[test]
+    fn errors_and_ids_on_request() {
+        let mut console = Console::with_debug();
+        assert_eq!(
+            console.run("DEBUG ERROR 'NOPE not\\r\\nnow'"),
+            "(error) NOPE not\\r\\nnow"
+        );
+        assert_eq!(
+            console.call(1, &[b"DEBUG", b"ERROR", b"NOPE not\r\n+now"]),
+            b"-NOPE not  +now\r\n"
+        );
+        let id = |console: &mut Console| {
+            let reply = console.run("INFO replication");
+            let at = reply.find("master_replid:").expect("a field") + "master_replid:".len();
+            reply[at..at + 40].to_owned()
+        };
+        let before = id(&mut console);
+        assert!(before.bytes().all(|b| b.is_ascii_hexdigit()), "{before}");
+        assert_eq!(before, id(&mut console));
+        assert_eq!(console.run("DEBUG CHANGE-REPL-ID"), "OK");
+        assert_ne!(before, id(&mut console));
+    }
+
+    #[test]
+    fn what_is_accepted() {
+        assert_eq!(
+            Console::with_debug().run(
+                "DEBUG PAUSE-CRON 1; DEBUG REPLYBUFFER RESIZING 0; DEBUG REPLYBUFFER peak-reset-time never; DEBUG REPLYBUFFER x 1"
+            ),
+            "OK; OK; OK; (error) ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP."
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use dunlin_store::{Entry, StrRef};
 use super::{permit, subcommand};
 
 /// Bits of the access clock, which counts seconds.
-const CLOCK_MASK: u32 = 0x00ff_ffff;
+pub(in crate::commands) const CLOCK_MASK: u32 = 0x00ff_ffff;
 
 /// DEBUG OBJECT.
 pub(super) const OBJECT: Command = Command {
@@ -15,7 +15,7 @@ pub(super) const OBJECT: Command = Command {
     scope: Scope::Keys,
     summary: "Shows how the value of a key is kept.",
     arguments: &[Argument::KEY],
-    ..subcommand("object", "debug|object", object)
+    ..subcommand("object", object)
 };
 
 fn object(cx: &mut Ctx<'_>) -> Outcome {

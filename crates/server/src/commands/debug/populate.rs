@@ -23,7 +23,7 @@ pub(super) const POPULATE: Command = Command {
         Argument::new("size", ArgKind::Integer).optional(),
     ],
     weight: Some(count_asked_for),
-    ..subcommand("populate", "debug|populate", populate)
+    ..subcommand("populate", populate)
 };
 
 fn count_asked_for(_engine: &Engine, _session: &Session, args: Args<'_>) -> u64 {

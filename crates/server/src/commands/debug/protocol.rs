@@ -10,7 +10,7 @@ use super::{permit, subcommand};
 pub(super) const PROTOCOL: Command = Command {
     summary: "Replies with a sample of a type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, true, false.",
     arguments: &[Argument::new("type", ArgKind::String)],
-    ..subcommand("protocol", "debug|protocol", protocol)
+    ..subcommand("protocol", protocol)
 };
 
 fn protocol(cx: &mut Ctx<'_>) -> Outcome {

@@ -17,7 +17,7 @@ pub(super) const SLEEP: Command = Command {
     summary: "Stalls the server for so many seconds; decimals are allowed.",
     arguments: &[Argument::new("seconds", ArgKind::Double)],
     weight: Some(too_long_for_a_worker),
-    ..subcommand("sleep", "debug|sleep", sleep)
+    ..subcommand("sleep", sleep)
 };
 
 fn too_long_for_a_worker(_engine: &Engine, _session: &Session, _args: Args<'_>) -> u64 {

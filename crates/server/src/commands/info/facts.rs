@@ -6,40 +6,73 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use dunlin_engine::commands::server::memory::{DICT_SHARE_BYTES, TIMER_BYTES};
+
 use crate::host::ServerHost;
-use crate::shared::{Memory, Shared, Totals};
+use crate::observe::RecentMax;
+use crate::shared::{Memory, Shared, Totals, WorkerCounters};
 
 /// Microseconds of processor time.
 #[derive(Copy, Clone, Debug, Default)]
-pub(super) struct CpuTime {
-    /// In the kernel, of this process.
-    pub(super) system_us: u64,
+pub(in crate::commands) struct CpuTime {
+    /// In the kernel.
+    pub(in crate::commands) system_us: u64,
     /// Outside of it.
-    pub(super) user_us: u64,
+    pub(in crate::commands) user_us: u64,
+    /// Of children that have ended.
+    pub(in crate::commands) children_system_us: u64,
+    /// See `children_system_us`.
+    pub(in crate::commands) children_user_us: u64,
+}
+
+/// Allocated bytes that are no values.
+#[derive(Copy, Clone, Debug, Default)]
+pub(in crate::commands) struct Overhead {
+    /// Before the first client.
+    pub(in crate::commands) startup: usize,
+    /// Input and output of clients.
+    pub(in crate::commands) clients: usize,
+    /// Keys' shares of their dicts, all databases.
+    pub(in crate::commands) dicts: usize,
+    /// Deadlines' shares of the wheels.
+    pub(in crate::commands) timers: usize,
+}
+
+impl Overhead {
+    pub(in crate::commands) fn total(&self) -> usize {
+        self.startup + self.clients + self.dicts + self.timers
+    }
 }
 
 /// See the module's text.
-pub(super) struct Facts {
-    pub(super) shared: Arc<Shared>,
-    pub(super) now_us: u64,
-    pub(super) now_ms: u64,
+pub(in crate::commands) struct Facts {
+    pub(in crate::commands) shared: Arc<Shared>,
+    pub(in crate::commands) now_us: u64,
+    pub(in crate::commands) now_ms: u64,
+    /// The loops' clock.
+    now_mono_ms: u64,
     totals: OnceCell<Totals>,
     memory: OnceCell<Memory>,
     resident: OnceCell<Option<u64>>,
     cpu: OnceCell<Option<CpuTime>>,
+    main_thread_cpu: OnceCell<Option<CpuTime>>,
+    rates: OnceCell<(f64, f64, f64)>,
 }
 
 impl Facts {
     /// Facts at this time of the command.
-    pub(super) fn new(host: &ServerHost, now_ms: u64) -> Facts {
+    pub(in crate::commands) fn new(host: &ServerHost, now_ms: u64) -> Facts {
         Facts {
             shared: Arc::clone(&host.shared),
             now_us: host.clock.wall_us(),
             now_ms,
+            now_mono_ms: host.clock.monotonic_us() / 1_000,
             totals: OnceCell::new(),
             memory: OnceCell::new(),
             resident: OnceCell::new(),
             cpu: OnceCell::new(),
+            main_thread_cpu: OnceCell::new(),
+            rates: OnceCell::new(),
         }
     }
 
@@ -49,18 +82,53 @@ impl Facts {
     }
 
     /// The allocator's figures; zeros where it has none.
-    pub(super) fn memory(&self) -> Memory {
-        *self.memory.get_or_init(|| {
-            let memory = (self.shared.allocator.figures)();
-            self.shared
-                .peak_bytes
-                .fetch_max(memory.allocated, Ordering::Relaxed);
-            memory
-        })
+    pub(in crate::commands) fn memory(&self) -> Memory {
+        *self.memory.get_or_init(|| self.shared.measure_memory())
+    }
+
+    /// Bytes in use without the buffers of clients, see [`dunlin_store::eviction::Usage`].
+    pub(in crate::commands) fn used(&self) -> u64 {
+        match self.shared.engine.store.usage.bytes() {
+            0 => self.memory().allocated,
+            bytes => bytes,
+        }
+    }
+
+    /// The most bytes that were allocated, as far as they were measured.
+    pub(in crate::commands) fn peak(&self) -> u64 {
+        self.memory();
+        self.shared.peak_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What is allocated beside the values.
+    pub(in crate::commands) fn overhead(&self) -> Overhead {
+        let store = &self.shared.engine.store;
+        let databases = 0..store.databases() as u32;
+        let keys: u64 = databases.clone().map(|db| store.len(db)).sum();
+        let deadlines: u64 = databases.map(|db| store.expires(db)).sum();
+        let buffers = |w: &WorkerCounters| w.buffer_bytes.load(Ordering::Relaxed);
+        Overhead {
+            startup: self.shared.startup_bytes as usize,
+            clients: self.shared.workers.iter().map(|w| buffers(w)).sum(),
+            dicts: keys as usize * DICT_SHARE_BYTES,
+            timers: deadlines as usize * TIMER_BYTES,
+        }
+    }
+
+    /// Bytes of keys and values.
+    pub(in crate::commands) fn dataset(&self) -> u64 {
+        let overhead = self.overhead().total() as u64;
+        self.memory().allocated.saturating_sub(overhead)
+    }
+
+    /// Bytes allocated since the start.
+    pub(in crate::commands) fn net_usage(&self) -> u64 {
+        let startup = self.shared.startup_bytes;
+        self.memory().allocated.saturating_sub(startup).max(1)
     }
 
     /// Bytes of the process in memory, if the system tells.
-    pub(super) fn resident(&self) -> Option<u64> {
+    pub(in crate::commands) fn resident(&self) -> Option<u64> {
         *self.resident.get_or_init(|| {
             let pages = second_word(&fs::read_to_string("/proc/self/statm").ok()?)?;
             Some(pages * rustix::param::page_size() as u64)
@@ -74,7 +142,30 @@ impl Facts {
             .get_or_init(|| cpu_time(&fs::read_to_string("/proc/self/stat").ok()?))
     }
 
-    /// A counter of connections: how many are open.
+    /// Processor time of the first thread, if the system tells.
+    pub(super) fn main_thread_cpu(&self) -> Option<CpuTime> {
+        *self.main_thread_cpu.get_or_init(|| {
+            let path = format!("/proc/self/task/{}/stat", std::process::id());
+            cpu_time(&fs::read_to_string(path).ok()?)
+        })
+    }
+
+    /// Commands, bytes read and bytes written a second.
+    pub(super) fn rates(&self) -> (f64, f64, f64) {
+        *self.rates.get_or_init(|| {
+            let now = self.shared.reading(self.now_mono_ms);
+            self.shared.observer.rates.per_second(now)
+        })
+    }
+
+    /// The largest value of the last seconds, of all workers.
+    pub(super) fn recent(&self, of: fn(&WorkerCounters) -> &RecentMax) -> usize {
+        let largest = |w: &WorkerCounters| of(w).largest(self.now_mono_ms);
+        let workers = self.shared.workers.iter();
+        workers.map(|w| largest(w)).max().unwrap_or(0)
+    }
+
+    /// Seconds since the start.
     pub(super) fn seconds_up(&self) -> u64 {
         self.now_ms.saturating_sub(self.shared.started_ms) / 1_000
     }
@@ -84,16 +175,17 @@ fn second_word(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// User and system time out of /proc/self/stat: the 14th and 15th field, counted in ticks.
+/// User and system time out of /proc/self/stat: the 14th to 17th field, counted in ticks.
 fn cpu_time(stat: &str) -> Option<CpuTime> {
     // The second field is the program's name in parentheses, which may hold blanks and parentheses.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
     let tick_us = 1_000_000 / rustix::param::clock_ticks_per_second();
-    let user: u64 = fields.nth(11)?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
+    let mut next_us = || Some(fields.next()?.parse::<u64>().ok()? * tick_us);
     Some(CpuTime {
-        system_us: system * tick_us,
-        user_us: user * tick_us,
+        user_us: next_us()?,
+        system_us: next_us()?,
+        children_user_us: next_us()?,
+        children_system_us: next_us()?,
     })
 }
 
@@ -104,10 +196,12 @@ mod tests {
     #[test]
     fn reads_what_the_kernel_writes() {
         assert_eq!(second_word("1234 567 89 1 0 2 0\n"), Some(567));
-        let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 100 0 0 0 7 300 0 0 20 0 1 0 1 1 1";
+        let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 100 0 0 0 7 300 1 2 20 0 1 0 1 1 1";
         let cpu = cpu_time(stat).expect("well formed");
         let tick_us = 1_000_000 / rustix::param::clock_ticks_per_second();
         assert_eq!((cpu.user_us, cpu.system_us), (7 * tick_us, 300 * tick_us));
+        let children = (cpu.children_user_us, cpu.children_system_us);
+        assert_eq!(children, (tick_us, 2 * tick_us));
         assert!(cpu_time("").is_none() && second_word("1").is_none());
     }
 }

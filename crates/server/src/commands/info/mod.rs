@@ -3,7 +3,7 @@
 //! Every field stands once, in [`fields`]; values are read when asked for. A field of Redis's whose value this build can't
 //! know is left out.
 
-mod facts;
+pub(in crate::commands) mod facts;
 mod fields;
 mod lists;
 
@@ -71,7 +71,9 @@ fn write_section(section: &Section, facts: &Facts, text: &mut String) {
             Value::Unknown => continue,
             Value::Text(text) => text,
             Value::Number(n) => n.to_string(),
+            Value::Signed(n) => n.to_string(),
             Value::Ratio(x) => format!("{x:.2}"),
+            Value::Percent(x) => format!("{x:.2}%"),
             Value::Human(bytes) => human(bytes),
             Value::Microseconds(us) => format!("{}.{:06}", us / 1_000_000, us % 1_000_000),
         };
@@ -117,20 +119,18 @@ mod tests {
 
     #[test]
     fn sections_are_chosen_by_name() {
-        assert_eq!(sections("INFO"), "Server Clients Memory Stats CPU Keyspace");
-        assert_eq!(
-            sections("INFO default"),
-            "Server Clients Memory Stats CPU Keyspace"
-        );
+        let default = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace";
+        assert_eq!(sections("INFO"), default);
+        assert_eq!(sections("INFO default"), default);
         for all in [
             "INFO all",
             "INFO everything",
             "INFO nosuch ALL",
-            "INFO default commandstats",
+            "INFO default commandstats latencystats",
         ] {
             assert_eq!(
                 sections(all),
-                "Server Clients Memory Stats CPU Commandstats Keyspace",
+                default.replace("Errorstats", "Commandstats Errorstats Latencystats"),
                 "{all}"
             );
         }
@@ -164,13 +164,66 @@ mod tests {
             "redis_version:7.2.4\\r",
             "redis_mode:standalone\\r",
             "maxclients:10000\\r",
-            "databases",
+            "role:master\\r",
+            "used_memory_peak_perc:100.00%\\r",
+            "mem_fragmentation_bytes:",
+            "second_repl_offset:-1\\r",
+            "listener0:name=tcp,bind=127.0.0.1,bind=-::1,port=6379\\r",
         ] {
-            assert!(
-                start == "databases" || reply.contains(start),
-                "{start}: {reply}"
-            );
+            assert!(reply.contains(start), "{start}: {reply}");
         }
+    }
+
+    #[test]
+    fn errors_are_counted_by_code() {
+        let mut console = Console::default();
+        console.run(
+            "GET; INCR; SET k v; LPUSH k 1; NOSUCH; MULTI; INCR k; GET; EXEC; MULTI; INCR k; EXEC",
+        );
+        let all = "# Errorstats\\r\\nerrorstat_ERR:count=5\\r\\nerrorstat_EXECABORT:count=1\\r\\nerrorstat_WRONGTYPE:count=1\\r\\n";
+        assert_eq!(console.run("INFO errorstats"), all);
+        assert!(
+            console
+                .run("INFO stats")
+                .contains("total_error_replies:7\\r")
+        );
+        assert_eq!(
+            console.run("CONFIG RESETSTAT; INFO errorstats"),
+            "OK; # Errorstats\\r\\n"
+        );
+    }
+
+    #[test]
+    fn latencies_are_told_as_percentiles() {
+        let mut console = Console::default();
+        console
+            .run("SET k v; SET k v; CONFIG SET latency-tracking-info-percentiles '0 50.0 99.95'");
+        let lines = console.run("INFO latencystats");
+        assert!(
+            lines.contains("\\nlatency_percentiles_usec_set:p0=0.001,p50=0.001,p99.95=0.001\\r\\n"),
+            "{lines}"
+        );
+        assert_eq!(
+            console.run("CONFIG RESETSTAT; CONFIG SET latency-tracking no; INFO latencystats"),
+            "OK; OK; # Latencystats\\r\\n"
+        );
+    }
+
+    #[test]
+    fn debug_is_one_command() {
+        let mut console = Console::with_debug();
+        console.run("DEBUG SLEEP 0; DEBUG DIGEST; DEBUG SLEEP x y");
+        let reply = console.run("INFO commandstats");
+        assert!(reply.contains("cmdstat_debug:calls=3,"), "{reply}");
+        assert_eq!(reply.matches("cmdstat_debug").count(), 1, "{reply}");
+        let reply = console.run("LATENCY HISTOGRAM debug");
+        assert!(reply.starts_with("[debug [calls 3 "), "{reply}");
+        let described =
+            console.run("COMMAND LIST FILTERBY PATTERN debug*; COMMAND INFO debug debug|sleep");
+        assert_eq!(
+            described,
+            "[debug]; [[debug -2 [admin noscript loading stale] 0 0 0 [@admin @slow @dangerous] [] [] []] nil]"
+        );
     }
 
     #[test]

@@ -4,15 +4,21 @@ use super::super::key::{Key, Kind, integer, special, yes_no};
 
 pub(super) const KEYS: &[Key] = &[
     integer("latency-monitor-threshold", "0", 0, i64::MAX)
-        .idle("0")
+        .acted()
         .doc("Milliseconds from which an event is kept by the latency monitor. 0 is off."),
-    yes_no("latency-tracking", "yes").doc("Keep a histogram of latencies for each command."),
+    yes_no("latency-tracking", "yes")
+        .acted()
+        .doc("Keep a histogram of latencies for each command."),
     special("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9")
+        .acted()
         .doc("Percentiles that INFO shows of them."),
     special("notify-keyspace-events", Kind::Events, "")
         .idle("")
         .doc("Classes of events to publish: `K` and `E` choose the channels, `g$lshzxetdnm` the events, `A` all but `n` and `m`."),
     integer("slowlog-log-slower-than", "10000", -1, i64::MAX)
+        .acted()
         .doc("Microseconds from which a command is logged as slow. 0 logs all, -1 none."),
-    integer("slowlog-max-len", "128", 0, i64::MAX).doc("Entries of the slow log."),
+    integer("slowlog-max-len", "128", 0, i64::MAX)
+        .acted()
+        .doc("Entries of the slow log."),
 ];

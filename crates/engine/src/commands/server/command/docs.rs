@@ -36,7 +36,7 @@ fn write(reply: &mut Reply<'_>, command: &Command) {
         command.deprecated.is_some(),
         !command.history.is_empty(),
         !command.arguments.is_empty(),
-        !command.subcommands.is_empty(),
+        command.shown_subcommands().next().is_some(),
     ];
     reply.map(4 + optional.into_iter().filter(|present| *present).count());
     field(reply, "summary", command.summary);
@@ -63,10 +63,11 @@ fn write(reply: &mut Reply<'_>, command: &Command) {
         reply.bulk(b"arguments");
         write_arguments(reply, command.arguments);
     }
-    if !command.subcommands.is_empty() {
+    let subcommands = command.shown_subcommands();
+    if subcommands.clone().next().is_some() {
         reply.bulk(b"subcommands");
-        reply.map(command.subcommands.len());
-        for subcommand in command.subcommands {
+        reply.map(subcommands.clone().count());
+        for subcommand in subcommands {
             reply.bulk(subcommand.full_name.as_bytes());
             write(reply, subcommand);
         }

@@ -60,12 +60,12 @@ fn write(reply: &mut Reply<'_>, command: &Command) {
         .keys
         .iter()
         .for_each(|spec| write_key_spec(reply, spec));
-    if command.subcommands.is_empty() {
-        reply.set(0);
-    } else {
-        reply.array(command.subcommands.len());
-        command.subcommands.iter().for_each(|sub| write(reply, sub));
+    let subcommands = command.shown_subcommands();
+    match subcommands.clone().count() {
+        0 => reply.set(0),
+        count => reply.array(count),
     }
+    subcommands.for_each(|sub| write(reply, sub));
 }
 
 /// First key, last key and step as clients from before key specs understand them: the one range, or all ranges of step 1

@@ -59,7 +59,7 @@ pub(super) fn list(cx: &mut Ctx<'_>) -> Outcome {
         .table
         .iter_all()
         .map(|(_, command)| command)
-        .filter(|command| filter.lets_through(command));
+        .filter(|command| !command.is_hidden() && filter.lets_through(command));
     let names: Vec<&str> = listed.map(|command| command.full_name).collect();
     cx.reply.array(names.len());
     names.iter().for_each(|name| cx.reply.bulk(name.as_bytes()));

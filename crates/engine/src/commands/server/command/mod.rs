@@ -128,11 +128,6 @@ fn count(cx: &mut Ctx<'_>) -> Outcome {
 
 /// The command or subcommand that a client names, `get` or `config|get`.
 fn lookup(table: &Table, name: &[u8]) -> Option<&'static Command> {
-    let mut parts = name.split(|&byte| byte == b'|');
-    let id = table.id_of(parts.next()?)?;
-    let found = match parts.next() {
-        None => id,
-        Some(subcommand) => table.subcommand(id, subcommand)?,
-    };
-    parts.next().is_none().then(|| table.at(found))
+    let command = table.at(table.id_of_full(name)?);
+    (!command.is_hidden()).then_some(command)
 }

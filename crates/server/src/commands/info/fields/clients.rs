@@ -1,0 +1,22 @@
+//! Section `clients`: who is connected.
+
+use super::{Field, Value, count, field, none};
+
+pub(super) const FIELDS: &[Field] = &[
+    field("connected_clients", |f| count(f.shared.open_clients())),
+    none("cluster_connections"),
+    field("maxclients", |f| {
+        Value::Number(u64::from(f.shared.config().maxclients()))
+    }),
+    field("client_recent_max_input_buffer", |f| {
+        count(f.recent(|w| &w.recent_input))
+    }),
+    field("client_recent_max_output_buffer", |f| {
+        count(f.recent(|w| &w.recent_output))
+    }),
+    none("blocked_clients"),
+    none("tracking_clients"),
+    none("clients_in_timeout_table"),
+    none("total_blocking_keys"),
+    none("total_blocking_keys_on_nokey"),
+];

@@ -1,0 +1,93 @@
+//! Section `stats`: what happened since the start or the last CONFIG RESETSTAT.
+
+use super::{Field, Value, field, none};
+
+/// Bytes of a kilobyte, in the rates of the network.
+const KILOBYTE: f64 = 1_024.0;
+
+pub(super) const FIELDS: &[Field] = &[
+    field("total_connections_received", |f| {
+        Value::Number(f.totals().accepted)
+    }),
+    field("total_commands_processed", |f| {
+        Value::Number(f.totals().commands)
+    }),
+    field("instantaneous_ops_per_sec", |f| {
+        Value::Number(f.rates().0 as u64)
+    }),
+    field("total_net_input_bytes", |f| {
+        Value::Number(f.totals().input_bytes)
+    }),
+    field("total_net_output_bytes", |f| {
+        Value::Number(f.totals().output_bytes)
+    }),
+    none("total_net_repl_input_bytes"),
+    none("total_net_repl_output_bytes"),
+    field("instantaneous_input_kbps", |f| {
+        Value::Ratio(f.rates().1 / KILOBYTE)
+    }),
+    field("instantaneous_output_kbps", |f| {
+        Value::Ratio(f.rates().2 / KILOBYTE)
+    }),
+    field("instantaneous_input_repl_kbps", |_| Value::Ratio(0.0)),
+    field("instantaneous_output_repl_kbps", |_| Value::Ratio(0.0)),
+    field("rejected_connections", |f| {
+        Value::Number(f.totals().rejected)
+    }),
+    none("sync_full"),
+    none("sync_partial_ok"),
+    none("sync_partial_err"),
+    field("expired_keys", |f| Value::Number(f.totals().expired)),
+    // Keys go when their time has come, so that there are no stale ones to estimate.
+    field("expired_stale_perc", |_| Value::Ratio(0.0)),
+    none("expired_time_cap_reached_count"),
+    field("expire_cycle_cpu_milliseconds", |f| {
+        Value::Number(f.totals().expire_us / 1_000)
+    }),
+    field("evicted_keys", |f| Value::Number(f.totals().evicted)),
+    none("evicted_clients"),
+    none("total_eviction_exceeded_time"),
+    none("current_eviction_exceeded_time"),
+    field("keyspace_hits", |f| Value::Number(f.totals().hits)),
+    field("keyspace_misses", |f| Value::Number(f.totals().misses)),
+    none("pubsub_channels"),
+    none("pubsub_patterns"),
+    none("pubsubshard_channels"),
+    none("latest_fork_usec"),
+    none("total_forks"),
+    none("migrate_cached_sockets"),
+    none("slave_expires_tracked_keys"),
+    none("active_defrag_hits"),
+    none("active_defrag_misses"),
+    none("active_defrag_key_hits"),
+    none("active_defrag_key_misses"),
+    none("total_active_defrag_time"),
+    none("current_active_defrag_time"),
+    none("tracking_total_keys"),
+    none("tracking_total_items"),
+    none("tracking_total_prefixes"),
+    none("unexpected_error_replies"),
+    field("total_error_replies", |f| Value::Number(f.totals().errors)),
+    none("dump_payload_sanitizations"),
+    field("total_reads_processed", |f| Value::Number(f.totals().reads)),
+    field("total_writes_processed", |f| {
+        Value::Number(f.totals().writes)
+    }),
+    none("io_threaded_reads_processed"),
+    none("io_threaded_writes_processed"),
+    none("reply_buffer_shrinks"),
+    none("reply_buffer_expands"),
+    field("acl_access_denied_auth", |f| {
+        Value::Number(f.totals().auth_failures)
+    }),
+    none("acl_access_denied_cmd"),
+    none("acl_access_denied_key"),
+    none("acl_access_denied_channel"),
+    field("dunlin_batches", |f| Value::Number(f.totals().batches)),
+    field("dunlin_parked_sessions", |f| {
+        Value::Number(f.totals().parked)
+    }),
+    field("dunlin_protocol_errors", |f| {
+        Value::Number(f.totals().protocol_errors)
+    }),
+];
