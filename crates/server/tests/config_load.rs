@@ -148,13 +148,13 @@ fn replicas_and_old_names() {
 #[test]
 fn what_has_no_effect_is_named_once() {
     let loaded = read(
-        "activerehashing yes\nrdbcompression no\nrdbcompression no\nmaxmemory-samples 7\ntimeout 5",
+        "activerehashing yes\nrdbcompression no\nrdbcompression no\nreplica-priority 7\ntimeout 5",
     )
     .unwrap();
     assert_eq!(
         loaded.warnings,
         [
-            "Accepted but not acted on yet: maxmemory-samples, rdbcompression",
+            "Accepted but not acted on yet: rdbcompression, replica-priority",
             "Accepted; nothing here depends on: activerehashing",
         ]
     );

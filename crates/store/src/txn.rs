@@ -783,6 +783,19 @@ impl<'a> Txn<'a> {
                 .push(found.db, &["DEL".into(), entry.key().into()]);
         }
         self.discard(entry);
+        self.give_up_empty_shard(found.db, found.stripe);
+    }
+
+    /// Frees a shard that has no keys: it may take more memory than its last key did. Only for eviction: otherwise it is kept for the
+    /// keys that follow.
+    fn give_up_empty_shard(&mut self, db: u32, stripe: usize) {
+        let store = self.store;
+        let data = store.stripes.with(held(&mut self.held), stripe);
+        if let Some(shard) = data.shards[db as usize].take_if(|shard| shard.is_empty()) {
+            store.clear_head(db, stripe);
+            let mut drain = shard.into_drain();
+            while drain.slice(1, &mut self.local.reclaim, drop) {}
+        }
     }
 
     /// Visits every entry of a database that has not expired; every stripe is held. O(n).

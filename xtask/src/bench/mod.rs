@@ -9,6 +9,7 @@ pub(crate) mod probe;
 
 mod chart;
 mod collections;
+mod eviction;
 mod expiry;
 mod memory;
 mod report;
@@ -34,7 +35,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, memory, tail, expiry, collections, stalls (may be repeated).
+    /// Only these experiments: throughput, memory, tail, expiry, collections, stalls, eviction (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds of the throughput experiment.
@@ -105,13 +106,14 @@ impl Plan {
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 6] = [
+const EXPERIMENTS: [Experiment; 7] = [
     ("throughput", throughput::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
     ("expiry", expiry::measure),
     ("collections", collections::measure),
     ("stalls", stalls::measure),
+    ("eviction", eviction::measure),
 ];
 
 /// Runs the experiments, prints their tables, and writes them unless it was a quick run.

@@ -65,6 +65,11 @@ impl Policy {
         matches!(self, Policy::AllkeysLfu | Policy::VolatileLfu)
     }
 
+    /// Whether the policy goes by when or how often entries are used.
+    pub fn needs_clocks(self) -> bool {
+        matches!(self, Policy::AllkeysLru | Policy::VolatileLru) || self.is_lfu()
+    }
+
     /// How much the policy wants an entry gone: more is sooner.
     pub(super) fn merit(self, entry: &Entry, clock: u32, frequency: impl FnOnce() -> u8) -> u64 {
         match self {

@@ -134,8 +134,13 @@ fn idletime(cx: &mut Ctx<'_>) -> Outcome {
 
 fn refcount(cx: &mut Ctx<'_>) -> Outcome {
     let (db, key) = (cx.db(), cx.key(2));
+    // Redis shares small integers unless each key needs a clock of its own.
+    let eviction = &cx.engine.store.eviction;
+    let shares = !eviction.is_on() || !eviction.policy().needs_clocks();
     let count = cx.keys.peek(db, &key).map(|entry| match entry.as_string() {
-        Some(StrRef::Int(0..SHARED_INTEGERS)) if entry.kind() == Kind::Int => SHARED_REFCOUNT,
+        Some(StrRef::Int(0..SHARED_INTEGERS)) if shares && entry.kind() == Kind::Int => {
+            SHARED_REFCOUNT
+        }
         _ => 1,
     });
     cx.keys.count_lookup(count.is_some());

@@ -50,18 +50,21 @@ pub(super) const KEYS: &[Key] = &[
         .moot()
         .doc("The same for FLUSHDB, FLUSHALL and the like without SYNC or ASYNC."),
     integer("lfu-decay-time", "1", 0, INT_MAX)
+        .acted()
         .doc("Minutes after which the counter of accesses falls by one."),
     integer("lfu-log-factor", "10", 0, INT_MAX)
+        .acted()
         .doc("How much slower the counter of accesses grows, the higher it is."),
     memory("maxmemory", "0", 0, u64::MAX)
-        .idle("0")
-        .missing("eviction is not built yet: memory has no limit")
-        .doc("Bytes of memory for keys and values above which keys are evicted. 0 is no limit."),
+        .acted()
+        .doc("Bytes of memory above which keys are evicted. Clients' buffers do not count: see `maxmemory-clients`. 0 is no limit."),
     integer("maxmemory-eviction-tenacity", "10", 0, 100)
-        .doc("How long a command may be delayed by eviction, from 0 (hardly) to 100."),
+        .acted()
+        .doc("How many keys one command may wait to see evicted: 8, and 16 more for each step; from 100 on as many as it takes."),
     choice("maxmemory-policy", "noeviction", POLICIES)
-        .idle("noeviction")
+        .acted()
         .doc("What to evict at `maxmemory`."),
     integer("maxmemory-samples", "5", 1, INT_MAX)
+        .acted()
         .doc("Keys looked at to find one to evict."),
 ];
