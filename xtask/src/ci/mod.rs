@@ -4,6 +4,7 @@
 //! end lists every failure, and every step that went over its budget. A step is killed at [`OVERTIME`] times its budget.
 
 mod checks;
+mod clients;
 mod prerequisites;
 mod smoke;
 mod suites;
@@ -37,7 +38,7 @@ struct Step {
 }
 
 /// The steps in their order: what is quick to tell first. The budgets sum to about 20 minutes on two cores.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     step("prerequisites", 60, prerequisites::install),
     step("fmt", 10, checks::fmt),
     step("tidy", 10, checks::tidy),
@@ -50,6 +51,7 @@ const STEPS: [Step; 14] = [
     step("address sanitizer", 300, suites::address_sanitizer),
     step("release build", 180, smoke::release_build),
     step("redis-cli, redis-benchmark", 20, smoke::clients),
+    step("real clients", 90, clients::real),
     step("Redis's own tests", 120, smoke::tcl),
     step("bench and torture in small", 60, smoke::bench),
 ];
