@@ -64,10 +64,10 @@ pub enum Executed {
     Heavy(Box<Heavy>),
 }
 
-/// A heavy command whose stripes are held.
+/// A heavy command; what it locks is held.
 pub struct Heavy {
     id: usize,
-    held: Held,
+    held: Option<Held>,
 }
 
 /// What became of one step.
@@ -150,7 +150,7 @@ impl Engine {
     /// Runs a heavy command on the auxiliary thread, with that thread's worker state in `call`.
     pub fn run_heavy(&self, mut call: Call<'_>, heavy: Heavy) -> Executed {
         let Heavy { id, held } = heavy;
-        self.run(&mut call, id, self.table.at(id), Some(held), false)
+        self.run(&mut call, id, self.table.at(id), held, false)
     }
 
     /// Does one step of a command that goes on in steps. `call.args` is not looked at.
@@ -386,6 +386,7 @@ impl Engine {
         if let Some(weight) = command.weight
             && weight(self, call.session, call.args) > HEAVY_ELEMENTS
         {
+            let held = Some(held);
             return Executed::Heavy(Box::new(Heavy { id, held }));
         }
         self.run(call, id, command, Some(held), true)
@@ -425,7 +426,6 @@ impl Engine {
             Ok(Flow::Heavy) => {
                 // Keys that had expired may have been removed already.
                 cx.keys.commit();
-                let held = held.expect("only what holds stripes is heavy");
                 return Executed::Heavy(Box::new(Heavy { id, held }));
             }
             Err(error) => {

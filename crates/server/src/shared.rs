@@ -66,8 +66,10 @@ pub struct WorkerCounters {
     pub reads: AtomicU64,
     /// Send calls of the loop.
     pub writes: AtomicU64,
-    /// Unconsumed input and unsent output of its clients, and its pool of buffers, bytes.
+    /// Unconsumed input and unsent output of its clients, bytes.
     pub buffer_bytes: AtomicUsize,
+    /// Buffers in its loop's pool, which no client uses now, bytes.
+    pub pool_bytes: AtomicUsize,
     /// Microseconds spent on removing keys whose time had come.
     pub expire_us: Counter,
     /// The longest input of one client in one turn.

@@ -246,11 +246,14 @@ impl Worker {
     /// Shows the loop's own counts to INFO, and its memory to who keeps the limit.
     fn publish(&self, io: &Io<'_>) {
         let counters = self.host.counters();
-        let (stats, bytes) = (io.stats(), io.buffer_memory_bytes());
-        self.engine.store.usage.publish(self.number, bytes);
+        let stats = io.stats();
+        let memory_bytes = io.buffer_memory_bytes();
+        self.engine.store.usage.publish(self.number, memory_bytes);
         counters.reads.store(stats.reads, Ordering::Relaxed);
         counters.writes.store(stats.writes, Ordering::Relaxed);
-        counters.buffer_bytes.store(bytes, Ordering::Relaxed);
+        let (buffers, pool) = (io.buffered_bytes(), io.pooled_bytes());
+        counters.buffer_bytes.store(buffers, Ordering::Relaxed);
+        counters.pool_bytes.store(pool, Ordering::Relaxed);
     }
 
     fn close_idle(&mut self, io: &mut Io<'_>) {

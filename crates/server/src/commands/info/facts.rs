@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dunlin_engine::commands::server::memory::{DICT_SHARE_BYTES, TIMER_BYTES};
 
@@ -32,6 +32,8 @@ pub(in crate::commands) struct Overhead {
     pub(in crate::commands) startup: usize,
     /// Input and output of clients.
     pub(in crate::commands) clients: usize,
+    /// Buffers that no client uses now.
+    pub(in crate::commands) pools: usize,
     /// Keys' shares of their dicts, all databases.
     pub(in crate::commands) dicts: usize,
     /// Deadlines' shares of the wheels.
@@ -40,7 +42,7 @@ pub(in crate::commands) struct Overhead {
 
 impl Overhead {
     pub(in crate::commands) fn total(&self) -> usize {
-        self.startup + self.clients + self.dicts + self.timers
+        self.startup + self.clients + self.pools + self.dicts + self.timers
     }
 }
 
@@ -106,10 +108,12 @@ impl Facts {
         let databases = 0..store.databases() as u32;
         let keys: u64 = databases.clone().map(|db| store.len(db)).sum();
         let deadlines: u64 = databases.map(|db| store.expires(db)).sum();
-        let buffers = |w: &WorkerCounters| w.buffer_bytes.load(Ordering::Relaxed);
+        let workers = || self.shared.workers.iter();
+        let load = |bytes: &AtomicUsize| bytes.load(Ordering::Relaxed);
         Overhead {
             startup: self.shared.startup_bytes as usize,
-            clients: self.shared.workers.iter().map(|w| buffers(w)).sum(),
+            clients: workers().map(|w| load(&w.buffer_bytes)).sum(),
+            pools: workers().map(|w| load(&w.pool_bytes)).sum(),
             dicts: keys as usize * DICT_SHARE_BYTES,
             timers: deadlines as usize * TIMER_BYTES,
         }

@@ -75,7 +75,15 @@ const fn subcommand(name: &'static str, full_name: &'static str, handler: Handle
     }
 }
 
+/// Whether this thread is not the one for what the allocator may take long for.
+fn is_elsewhere(cx: &Ctx<'_>) -> bool {
+    cx.is_heavy(usize::MAX)
+}
+
 fn malloc_stats(cx: &mut Ctx<'_>) -> Outcome {
+    if is_elsewhere(cx) {
+        return Ok(Flow::Heavy);
+    }
     match (host(cx).shared.allocator.report)() {
         Some(report) => cx.reply.verbatim(report.as_bytes()),
         None => cx
@@ -86,6 +94,9 @@ fn malloc_stats(cx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn purge(cx: &mut Ctx<'_>) -> Outcome {
+    if is_elsewhere(cx) {
+        return Ok(Flow::Heavy);
+    }
     (host(cx).shared.allocator.purge)();
     cx.reply.ok();
     Ok(Flow::Done)
@@ -125,11 +136,14 @@ mod tests {
     #[test]
     fn what_only_an_allocator_can_do() {
         // The console's allocator has figures and no report.
-        check(
-            "MEMORY PURGE; MEMORY MALLOC-STATS; MEMORY NOSUCH; MEMORY STATS x",
+        let mut console = Console::default();
+        assert_eq!(
+            console.run("MEMORY PURGE; MEMORY MALLOC-STATS; MEMORY NOSUCH; MEMORY STATS x"),
             "OK; Stats not supported for the current allocator; \
              (error) ERR unknown subcommand 'NOSUCH'. Try MEMORY HELP.; \
-             (error) ERR wrong number of arguments for 'memory|stats' command",
+             (error) ERR wrong number of arguments for 'memory|stats' command"
         );
+        assert_eq!(console.heavy, 2, "on the auxiliary thread");
+        assert_eq!(console.run("MULTI; MEMORY PURGE; EXEC"), "OK; QUEUED; [OK]");
     }
 }
