@@ -14,6 +14,7 @@ pub mod commands;
 pub mod config;
 pub mod host;
 mod housekeeping;
+mod listeners;
 pub mod logging;
 pub mod observe;
 mod run;

@@ -2,22 +2,23 @@
 //!
 //! Threads: a worker for each event loop, the auxiliary, the one that frees big values, and one for signals.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context as _, anyhow, bail};
 use dunlin_engine::Engine;
-use dunlin_reactor::backend::epoll::{ListenAddress, ListenOptions};
-use dunlin_reactor::{Clock, EventLoopPool, Limits, Remote, SystemClock, TcpServer};
+use dunlin_reactor::{
+    Clock, EventLoopPool, Limits, ListenAddress, Listener, Remote, SystemClock, TcpServer,
+};
 use dunlin_store::Settings;
 
 use crate::auxiliary::{Auxiliary, Exchange};
-use crate::config::{BindHost, Config, Loaded};
+use crate::config::{Config, Loaded};
 use crate::host::ServerHost;
 use crate::housekeeping;
+use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
@@ -36,22 +37,21 @@ pub fn run(loaded: Loaded, allocator: Allocator) -> ExitCode {
 
 fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let workers = config.workers().max(1);
-    let mut tcp = TcpServer::with_options(ListenOptions {
-        backlog: config.tcp_backlog() as i32,
-        keepalive: None,
-        ..ListenOptions::default()
-    });
-    let kinds = listen(&mut tcp, &config)?;
+    let listen_options = listeners::options(&config);
+    let mut tcp = TcpServer::with_options(listen_options.clone());
+    let (tcp_listeners, kinds) = listen(&mut tcp, &config)?;
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
         ..Limits::default()
     };
-    let loops = tcp.into_loops(workers, &limits)?;
+    let mut loops = tcp.into_loops(workers, &limits)?;
+    let mut listening = Listening::new(loops[0].listeners(), listen_options);
+    for listener in tcp_listeners {
+        listening.add(&mut loops[0], listener)?;
+    }
     let remotes = loops[0].remotes();
-    let port = config.port();
     let shared = make_shared(config, workers, allocator)?;
-    shared.port.store(u32::from(port), Ordering::Relaxed);
     let engine = Arc::clone(&shared.engine);
 
     let exchange = Arc::new(Exchange::new(workers));
@@ -72,6 +72,13 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     }));
 
     engine.store.usage.publish_start();
+    let listening = Mutex::new(listening);
+    shared.on_move(Box::new(move |config| {
+        // A panic aborts, so a poisoned lock is never seen.
+        let mut listening = listening.lock().unwrap_or_else(PoisonError::into_inner);
+        listening.follow(config)
+    }));
+
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = housekeeping::start(&shared, &ended)?;
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
@@ -140,24 +147,25 @@ fn make_shared(
     )))
 }
 
-/// Listens on everything that is configured; the kinds of listeners, for the log.
-fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static str>> {
+/// Listens on everything that is configured; the TCP listeners, and the kinds of listeners for the log.
+fn listen(
+    tcp: &mut TcpServer,
+    config: &Config,
+) -> anyhow::Result<(Vec<Listener>, Vec<&'static str>)> {
     let mut kinds = Vec::new();
-    let port = config.port();
-    if port != 0 {
-        for bind in config.bind() {
-            if let Err(error) = listen_on(tcp, &bind.host, port) {
-                if bind.optional {
-                    tracing::debug!("Skipping {:?}: {error:#}", bind.host);
-                    continue;
-                }
-                // The words that Redis's tools look for; the caller logs them.
-                bail!("Failed listening on port {port} (tcp), aborting: {error:#}");
-            }
-            if kinds.is_empty() {
-                kinds.push("tcp");
-            }
+    let listeners = match listeners::open_tcp(config) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            tracing::warn!("Warning: {error}");
+            // The words that Redis's tools look for; the caller logs them.
+            bail!(
+                "Failed listening on port {} (tcp), aborting.",
+                config.port()
+            );
         }
+    };
+    if !listeners.is_empty() {
+        kinds.push("tcp");
     }
     if let Some(path) = config.unixsocket() {
         let address = ListenAddress::Unix {
@@ -168,23 +176,11 @@ fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static s
         kinds.push("unix");
     }
     if kinds.is_empty() {
-        return Err(anyhow!(
-            "Nothing to listen on: configure a port and an address to bind, or a Unix socket"
-        ));
+        bail!(
+            "Configured to not listen anywhere, exiting: configure a port and an address to bind, or a Unix socket"
+        );
     }
-    Ok(kinds)
-}
-
-fn listen_on(tcp: &mut TcpServer, host: &BindHost, port: u16) -> anyhow::Result<()> {
-    let addresses: Vec<SocketAddr> = match host {
-        BindHost::AnyV4 => vec![SocketAddr::from(([0, 0, 0, 0], port))],
-        BindHost::AnyV6 => vec![SocketAddr::from(([0u16; 8], port))],
-        BindHost::Name(name) => (name.as_str(), port).to_socket_addrs()?.take(1).collect(),
-    };
-    for address in addresses {
-        tcp.listen(&ListenAddress::Tcp(address))?;
-    }
-    Ok(())
+    Ok((listeners, kinds))
 }
 
 /// Descriptors needed beside those of clients: listeners, pollers, files.

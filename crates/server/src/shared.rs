@@ -86,6 +86,9 @@ pub type StopRequest = Box<dyn Fn(u64) + Send + Sync>;
 /// How every worker is made to look at the settings again.
 pub type WakeRequest = Box<dyn Fn() + Send + Sync>;
 
+/// How the listeners are moved to where a configuration says; the error says why they are where they were.
+pub type MoveRequest = Box<dyn Fn(&Config) -> Result<(), String> + Send + Sync>;
+
 /// See the module's text.
 pub struct Shared {
     /// The engine.
@@ -112,6 +115,8 @@ pub struct Shared {
     stop: OnceLock<StopRequest>,
     /// Wakes every loop.
     wake: OnceLock<WakeRequest>,
+    /// Moves the listeners.
+    move_listeners: OnceLock<MoveRequest>,
     /// What CONFIG RESETSTAT subtracts.
     baseline: Mutex<Totals>,
     /// The port listened on, for INFO.
@@ -188,6 +193,7 @@ impl Shared {
             exit_code: AtomicI64::new(-1),
             stop: OnceLock::new(),
             wake: OnceLock::new(),
+            move_listeners: OnceLock::new(),
             baseline: Mutex::default(),
             port: AtomicU32::new(0),
             peak_bytes: AtomicU64::new(0),
@@ -218,6 +224,7 @@ impl Shared {
         knobs.timeout_s.store(config.timeout_s(), relaxed);
         knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
         knobs.protected.store(config.protected_mode(), relaxed);
+        self.port.store(u32::from(config.port()), relaxed);
         let output = config.output_limit(crate::config::ClientClass::Normal);
         knobs
             .output_hard_bytes
@@ -369,6 +376,22 @@ impl Shared {
     /// Installs how loops are woken. Called once, before they start.
     pub fn on_wake(&self, wake: WakeRequest) {
         assert!(self.wake.set(wake).is_ok(), "installed once");
+    }
+
+    /// Installs how listeners are moved. Called once, before the loops start.
+    pub fn on_move(&self, request: MoveRequest) {
+        assert!(self.move_listeners.set(request).is_ok(), "installed once");
+    }
+
+    /// Listens where this configuration says. A server without sockets (in tests) has nothing to move.
+    ///
+    /// # Errors
+    /// When an address can't be listened on; everything is as before then.
+    pub fn move_listeners(&self, config: &Config) -> Result<(), String> {
+        match self.move_listeners.get() {
+            Some(request) => request(config),
+            None => Ok(()),
+        }
     }
 
     /// Wakes every loop, so that changed settings are seen by those that sleep.

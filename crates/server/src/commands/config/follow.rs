@@ -8,29 +8,38 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Key, SetError, errno_text};
 use crate::logging;
+use crate::shared::Shared;
 
 /// Descriptors needed beside those of clients, as at the start.
 const RESERVED_DESCRIPTORS: u64 = 64;
 
 /// Acts on the keys that changed between `old` and `next`.
 pub(super) fn follow(
+    shared: &Shared,
     old: &Config,
     next: &Config,
     changed: &[&'static Key],
 ) -> Result<(), SetError> {
     let has = |name: &str| changed.iter().any(|key| key.name == name);
-    for name in ["bind", "port"] {
-        if has(name) {
-            let reason =
-                "Dunlin can't move a listening socket while it runs; change the file and restart";
-            return Err(refused(name, reason.to_owned()));
-        }
-    }
     if has("maxclients") && next.maxclients() > old.maxclients() {
         allow_descriptors(next.maxclients()).map_err(|reason| refused("maxclients", reason))?;
     }
     if has("dir") {
         env::set_current_dir(next.dir()).map_err(|error| refused("dir", errno_text(&error)))?;
+    }
+    if (has("bind") || has("port"))
+        && let Err(reason) = shared.move_listeners(next)
+    {
+        tracing::warn!("{reason}");
+        if has("dir") {
+            // It was there a moment ago; were it gone, the next relative path would say so.
+            let _ = env::set_current_dir(old.dir());
+        }
+        let (name, reason) = match has("port") {
+            true => ("port", "Unable to listen on this port. Check server logs."),
+            false => ("bind", "Failed to bind to specified addresses."),
+        };
+        return Err(refused(name, reason.to_owned()));
     }
     if has("loglevel") {
         logging::set_level(next.loglevel());

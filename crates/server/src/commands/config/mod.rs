@@ -113,7 +113,7 @@ fn set(cx: &mut Ctx<'_>) -> Outcome {
     let mut next = config.clone();
     let changed = next
         .set(&pairs, origin)
-        .and_then(|changed| follow::follow(&config, &next, &changed));
+        .and_then(|changed| follow::follow(&shared, &config, &next, &changed));
     if let Err(error) = changed {
         return Err(ReplyError::Text(Cow::Owned(error.to_string())));
     }
@@ -184,15 +184,23 @@ mod tests {
     }
 
     #[test]
-    fn where_it_listens_cannot_change() {
-        let reply = Console::default().run("CONFIG SET timeout 1 port 7000; CONFIG GET port; CONFIG GET timeout; CONFIG SET port 6379");
-        assert!(
-            reply.starts_with(
-                "(error) ERR CONFIG SET failed (possibly related to argument 'port') - "
+    fn what_cannot_be_listened_on_changes_nothing() {
+        let mut console = Console::default();
+        console.shared.on_move(Box::new(|config| {
+            if config.port() == 7000 {
+                return Err("Could not create server TCP listening socket".to_owned());
+            }
+            Ok(())
+        }));
+        assert_eq!(
+            console.run(
+                "CONFIG SET timeout 1 port 7000; CONFIG GET port; CONFIG GET timeout; CONFIG SET port 7001 bind ::1; \
+                 CONFIG GET port bind"
             ),
-            "{reply}"
+            "(error) ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check \
+             server logs.; [port 6379]; [timeout 0]; OK; [bind ::1 port 7001]"
         );
-        assert!(reply.ends_with("; [port 6379]; [timeout 0]; OK"), "{reply}");
+        assert!(console.run("INFO server").contains("tcp_port:7001"));
     }
 
     #[test]
