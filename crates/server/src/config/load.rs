@@ -186,7 +186,7 @@ impl Loader {
         if line.len() > LINE_LENGTH_MAX_BYTES {
             return Err(format!("line longer than {} KiB", LINE_LENGTH_MAX_BYTES >> 10).into());
         }
-        let words = words::split(line).ok_or("Unbalanced quotes in configuration line")?;
+        let words = words::split(line).ok_or(words::UNBALANCED)?;
         let Some((name, arguments)) = words.split_first() else {
             return Ok(());
         };
@@ -213,17 +213,6 @@ impl Loader {
         index: usize,
         arguments: &[&[u8]],
     ) -> Result<(), LineError> {
-        let split;
-        let parts: Vec<&[u8]>;
-        let arguments = match arguments {
-            // A list may come as one quoted word: `--save "900 1 300 10"`.
-            [only] if key.takes_list() && !only.is_empty() => {
-                split = words::split(only).ok_or("Unbalanced quotes in configuration line")?;
-                parts = split.iter().map(Vec::as_slice).collect();
-                &parts[..]
-            }
-            all => all,
-        };
         let slot = &mut self.config.values[index];
         // Until the first `save` line what stands there is the default, which the file's lines replace.
         let adds_up = self.config.save_given || !matches!(key.kind, Kind::Save);
@@ -231,7 +220,7 @@ impl Loader {
             current: slot,
             adds_up,
         };
-        let value = Value::read(key, arguments, &reading)?;
+        let value = Value::read_line(key, arguments, &reading)?;
         *slot = value;
         if matches!(key.kind, Kind::Save) {
             self.config.save_given = true;

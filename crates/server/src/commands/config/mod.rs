@@ -1,6 +1,7 @@
-//! CONFIG GET | SET | RESETSTAT. <https://redis.io/commands/config-set>
+//! CONFIG GET | SET | REWRITE | RESETSTAT. <https://redis.io/commands/config-set>
 
 mod follow;
+mod rewrite;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use dunlin_engine::commands::server::help;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use crate::host::{host, origin};
+
+pub(super) use rewrite::rewrite_with;
 
 /// CONFIG.
 pub(super) const CONFIG: Command = Command {
@@ -21,7 +24,7 @@ pub(super) const CONFIG: Command = Command {
     since: "2.0.0",
     complexity: "Depends on the subcommand",
     summary: "Reads and changes the configuration.",
-    subcommands: &[&GET, &HELP, &RESETSTAT, &SET],
+    subcommands: &[&GET, &HELP, &RESETSTAT, &rewrite::REWRITE, &SET],
     ..Command::BASE
 };
 

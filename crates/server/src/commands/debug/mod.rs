@@ -3,7 +3,9 @@
 //! Only where `enable-debug-command` allows it: a client could stop the server with it. In Redis's command table DEBUG has
 //! no subcommands; here it has, because they lock different things.
 
+mod config_rewrite;
 mod digest;
+mod log;
 mod object;
 mod populate;
 mod protocol;
@@ -26,10 +28,12 @@ pub(super) const DEBUG: Command = Command {
     summary: "Shows and does what only tests need.",
     subcommands: &[
         &CHANGE_REPL_ID,
+        &config_rewrite::CONFIG_REWRITE_FORCE_ALL,
         &digest::DIGEST,
         &digest::DIGEST_VALUE,
         &ERROR,
         &HELP,
+        &log::LOG,
         &object::OBJECT,
         &PAUSE_CRON,
         &populate::POPULATE,
