@@ -134,7 +134,11 @@ fn make_shared(
         thread_bytes: allocator.thread_bytes,
         ..Settings::default()
     };
-    let engine = Arc::new(Engine::new(&settings, crate::commands::FAMILIES));
+    let engine = Arc::new(Engine::renamed(
+        &settings,
+        crate::commands::FAMILIES,
+        config.renamed_commands(),
+    ));
     let run_id = format!(
         "{:016x}{:016x}{:08x}",
         random_u64()?,

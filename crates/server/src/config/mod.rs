@@ -9,11 +9,13 @@ mod load;
 mod markdown;
 mod number;
 mod pattern;
+mod rename;
 mod rewrite;
 mod set;
 mod source;
 mod special;
 pub mod table;
+mod user;
 mod value;
 mod words;
 
@@ -44,8 +46,6 @@ pub struct Config {
     /// The file of the command line, absolute: what CONFIG REWRITE will write.
     file: Option<PathBuf>,
     renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
-    users: Vec<Vec<Vec<u8>>>,
-    modules: Vec<Vec<Vec<u8>>>,
     /// True once a `save` line was read: from then on they add up.
     save_given: bool,
 }
@@ -80,8 +80,6 @@ impl Default for Config {
             values,
             file: None,
             renamed_commands: Vec::new(),
-            users: Vec::new(),
-            modules: Vec::new(),
             save_given: false,
         }
     }
@@ -367,15 +365,5 @@ impl Config {
     /// Commands to rename, in the order of the file: old name, new name (empty: remove it).
     pub fn renamed_commands(&self) -> &[(Vec<u8>, Vec<u8>)] {
         &self.renamed_commands
-    }
-
-    /// The words after each `user`.
-    pub fn users(&self) -> &[Vec<Vec<u8>>] {
-        &self.users
-    }
-
-    /// The words after each `loadmodule`.
-    pub fn modules(&self) -> &[Vec<Vec<u8>>] {
-        &self.modules
     }
 }

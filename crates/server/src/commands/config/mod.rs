@@ -138,6 +138,7 @@ fn resetstat(cx: &mut Ctx<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use crate::commands::testing::{Console, check};
+    use crate::config::Config;
 
     #[test]
     fn gets_what_was_set() {
@@ -229,5 +230,38 @@ mod tests {
             assert!(info.contains(field), "{info}");
         }
         assert!(!info.contains("cmdstat_set"), "{info}");
+    }
+
+    #[test]
+    fn renamed_and_removed_commands() {
+        let loaded = Config::load(&[
+            "--rename-command",
+            "GET",
+            "FETCH",
+            "--rename-command",
+            "FLUSHDB",
+            "",
+            "--rename-command",
+            "CONFIG",
+            "c0nf",
+        ])
+        .expect("valid");
+        let mut console = Console::new(loaded.config);
+        assert_eq!(
+            console.run("SET k v; GET k; fetch k; FETCH; FLUSHDB; MULTI; fetch k; GET k; EXEC; c0nf GET port"),
+            "OK; (error) ERR unknown command 'GET', with args beginning with: 'k' ; v; (error) ERR wrong number of arguments for \
+             'get' command; (error) ERR unknown command 'FLUSHDB', with args beginning with: ; OK; QUEUED; (error) ERR unknown \
+             command 'GET', with args beginning with: 'k' ; (error) EXECABORT Transaction discarded because of previous errors.; \
+             [port 6379]"
+        );
+        assert!(
+            console.run("c0nf HELP").starts_with("[CONFIG <subcommand>"),
+            "{}",
+            console.run("c0nf HELP")
+        );
+        let listed =
+            console.run("COMMAND LIST FILTERBY PATTERN flushdb; COMMAND INFO fetch FLUSHDB");
+        assert!(listed.starts_with("[]; [[get 2 "), "{listed}");
+        assert!(listed.ends_with(" nil]"), "{listed}");
     }
 }

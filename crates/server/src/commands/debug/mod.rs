@@ -50,6 +50,7 @@ const HELP: Command = Command {
     full_name: "debug",
     categories: Categories::SLOW,
     group: "server",
+    handler: permitted_help,
     ..help::HELP
 };
 
@@ -81,6 +82,11 @@ const REPLYBUFFER: Command = Command {
     )],
     ..subcommand("replybuffer", replybuffer)
 };
+
+fn permitted_help(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 0..=0)?;
+    (help::HELP.handler)(cx)
+}
 
 const SET_ACTIVE_EXPIRE: Command = Command {
     summary: "With 0, expired keys are removed only when they are accessed; with 1, by time as well.",
@@ -184,6 +190,7 @@ mod tests {
         for command in [
             "DIGEST",
             "DIGEST-VALUE k",
+            "HELP",
             "OBJECT k",
             "POPULATE 1",
             "PROTOCOL string",
