@@ -17,6 +17,7 @@ mod housekeeping;
 mod listeners;
 pub mod logging;
 pub mod observe;
+pub mod process;
 mod run;
 pub mod shared;
 pub mod worker;

@@ -20,12 +20,15 @@ use crate::host::ServerHost;
 use crate::housekeeping;
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
+use crate::process::{Supervisor, oom_score};
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
 
 /// Serves with this configuration until told to stop. `allocator` is the process's.
 pub fn run(loaded: Loaded, allocator: Allocator) -> ExitCode {
     startup::banner(&loaded.config, &loaded.warnings);
+    // A score that can't be set was logged; it is no reason not to serve.
+    let _ = oom_score::apply(&loaded.config);
     match serve(loaded.config, allocator) {
         Ok(code) => code,
         Err(error) => {
@@ -61,7 +64,10 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         .store
         .on_wake_owner(Box::new(move |worker| owners[worker].waker().wake()));
     let stopping = remotes.clone();
+    let supervisor = Arc::new(Supervisor::find(&shared.config()));
+    let told = Arc::clone(&supervisor);
     shared.on_stop(Box::new(move |timeout_ms| {
+        told.stopping();
         let deadline = SystemClock.monotonic_us() / 1_000 + timeout_ms.max(1);
         stopping.iter().for_each(|r| r.stop(deadline));
     }));
@@ -100,6 +106,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     };
     let pool = EventLoopPool::start(loops, "worker", make)?;
     kinds.iter().for_each(|kind| startup::ready(kind));
+    supervisor.ready();
 
     let report = pool.join()?;
     exchange.end();

@@ -53,10 +53,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on a free port with these lines in its file; it logs to `log` in its directory.
     pub(crate) fn start(lines: &str) -> Server {
-        Server::start_with(lines, &[])
+        Server::start_in(lines, &[], &[])
     }
 
-    pub(crate) fn start_with(lines: &str, arguments: &[&str]) -> Server {
+    pub(crate) fn start_in(
+        lines: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Server {
         let directory = scratch("server");
         let port = free_port();
         let config = directory.join("redis.conf");
@@ -69,6 +73,7 @@ impl Server {
         let child = Command::new(PROGRAM)
             .arg(&config)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

@@ -61,6 +61,17 @@ pub enum Permission {
     Local,
 }
 
+/// Whether and how to change the score by which the kernel picks whom to end when memory runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScoreAdjust {
+    /// Leave it.
+    No,
+    /// Add the configured value to what it was.
+    Relative,
+    /// Set the configured value.
+    Absolute,
+}
+
 /// Which system interface the event loops use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IoBackend {
@@ -337,6 +348,23 @@ impl Config {
     /// Whether a crash is reported with a backtrace.
     pub fn crash_log_enabled(&self) -> bool {
         self.yes("crash-log-enabled")
+    }
+
+    /// `oom-score-adj`.
+    pub fn oom_score_adjust(&self) -> OomScoreAdjust {
+        match self.choice("oom-score-adj") {
+            "no" => OomScoreAdjust::No,
+            "absolute" => OomScoreAdjust::Absolute,
+            _ => OomScoreAdjust::Relative,
+        }
+    }
+
+    /// `oom-score-adj-values`: for a master, a replica, a background process.
+    pub fn oom_scores(&self) -> [i64; 3] {
+        match self.value("oom-score-adj-values") {
+            Value::OomScores(scores) => *scores,
+            other => panic!("oom-score-adj-values are not scores but {other:?}"),
+        }
     }
 
     /// The event loops' system interface.

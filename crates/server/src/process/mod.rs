@@ -1,0 +1,34 @@
+//! The process among others: its supervisor, its place in the kernel's order of victims, its name.
+//!
+//! Invariant: nothing here decides whether the server serves; what fails is logged, or told to who asked.
+
+pub mod oom_score;
+mod supervisor;
+
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+pub use supervisor::{Supervision, Supervisor};
+
+use crate::config::Config;
+
+/// The kernel keeps this much of a name.
+const NAME_BYTES_MAX: usize = 15;
+
+/// Names the process after the program that was called (`set-proc-title`): a server that started itself again in the
+/// background would be called after the file that a link leads to. Call it on the main thread.
+pub fn set_name(config: &Config, program: &OsStr) {
+    if !config.yes("set-proc-title") {
+        return;
+    }
+    let name = Path::new(program).file_name().unwrap_or(program);
+    let bytes = name.as_bytes();
+    let cut = &bytes[..bytes.len().min(NAME_BYTES_MAX)];
+    // An argument of a program has no NUL.
+    if let Ok(name) = CString::new(cut)
+        && let Err(error) = rustix::thread::set_name(&name)
+    {
+        tracing::debug!("The process keeps its name: {error}");
+    }
+}
