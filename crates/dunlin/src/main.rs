@@ -70,6 +70,7 @@ fn start(program: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     process::set_name(config, program);
     logging::set_report_enabled(config.crash_log_enabled());
     logging::install_panic_hook();
+    logging::report_signals()?;
     let _pidfile = pidfile::Pidfile::write(config, background);
     Ok(dunlin_server::run(loaded, memory::ALLOCATOR))
 }

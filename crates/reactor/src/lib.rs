@@ -39,6 +39,7 @@ mod clock;
 mod conn;
 mod error;
 mod event_loop;
+pub mod fatal;
 mod handler;
 mod io;
 mod limits;

@@ -78,6 +78,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     }));
 
     engine.store.usage.publish_start();
+    logging::set_facts(crash_facts(&shared));
     let listening = Mutex::new(listening);
     shared.on_move(Box::new(move |config| {
         // A panic aborts, so a poisoned lock is never seen.
@@ -156,6 +157,52 @@ fn make_shared(
     Ok(Arc::new(Shared::new(
         engine, config, now_ms, run_id, allocator,
     )))
+}
+
+/// What the crash report says of the server.
+fn crash_facts(shared: &Arc<Shared>) -> logging::Facts {
+    let shared = Arc::clone(shared);
+    Box::new(move |out| {
+        let uptime_s = (SystemClock.wall_us() / 1_000).saturating_sub(shared.started_ms) / 1_000;
+        writeln!(out, "redis_version:{}", startup::REDIS_VERSION)?;
+        writeln!(out, "dunlin_version:{}", startup::VERSION)?;
+        writeln!(
+            out,
+            "arch:{} {}",
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        )?;
+        writeln!(out, "run_id:{}", shared.run_id)?;
+        writeln!(out, "tcp_port:{}", shared.port.load(Ordering::Relaxed))?;
+        writeln!(out, "uptime_in_seconds:{uptime_s}")?;
+        writeln!(out, "connected_clients:{}", shared.open_clients())?;
+        let received = shared.total(|worker| &worker.accepted);
+        writeln!(out, "total_connections_received:{received}")?;
+        let commands = shared.total(|worker| &worker.commands);
+        writeln!(out, "total_commands_processed:{commands}")?;
+        writeln!(
+            out,
+            "used_memory_peak:{}",
+            shared.peak_bytes.load(Ordering::Relaxed)
+        )?;
+        writeln!(
+            out,
+            "\n------ RUNNING AND RECENT COMMANDS, WITHOUT ARGUMENTS ------"
+        )?;
+        let name = |id| shared.engine.table.at(id).full_name;
+        for (number, worker) in shared.workers.iter().enumerate() {
+            let running = worker.recent.running().map_or("none", name);
+            // The set behind those of the workers is the auxiliary thread's.
+            let auxiliary = number + 1 == shared.workers.len();
+            let who = if auxiliary { "auxiliary" } else { "worker" };
+            write!(out, "{who} {number}: running {running}; newest first:")?;
+            for id in worker.recent.newest_first() {
+                write!(out, " {}", name(id))?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    })
 }
 
 /// Listens on everything that is configured; the TCP listeners, and the kinds of listeners for the log.

@@ -1,5 +1,6 @@
 //! What all workers share: the settings that commands change at run time, and the counters that INFO sums.
 
+mod recent;
 mod totals;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -13,6 +14,7 @@ use dunlin_store::eviction::Policy;
 use crate::config::Config;
 use crate::observe::{Observer, Reading, RecentMax};
 
+pub use recent::Recent;
 pub use totals::{CommandTotals, Totals};
 
 /// `maxmemory-eviction-tenacity` in keys that one command may wait to see evicted; from 100 on as many as it takes.
@@ -76,6 +78,8 @@ pub struct WorkerCounters {
     pub recent_input: RecentMax,
     /// The longest output of one client in one turn.
     pub recent_output: RecentMax,
+    /// What it runs, for the crash report.
+    pub recent: Recent,
 }
 
 /// The allocator is asked at every so many samples of the counters: once a second.

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-pub use crash::{install_panic_hook, set_report_enabled};
+pub use crash::{Facts, install_panic_hook, report_signals, set_facts, set_report_enabled};
 pub use once::Once;
 pub use sink::LogError;
 

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
@@ -41,6 +42,7 @@ impl Sink {
             None => Output::Stdout,
             Some(path) => Output::File(append_to(path)?),
         };
+        output.take_crashes();
         Ok(Self {
             destination: Mutex::new(Destination { output, path }),
             lost: AtomicU64::new(0),
@@ -60,8 +62,9 @@ impl Sink {
             return Ok(());
         };
         // Opened outside the lock: a slow disk holds up nobody who only wants to log.
-        let file = append_to(&path)?;
-        self.lock().output = Output::File(file);
+        let output = Output::File(append_to(&path)?);
+        output.take_crashes();
+        self.lock().output = output;
         Ok(())
     }
 
@@ -104,6 +107,18 @@ impl Sink {
 }
 
 impl Output {
+    /// Has the reports of fatal signals written here, past every lock.
+    fn take_crashes(&self) {
+        let own = match self {
+            Output::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+            Output::File(file) => file.as_fd().try_clone_to_owned(),
+        };
+        // Out of descriptors: they go where they went.
+        if let Ok(own) = own {
+            dunlin_reactor::fatal::set_output(own);
+        }
+    }
+
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         match self {
             Output::Stdout => {

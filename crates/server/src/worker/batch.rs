@@ -284,6 +284,7 @@ impl Worker {
             }
         }
         timing.settle(&self.host);
+        self.host.counters().recent.end();
     }
 
     /// Executes one command; true when its session is suspended or closing.
@@ -318,6 +319,7 @@ impl Worker {
         }
         self.host.input_len = input.bytes().len() - prepared.end;
         let out_before = slot.out.len();
+        self.host.counters().recent.begin(known);
         let executed = self.engine.execute(Call {
             args,
             id: known,

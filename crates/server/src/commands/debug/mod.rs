@@ -4,6 +4,7 @@
 //! no subcommands; here it has, because they lock different things.
 
 mod config_rewrite;
+mod crash;
 mod digest;
 mod log;
 mod object;
@@ -27,6 +28,7 @@ pub(super) const DEBUG: Command = Command {
     complexity: "Depends on the subcommand",
     summary: "Shows and does what only tests need.",
     subcommands: &[
+        &crash::ASSERT,
         &CHANGE_REPL_ID,
         &config_rewrite::CONFIG_REWRITE_FORCE_ALL,
         &digest::DIGEST,
@@ -35,11 +37,13 @@ pub(super) const DEBUG: Command = Command {
         &HELP,
         &log::LOG,
         &object::OBJECT,
+        &crash::PANIC,
         &PAUSE_CRON,
         &populate::POPULATE,
         &protocol::PROTOCOL,
         &QUICKLIST_PACKED_THRESHOLD,
         &REPLYBUFFER,
+        &crash::SEGFAULT,
         &SET_ACTIVE_EXPIRE,
         &sleep::SLEEP,
     ],
