@@ -13,6 +13,28 @@ pub use supervisor::{Supervision, Supervisor};
 
 use crate::config::Config;
 
+/// Lets this thread give way to others. Left out under a service manager's filter of system calls: that of Debian's unit
+/// for redis-server ends a process that changes a priority, and there is no way to ask.
+pub fn lower_priority(niceness: i32) {
+    let managed = std::env::var_os("INVOCATION_ID").is_some();
+    if managed && is_filtered() {
+        tracing::debug!("A thread keeps its priority: system calls are filtered");
+        return;
+    }
+    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+        tracing::debug!("A thread keeps its priority: {error}");
+    }
+}
+
+/// Whether the kernel asks a filter about each system call.
+fn is_filtered() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mode = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp:"));
+    mode.is_some_and(|mode| mode.trim() == "2")
+}
+
 /// The kernel keeps this much of a name.
 const NAME_BYTES_MAX: usize = 15;
 

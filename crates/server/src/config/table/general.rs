@@ -53,7 +53,7 @@ pub(super) const KEYS: &[Key] = &[
     text("logfile", "")
         .acted()
         .at_start()
-        .doc("File that the log is appended to; empty is standard output. SIGHUP opens it anew, so that logrotate can move it."),
+        .doc("File that the log is appended to; empty is standard output. One that was moved away is opened anew by a message a second later, or at once by SIGHUP, so that logrotate can move it."),
     choice("loglevel", "notice", &["debug", "verbose", "notice", "warning", "nothing"])
         .acted()
         .doc("The least urgent messages that are logged."),
