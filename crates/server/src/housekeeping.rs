@@ -33,6 +33,7 @@ pub(crate) fn start(
     let handle = thread::Builder::new()
         .name("reaper".into())
         .spawn(move || {
+            dunlin_reactor::fatal::prepare_thread();
             process::lower_priority(NICENESS);
             let store = &own.engine.store;
             let mut reaper = store.reaper();

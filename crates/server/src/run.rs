@@ -283,7 +283,10 @@ fn start_auxiliary(
     );
     Ok(thread::Builder::new()
         .name("auxiliary".into())
-        .spawn(move || auxiliary.run())?)
+        .spawn(move || {
+            dunlin_reactor::fatal::prepare_thread();
+            auxiliary.run();
+        })?)
 }
 
 /// TERM, INT and QUIT stop, gracefully at first, at once the second time; HUP reopens the log.
