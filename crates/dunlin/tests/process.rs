@@ -124,3 +124,47 @@ fn renamed_commands_stay_renamed_after_a_rewrite() {
         assert!(text.contains(line), "{text}");
     }
 }
+
+#[test]
+fn threads_keep_to_their_processors() {
+    let server = Server::start("server_cpulist 0\nbio_cpulist 0-1");
+    let mut seen = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap() {
+        let task = task.unwrap().path();
+        let name = read(&task.join("comm")).trim().to_owned();
+        let status = read(&task.join("status"));
+        let allowed = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:\t"))
+            .unwrap();
+        if name.starts_with("worker-") {
+            assert_eq!(allowed, "0", "{name}");
+            seen.push(name);
+        }
+    }
+    assert_eq!(seen.len(), 2, "{seen:?}");
+}
+
+#[test]
+fn a_unix_socket_has_its_mode_and_goes_with_the_server() {
+    use std::io::{Read, Write};
+    use std::os::unix::fs::PermissionsExt;
+    let directory = scratch("unix");
+    let path = directory.join("redis.sock");
+    let mut server = Server::start(&format!(
+        "unixsocket {}\nunixsocketperm 700",
+        path.display()
+    ));
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    stream.write_all(b"PING\r\n").unwrap();
+    let mut reply = [0; 7];
+    stream.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"+PONG\r\n");
+    drop(stream);
+    server.client().try_ask(&["SHUTDOWN"]).unwrap_err();
+    assert!(server.wait().success());
+    assert!(!path.exists());
+    std::fs::remove_dir_all(directory).unwrap();
+}

@@ -35,6 +35,7 @@ pub(crate) fn start(
         .spawn(move || {
             dunlin_reactor::fatal::prepare_thread();
             process::lower_priority(NICENESS);
+            process::keep_to_background(&own.config());
             let store = &own.engine.store;
             let mut reaper = store.reaper();
             let mut watch = FreeMemory::default();

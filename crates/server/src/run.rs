@@ -20,7 +20,7 @@ use crate::host::ServerHost;
 use crate::housekeeping;
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
-use crate::process::{Supervisor, oom_score};
+use crate::process::{self, Supervisor, oom_score};
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
 
@@ -96,6 +96,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
         move |event_loop: &mut dunlin_reactor::EventLoop<dunlin_reactor::backend::epoll::Epoll>| {
             let worker = event_loop.index();
+            process::keep_to_workers(&shared.config());
             let host = ServerHost::new(Arc::clone(&shared), event_loop.clock(), worker);
             Worker::new(
                 host,
@@ -281,10 +282,12 @@ fn start_auxiliary(
         host,
         seed(workers),
     );
+    let own = Arc::clone(shared);
     Ok(thread::Builder::new()
         .name("auxiliary".into())
         .spawn(move || {
             dunlin_reactor::fatal::prepare_thread();
+            process::keep_to_background(&own.config());
             auxiliary.run();
         })?)
 }

@@ -3,6 +3,7 @@
 //! Invariant: nothing here decides whether the server serves; what fails is logged, or told to who asked.
 
 pub mod oom_score;
+pub mod processors;
 mod supervisor;
 
 use std::ffi::{CString, OsStr};
@@ -24,6 +25,16 @@ pub fn lower_priority(niceness: i32) {
     if let Err(error) = rustix::process::setpriority_process(None, niceness) {
         tracing::debug!("A thread keeps its priority: {error}");
     }
+}
+
+/// Keeps this thread on the processors of the background threads.
+pub fn keep_to_background(config: &Config) {
+    processors::keep_to(config.text("bio_cpulist"), "bio_cpulist");
+}
+
+/// Keeps this thread on the processors of the workers.
+pub fn keep_to_workers(config: &Config) {
+    processors::keep_to(config.text("server_cpulist"), "server_cpulist");
 }
 
 /// Whether the kernel asks a filter about each system call.

@@ -23,8 +23,8 @@ pub(super) const KEYS: &[Key] = &[
         .idle("")
         .doc("Processors of Redis's saving process. Dunlin never forks."),
     text("bio_cpulist", "")
+        .acted()
         .at_start()
-        .idle("")
         .doc("Processors of the background threads, such as `0-3` or `1,3`."),
     yes_no("crash-log-enabled", "yes")
         .acted()
@@ -71,8 +71,8 @@ pub(super) const KEYS: &[Key] = &[
         .moot()
         .doc("What Redis writes over its command line for `ps`; Dunlin leaves that as it was. May use `{title}`, `{listen-addr}`, `{server-mode}`, `{port}`, `{tls-port}`, `{unixsocket}`, `{config-file}`."),
     text("server_cpulist", "")
+        .acted()
         .at_start()
-        .idle("")
         .doc("Processors of the workers, such as `0-7:2`."),
     yes_no("set-proc-title", "yes")
         .acted()
@@ -84,14 +84,14 @@ pub(super) const KEYS: &[Key] = &[
         "default",
     )
     .idle("default")
-    .doc("How to stop on SIGINT. Words may be combined."),
+    .doc("How to stop on SIGINT. Words may be combined. Nothing is saved yet and there are no replicas to wait for, so every word means the same: stop."),
     special(
         "shutdown-on-sigterm",
         Kind::Flags(&["default", "save", "nosave", "now", "force"]),
         "default",
     )
     .idle("default")
-    .doc("How to stop on SIGTERM. Words may be combined."),
+    .doc("How to stop on SIGTERM. Words may be combined. Nothing is saved yet and there are no replicas to wait for, so every word means the same: stop."),
     integer("shutdown-timeout", "10", 0, INT_MAX)
         .acted()
         .doc("Seconds that a graceful stop may take before what is left is cut."),
