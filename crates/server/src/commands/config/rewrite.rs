@@ -24,7 +24,9 @@ fn rewrite(cx: &mut Ctx<'_>) -> Outcome {
 
 /// Rewrites the file and answers; DEBUG has a form of it, too.
 pub(crate) fn rewrite_with(cx: &mut Ctx<'_>, appended: Appended) -> Outcome {
-    let outcome = host(cx).shared.config().rewrite(appended);
+    // A copy: nobody else waits for the disk.
+    let config = host(cx).shared.config().clone();
+    let outcome = config.rewrite(appended);
     match outcome {
         Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
         Err(error) => {
