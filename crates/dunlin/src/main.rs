@@ -8,12 +8,13 @@ mod invocation;
 mod memory;
 mod pidfile;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::process::ExitCode;
 
 use dunlin_server::config::Config;
 use dunlin_server::logging;
+use dunlin_server::process::{self, Supervision};
 
 use invocation::Invocation;
 
@@ -23,7 +24,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let outcome = match Invocation::of(&arguments) {
-        Invocation::Server(rest) => start(rest),
+        Invocation::Server(rest) => {
+            start(arguments.first().map_or(OsStr::new("dunlin"), |p| p), rest)
+        }
         Invocation::Version => print(&invocation::version()),
         Invocation::Help => print(invocation::HELP),
         Invocation::Unsupported(option) => Err(anyhow::anyhow!(
@@ -43,10 +46,12 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads the configuration, goes where it says, opens the log, and serves until told to stop.
-fn start(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+fn start(program: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let loaded = Config::load(arguments)?;
     let config = &loaded.config;
-    if config.daemonize() && daemon::is_foreground() {
+    // Who is supervised stays where the supervisor put it.
+    let background = config.daemonize() && Supervision::of(config) == Supervision::None;
+    if background && daemon::is_foreground() {
         daemon::start_in_background(arguments)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -55,8 +60,17 @@ fn start(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         anyhow::anyhow!("can't change to '{}': {error}", config.dir().display())
     })?;
     logging::init(config.logfile(), config.loglevel())?;
+    if config.yes("syslog-enabled") {
+        let (ident, facility) = (
+            config.text("syslog-ident"),
+            config.choice("syslog-facility"),
+        );
+        logging::init_syslog(ident, facility)?;
+    }
+    process::set_name(config, program);
     logging::set_report_enabled(config.crash_log_enabled());
     logging::install_panic_hook();
-    let _pidfile = pidfile::Pidfile::write(config);
+    logging::report_signals()?;
+    let _pidfile = pidfile::Pidfile::write(config, background);
     Ok(dunlin_server::run(loaded, memory::ALLOCATOR))
 }

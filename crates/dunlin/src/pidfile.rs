@@ -17,8 +17,8 @@ pub(crate) struct Pidfile {
 
 impl Pidfile {
     /// Writes the file if the configuration asks for one.
-    pub(crate) fn write(config: &Config) -> Option<Self> {
-        let default = config.daemonize().then(|| Path::new(DEFAULT_IN_BACKGROUND));
+    pub(crate) fn write(config: &Config, background: bool) -> Option<Self> {
+        let default = background.then(|| Path::new(DEFAULT_IN_BACKGROUND));
         let path = config.pidfile().or(default)?;
         match fs::write(path, format!("{}\n", std::process::id())) {
             Ok(()) => Some(Self {

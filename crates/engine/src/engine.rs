@@ -102,9 +102,18 @@ pub struct Engine {
 impl Engine {
     /// An engine over an empty store. `families` are added to the engine's own commands.
     pub fn new(settings: &Settings, families: &[&[&'static crate::Command]]) -> Engine {
+        Engine::renamed(settings, families, &[])
+    }
+
+    /// As [`Engine::new`], with commands under other names: see [`Table::renamed`].
+    pub fn renamed(
+        settings: &Settings,
+        families: &[&[&'static crate::Command]],
+        renames: &[(Vec<u8>, Vec<u8>)],
+    ) -> Engine {
         let mut all: Vec<&[&'static crate::Command]> = crate::commands::FAMILIES.to_vec();
         all.extend_from_slice(families);
-        let table = Table::new(&all);
+        let table = Table::renamed(&all, renames);
         let stats = || CommandStats {
             commands: (0..table.len()).map(|_| CommandStat::default()).collect(),
             errors: Counter::default(),

@@ -1,12 +1,15 @@
 //! All commands by name, and a number for each that statistics are filed under.
 //!
-//! Invariant: `id`s are dense, stable for the life of the table, and subcommands have their own.
+//! Invariant: `id`s are dense, stable for the life of the table, and subcommands have their own. A command that was renamed
+//! or removed keeps its id: only the index of names knows of it.
 
 use crate::args::Args;
 use crate::command::Command;
 
 /// Slots of the name index; far more than commands, so that most look-ups hit at once.
 const INDEX_SLOTS: usize = 2048;
+/// Longest name of a command.
+pub const NAME_BYTES_MAX: usize = u8::MAX as usize;
 /// Marks a free slot.
 const FREE: u16 = u16::MAX;
 
@@ -15,6 +18,8 @@ pub struct Table {
     commands: Vec<&'static Command>,
     /// For each command the id of its container, or its own.
     containers: Vec<usize>,
+    /// By id, in lower case: how clients call it. Empty for subcommands, and for what was removed.
+    names: Vec<Box<[u8]>>,
     index: Box<[Indexed; INDEX_SLOTS]>,
 }
 
@@ -59,9 +64,16 @@ fn slot(head: u64, len: usize) -> usize {
 impl Table {
     /// Merges sorted families. Panics when a name stands twice: a bug.
     pub fn new(families: &[&[&'static Command]]) -> Table {
+        Table::renamed(families, &[])
+    }
+
+    /// As [`Table::new`], with commands under other names, in order: old name and new one, empty to remove the command.
+    /// Names that no command has are passed over. Panics when a new name is taken or too long: check before.
+    pub fn renamed(families: &[&[&'static Command]], renames: &[(Vec<u8>, Vec<u8>)]) -> Table {
         let mut table = Table {
             commands: Vec::new(),
             containers: Vec::new(),
+            names: Vec::new(),
             index: Box::new(
                 [Indexed {
                     head: 0,
@@ -73,31 +85,49 @@ impl Table {
         };
         for command in families.iter().flat_map(|f| f.iter()) {
             let id = table.commands.len();
-            assert!(
-                table.id_of(command.name.as_bytes()).is_none(),
-                "{} stands twice in the table",
-                command.name
-            );
             table.commands.push(command);
             table.containers.push(id);
-            let name = command.name.as_bytes();
-            let mut at = slot(head(name), name.len());
-            while table.index[at].id != FREE {
-                at = (at + 1) % INDEX_SLOTS;
-            }
-            let case = |byte: &u8| u8::from(byte.is_ascii_alphabetic()) << 5;
-            table.index[at] = Indexed {
-                head: head(name),
-                case: head(&name.iter().map(case).collect::<Vec<u8>>()),
-                len: u8::try_from(name.len()).expect("names are short"),
-                id: id as u16,
-            };
+            table.names.push(command.name.as_bytes().into());
             for subcommand in command.subcommands {
                 table.commands.push(subcommand);
                 table.containers.push(id);
+                table.names.push(Box::default());
+            }
+        }
+        for (from, to) in renames {
+            let from = from.to_ascii_lowercase();
+            let id = table.names.iter().position(|name| **name == *from);
+            if let Some(id) = id.filter(|_| !from.is_empty()) {
+                table.names[id] = to.to_ascii_lowercase().into();
+            }
+        }
+        for id in 0..table.commands.len() {
+            if !table.names[id].is_empty() {
+                table.enter(id);
             }
         }
         table
+    }
+
+    /// Puts a command into the index of names.
+    fn enter(&mut self, id: usize) {
+        let name = &*self.names[id];
+        assert!(
+            self.id_of(name).is_none(),
+            "{} stands twice in the table",
+            name.escape_ascii()
+        );
+        let mut at = slot(head(name), name.len());
+        while self.index[at].id != FREE {
+            at = (at + 1) % INDEX_SLOTS;
+        }
+        let case = |byte: &u8| u8::from(byte.is_ascii_alphabetic()) << 5;
+        self.index[at] = Indexed {
+            head: head(name),
+            case: head(&name.iter().map(case).collect::<Vec<u8>>()),
+            len: u8::try_from(name.len()).expect("names are short"),
+            id: id as u16,
+        };
     }
 
     /// Number of commands and subcommands: ids are below it.
@@ -116,16 +146,22 @@ impl Table {
         self.commands[id]
     }
 
-    /// Top-level commands with their ids.
+    /// Top-level commands that clients can call, with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &'static Command)> + '_ {
         self.commands
             .iter()
             .enumerate()
-            .filter(|&(id, _)| self.containers[id] == id)
+            .filter(|&(id, _)| !self.names[id].is_empty())
             .map(|(id, c)| (id, *c))
     }
 
-    /// All commands, subcommands included, with their ids.
+    /// All commands that clients can call, subcommands included, with their ids.
+    pub fn iter_callable(&self) -> impl Iterator<Item = (usize, &'static Command)> + '_ {
+        self.iter_all()
+            .filter(|&(id, _)| !self.names[self.containers[id]].is_empty())
+    }
+
+    /// All commands, subcommands and removed ones included, with their ids.
     pub fn iter_all(&self) -> impl Iterator<Item = (usize, &'static Command)> + '_ {
         self.commands.iter().copied().enumerate()
     }
@@ -143,7 +179,7 @@ impl Table {
             let id = usize::from(indexed.id);
             if (indexed.head ^ head) & !indexed.case == 0
                 && usize::from(indexed.len) == name.len()
-                && self.commands[id].name.as_bytes()[name.len().min(8)..]
+                && self.names[id][name.len().min(8)..]
                     .eq_ignore_ascii_case(&name[name.len().min(8)..])
             {
                 return Some(id);
@@ -209,5 +245,31 @@ mod tests {
             assert_ne!(table.id_of(&[name, b"\0"].concat()), Some(id));
         }
         assert_eq!(table.id_of(b""), None);
+    }
+
+    #[test]
+    fn renamed_commands_are_found_by_their_new_names_only() {
+        let renames = [
+            ("SET", "Store-A-Value"),
+            ("get", ""),
+            ("nosuch", "other"),
+            ("mget", "get"),
+            ("del", "mget"),
+        ];
+        let renames = renames.map(|(from, to)| (from.into(), to.into()));
+        let plain = Table::new(FAMILIES);
+        let table = Table::renamed(FAMILIES, &renames);
+        assert_eq!(table.len(), plain.len());
+        for (new, old) in [("STORE-a-value", "set"), ("get", "mget"), ("mget", "del")] {
+            assert_eq!(table.id_of(new.as_bytes()), plain.id_of(old.as_bytes()));
+        }
+        for gone in [&b"set"[..], b"del", b"other", b""] {
+            assert_eq!(table.id_of(gone), None);
+        }
+        let names = |table: &Table| table.iter().map(|(_, c)| c.name).collect::<Vec<_>>();
+        let mut without = names(&plain);
+        without.retain(|name| *name != "get");
+        assert_eq!(names(&table), without);
+        assert!(table.iter_callable().all(|(_, c)| c.name != "get"));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: no error of accept ends accepting. A connection that died in the backlog is skipped; when descriptors or memory
 //! run out all listeners pause (the loop resumes them after a while, or when a connection closes), so a full process neither
-//! spins nor exits.
+//! spins nor exits. A listener keeps its number for ever, and no number is used twice, so what comes late for one that was
+//! removed concerns nobody.
 
 use std::io;
 
@@ -13,6 +14,7 @@ use crate::conn::Peer;
 use crate::timers::TimerId;
 
 struct Slot<L> {
+    number: u32,
     listener: L,
     ready: bool,
 }
@@ -45,23 +47,35 @@ impl<B: Backend> Acceptor<B> {
         }
     }
 
-    pub(crate) fn add(&mut self, backend: &mut B, mut listener: B::Listener) -> io::Result<usize> {
-        let index = self.slots.len();
-        backend.set_accepting(&mut listener, Token::listener(index as u32), true)?;
+    /// Watches a listener; while accepting is paused, from its end on.
+    pub(crate) fn add(
+        &mut self,
+        backend: &mut B,
+        number: u32,
+        mut listener: B::Listener,
+    ) -> io::Result<()> {
+        let on = self.resume_timer.is_none();
+        backend.set_accepting(&mut listener, Token::listener(number), on)?;
         self.slots.push(Slot {
+            number,
             listener,
             ready: false,
         });
-        Ok(index)
+        Ok(())
     }
 
-    pub(crate) fn mark_ready(&mut self, index: u32) {
-        if let Some(slot) = self.slots.get_mut(index as usize) {
+    /// Closes a listener, if it is there.
+    pub(crate) fn remove(&mut self, number: u32) {
+        self.slots.retain(|slot| slot.number != number);
+    }
+
+    pub(crate) fn mark_ready(&mut self, number: u32) {
+        if let Some(slot) = self.slots.iter_mut().find(|s| s.number == number) {
             slot.ready = true;
         }
     }
 
-    /// A listener with something to accept; each is named once per turn, since the backend repeats its event.
+    /// The place of a listener with something to accept; each is named once per turn, since the backend repeats its event.
     #[inline]
     pub(crate) fn next_ready(&mut self) -> Option<usize> {
         let index = self.slots.iter().position(|s| s.ready)?;
@@ -70,9 +84,10 @@ impl<B: Backend> Acceptor<B> {
     }
 
     pub(crate) fn accept(&mut self, backend: &mut B, index: usize) -> Accepted<B::Socket> {
-        match backend.accept(&mut self.slots[index].listener) {
+        let slot = &mut self.slots[index];
+        match backend.accept(&mut slot.listener) {
             Ok(Some((socket, mut peer))) => {
-                peer.listener = index;
+                peer.listener = slot.number as usize;
                 self.told = false;
                 Accepted::Connection(socket, peer)
             }
@@ -99,15 +114,20 @@ impl<B: Backend> Acceptor<B> {
         self.set_accepting(backend, true);
     }
 
+    /// Which listener is at this place.
+    pub(crate) fn number_at(&self, index: usize) -> usize {
+        self.slots[index].number as usize
+    }
+
     /// Closes the listeners.
     pub(crate) fn close(&mut self) {
         self.slots.clear();
     }
 
     fn set_accepting(&mut self, backend: &mut B, on: bool) {
-        for (index, slot) in self.slots.iter_mut().enumerate() {
+        for slot in &mut self.slots {
             slot.ready = false;
-            let token = Token::listener(index as u32);
+            let token = Token::listener(slot.number);
             // Cannot fail for a descriptor that was added once: no memory is needed.
             let changed = backend.set_accepting(&mut slot.listener, token, on);
             debug_assert!(changed.is_ok(), "{changed:?}");

@@ -48,6 +48,7 @@ impl EventLoopPool {
             let make = Arc::clone(&make);
             let name = format!("{name}-{index}");
             let run = move || {
+                crate::fatal::prepare_thread();
                 let mut handler = make(&mut event_loop);
                 event_loop.run(&mut handler).map_err(|source| {
                     let remotes = event_loop.remotes();

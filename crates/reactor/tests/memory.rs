@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 
 use common::{ADDRESS, Script, in_memory, reply};
 use dunlin_reactor::backend::memory::{Client, Memory, Network, Signal};
-use dunlin_reactor::{CloseReason, ConnId, EventLoop, Handler, Input, Io, Limits, Peer};
+use dunlin_reactor::{
+    CloseReason, ConnId, EventLoop, Handler, Input, Io, LISTENER_CHANGES_MAX, Limits,
+    ListenersError, Peer,
+};
 use rustix::io::Errno;
 
 /// A run of 20 chattering clients against an echo server on two loops, as text.
@@ -386,4 +389,55 @@ fn the_last_call_before_a_sleep_is_turn_end() {
         order.calls
     );
     assert_eq!(order.calls.last(), Some(&"turn_end"));
+}
+
+#[test]
+fn listeners_come_and_go_while_the_loop_runs() {
+    let (mut event_loop, network) = {
+        let network = Network::new(5);
+        let backend = network.backend();
+        (EventLoop::new(backend, Limits::default()), network)
+    };
+    let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let first = network.listen(address(1)).unwrap();
+    assert_eq!(event_loop.add_listener(first).unwrap(), 0);
+    let listeners = event_loop.listeners();
+    let mut script = Script::echo();
+    let mut run = |event_loop: &mut EventLoop<Memory>| {
+        for _ in 0..5 {
+            event_loop.run_once(&mut script).unwrap();
+        }
+    };
+    let old = network.connect(address(1)).unwrap();
+    run(&mut event_loop);
+    assert_eq!(event_loop.connections(), 1);
+    // One comes, one goes, and numbers are not used again.
+    let second = network.listen(address(2)).unwrap();
+    assert_eq!(listeners.change(vec![second], &[0]).unwrap(), [1]);
+    run(&mut event_loop);
+    assert!(network.connect(address(1)).is_err());
+    let new = network.connect(address(2)).unwrap();
+    run(&mut event_loop);
+    assert_eq!(event_loop.connections(), 2);
+    let third = network.listen(address(3)).unwrap();
+    assert_eq!(listeners.change(vec![third], &[0, 1, 7]).unwrap(), [2]);
+    run(&mut event_loop);
+    assert!(network.connect(address(2)).is_err());
+    assert_eq!(event_loop.connections(), 2);
+    // More than may wait: nothing of it is taken.
+    let too_many = vec![2; LISTENER_CHANGES_MAX + 1];
+    assert_eq!(
+        listeners.change(Vec::new(), &too_many),
+        Err(ListenersError::Full)
+    );
+    run(&mut event_loop);
+    assert!(network.connect(address(3)).is_ok());
+    event_loop.remote().stop(0);
+    run(&mut event_loop);
+    let fourth = network.listen(address(4)).unwrap();
+    assert_eq!(
+        listeners.change(vec![fourth], &[]),
+        Err(ListenersError::Stopping)
+    );
+    drop((old, new));
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::process;
 use crate::shared::{Memory, Shared};
 
 /// The lowest priority: freeing must never take the processor from a worker.
@@ -32,9 +33,9 @@ pub(crate) fn start(
     let handle = thread::Builder::new()
         .name("reaper".into())
         .spawn(move || {
-            if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-                tracing::debug!("The freeing thread keeps its priority: {error}");
-            }
+            dunlin_reactor::fatal::prepare_thread();
+            process::lower_priority(NICENESS);
+            process::keep_to_background(&own.config());
             let store = &own.engine.store;
             let mut reaper = store.reaper();
             let mut watch = FreeMemory::default();

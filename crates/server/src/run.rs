@@ -2,29 +2,33 @@
 //!
 //! Threads: a worker for each event loop, the auxiliary, the one that frees big values, and one for signals.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context as _, anyhow, bail};
 use dunlin_engine::Engine;
-use dunlin_reactor::backend::epoll::{ListenAddress, ListenOptions};
-use dunlin_reactor::{Clock, EventLoopPool, Limits, Remote, SystemClock, TcpServer};
+use dunlin_reactor::{
+    Clock, EventLoopPool, Limits, ListenAddress, Listener, Remote, SystemClock, TcpServer,
+};
 use dunlin_store::Settings;
 
 use crate::auxiliary::{Auxiliary, Exchange};
-use crate::config::{BindHost, Config, Loaded};
+use crate::config::{Config, Loaded};
 use crate::host::ServerHost;
 use crate::housekeeping;
+use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
+use crate::process::{self, Supervisor, oom_score};
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
 
 /// Serves with this configuration until told to stop. `allocator` is the process's.
 pub fn run(loaded: Loaded, allocator: Allocator) -> ExitCode {
     startup::banner(&loaded.config, &loaded.warnings);
+    // A score that can't be set was logged; it is no reason not to serve.
+    let _ = oom_score::apply(&loaded.config);
     match serve(loaded.config, allocator) {
         Ok(code) => code,
         Err(error) => {
@@ -36,22 +40,21 @@ pub fn run(loaded: Loaded, allocator: Allocator) -> ExitCode {
 
 fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let workers = config.workers().max(1);
-    let mut tcp = TcpServer::with_options(ListenOptions {
-        backlog: config.tcp_backlog() as i32,
-        keepalive: None,
-        ..ListenOptions::default()
-    });
-    let kinds = listen(&mut tcp, &config)?;
+    let listen_options = listeners::options(&config);
+    let mut tcp = TcpServer::with_options(listen_options.clone());
+    let (tcp_listeners, kinds) = listen(&mut tcp, &config)?;
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
         ..Limits::default()
     };
-    let loops = tcp.into_loops(workers, &limits)?;
+    let mut loops = tcp.into_loops(workers, &limits)?;
+    let mut listening = Listening::new(loops[0].listeners(), listen_options);
+    for listener in tcp_listeners {
+        listening.add(&mut loops[0], listener)?;
+    }
     let remotes = loops[0].remotes();
-    let port = config.port();
     let shared = make_shared(config, workers, allocator)?;
-    shared.port.store(u32::from(port), Ordering::Relaxed);
     let engine = Arc::clone(&shared.engine);
 
     let exchange = Arc::new(Exchange::new(workers));
@@ -61,7 +64,10 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         .store
         .on_wake_owner(Box::new(move |worker| owners[worker].waker().wake()));
     let stopping = remotes.clone();
+    let supervisor = Arc::new(Supervisor::find(&shared.config()));
+    let told = Arc::clone(&supervisor);
     shared.on_stop(Box::new(move |timeout_ms| {
+        told.stopping();
         let deadline = SystemClock.monotonic_us() / 1_000 + timeout_ms.max(1);
         stopping.iter().for_each(|r| r.stop(deadline));
     }));
@@ -70,6 +76,14 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     shared.on_wake(Box::new(move |worker| woken[worker].waker().wake()));
 
     engine.store.usage.publish_start();
+    logging::set_facts(crash_facts(&shared));
+    let listening = Mutex::new(listening);
+    shared.on_move(Box::new(move |config| {
+        // A panic aborts, so a poisoned lock is never seen.
+        let mut listening = listening.lock().unwrap_or_else(PoisonError::into_inner);
+        listening.follow(config)
+    }));
+
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = housekeeping::start(&shared, &ended)?;
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
@@ -80,6 +94,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
         move |event_loop: &mut dunlin_reactor::EventLoop<dunlin_reactor::backend::epoll::Epoll>| {
             let worker = event_loop.index();
+            process::keep_to_workers(&shared.config());
             let host = ServerHost::new(Arc::clone(&shared), event_loop.clock(), worker);
             Worker::new(
                 host,
@@ -91,6 +106,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     };
     let pool = EventLoopPool::start(loops, "worker", make)?;
     kinds.iter().for_each(|kind| startup::ready(kind));
+    supervisor.ready();
 
     let report = pool.join()?;
     exchange.end();
@@ -125,7 +141,11 @@ fn make_shared(
         thread_bytes: allocator.thread_bytes,
         ..Settings::default()
     };
-    let engine = Arc::new(Engine::new(&settings, crate::commands::FAMILIES));
+    let engine = Arc::new(Engine::renamed(
+        &settings,
+        crate::commands::FAMILIES,
+        config.renamed_commands(),
+    ));
     let run_id = format!(
         "{:016x}{:016x}{:08x}",
         random_u64()?,
@@ -138,24 +158,71 @@ fn make_shared(
     )))
 }
 
-/// Listens on everything that is configured; the kinds of listeners, for the log.
-fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static str>> {
-    let mut kinds = Vec::new();
-    let port = config.port();
-    if port != 0 {
-        for bind in config.bind() {
-            if let Err(error) = listen_on(tcp, &bind.host, port) {
-                if bind.optional {
-                    tracing::debug!("Skipping {:?}: {error:#}", bind.host);
-                    continue;
-                }
-                // The words that Redis's tools look for; the caller logs them.
-                bail!("Failed listening on port {port} (tcp), aborting: {error:#}");
+/// What the crash report says of the server.
+fn crash_facts(shared: &Arc<Shared>) -> logging::Facts {
+    let shared = Arc::clone(shared);
+    Box::new(move |out| {
+        let uptime_s = (SystemClock.wall_us() / 1_000).saturating_sub(shared.started_ms) / 1_000;
+        writeln!(out, "redis_version:{}", startup::REDIS_VERSION)?;
+        writeln!(out, "dunlin_version:{}", startup::VERSION)?;
+        writeln!(
+            out,
+            "arch:{} {}",
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        )?;
+        writeln!(out, "run_id:{}", shared.run_id)?;
+        writeln!(out, "tcp_port:{}", shared.port.load(Ordering::Relaxed))?;
+        writeln!(out, "uptime_in_seconds:{uptime_s}")?;
+        writeln!(out, "connected_clients:{}", shared.open_clients())?;
+        let received = shared.total(|worker| &worker.accepted);
+        writeln!(out, "total_connections_received:{received}")?;
+        let commands = shared.total(|worker| &worker.commands);
+        writeln!(out, "total_commands_processed:{commands}")?;
+        writeln!(
+            out,
+            "used_memory_peak:{}",
+            shared.peak_bytes.load(Ordering::Relaxed)
+        )?;
+        writeln!(
+            out,
+            "\n------ RUNNING AND RECENT COMMANDS, WITHOUT ARGUMENTS ------"
+        )?;
+        let name = |id| shared.engine.table.at(id).full_name;
+        for (number, worker) in shared.workers.iter().enumerate() {
+            let running = worker.recent.running().map_or("none", name);
+            // The set behind those of the workers is the auxiliary thread's.
+            let auxiliary = number + 1 == shared.workers.len();
+            let who = if auxiliary { "auxiliary" } else { "worker" };
+            write!(out, "{who} {number}: running {running}; newest first:")?;
+            for id in worker.recent.newest_first() {
+                write!(out, " {}", name(id))?;
             }
-            if kinds.is_empty() {
-                kinds.push("tcp");
-            }
+            writeln!(out)?;
         }
+        Ok(())
+    })
+}
+
+/// Listens on everything that is configured; the TCP listeners, and the kinds of listeners for the log.
+fn listen(
+    tcp: &mut TcpServer,
+    config: &Config,
+) -> anyhow::Result<(Vec<Listener>, Vec<&'static str>)> {
+    let mut kinds = Vec::new();
+    let listeners = match listeners::open_tcp(config) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            tracing::warn!("Warning: {error}");
+            // The words that Redis's tools look for; the caller logs them.
+            bail!(
+                "Failed listening on port {} (tcp), aborting.",
+                config.port()
+            );
+        }
+    };
+    if !listeners.is_empty() {
+        kinds.push("tcp");
     }
     if let Some(path) = config.unixsocket() {
         let address = ListenAddress::Unix {
@@ -166,23 +233,11 @@ fn listen(tcp: &mut TcpServer, config: &Config) -> anyhow::Result<Vec<&'static s
         kinds.push("unix");
     }
     if kinds.is_empty() {
-        return Err(anyhow!(
-            "Nothing to listen on: configure a port and an address to bind, or a Unix socket"
-        ));
+        bail!(
+            "Configured to not listen anywhere, exiting: configure a port and an address to bind, or a Unix socket"
+        );
     }
-    Ok(kinds)
-}
-
-fn listen_on(tcp: &mut TcpServer, host: &BindHost, port: u16) -> anyhow::Result<()> {
-    let addresses: Vec<SocketAddr> = match host {
-        BindHost::AnyV4 => vec![SocketAddr::from(([0, 0, 0, 0], port))],
-        BindHost::AnyV6 => vec![SocketAddr::from(([0u16; 8], port))],
-        BindHost::Name(name) => (name.as_str(), port).to_socket_addrs()?.take(1).collect(),
-    };
-    for address in addresses {
-        tcp.listen(&ListenAddress::Tcp(address))?;
-    }
-    Ok(())
+    Ok((listeners, kinds))
 }
 
 /// Descriptors needed beside those of clients: listeners, pollers, files.
@@ -225,9 +280,14 @@ fn start_auxiliary(
         host,
         seed(workers),
     );
+    let own = Arc::clone(shared);
     Ok(thread::Builder::new()
         .name("auxiliary".into())
-        .spawn(move || auxiliary.run())?)
+        .spawn(move || {
+            dunlin_reactor::fatal::prepare_thread();
+            process::keep_to_background(&own.config());
+            auxiliary.run();
+        })?)
 }
 
 /// TERM, INT and QUIT stop, gracefully at first, at once the second time; HUP reopens the log.

@@ -1,5 +1,6 @@
 //! What all workers share: the settings that commands change at run time, and the counters that INFO sums.
 
+mod recent;
 mod totals;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use crate::clients::{self, Client, Clients};
 use crate::config::Config;
 use crate::observe::{Observer, Reading, RecentMax};
 
+pub use recent::Recent;
 pub use totals::{CommandTotals, Totals};
 
 /// `maxmemory-eviction-tenacity` in keys that one command may wait to see evicted; from 100 on as many as it takes.
@@ -96,6 +98,8 @@ pub struct WorkerCounters {
     pub recent_input: RecentMax,
     /// The longest output of one client in one turn.
     pub recent_output: RecentMax,
+    /// What it runs, for the crash report.
+    pub recent: Recent,
 }
 
 /// The allocator is asked at every so many samples of the counters: once a second.
@@ -105,6 +109,9 @@ const MEMORY_SAMPLES: u64 = 10;
 pub type StopRequest = Box<dyn Fn(u64) + Send + Sync>;
 /// How a worker is made to look around again.
 pub type WakeRequest = Box<dyn Fn(usize) + Send + Sync>;
+
+/// How the listeners are moved to where a configuration says; the error says why they are where they were.
+pub type MoveRequest = Box<dyn Fn(&Config) -> Result<(), String> + Send + Sync>;
 
 /// See the module's text.
 pub struct Shared {
@@ -132,6 +139,8 @@ pub struct Shared {
     stop: OnceLock<StopRequest>,
     /// Wakes every loop.
     wake: OnceLock<WakeRequest>,
+    /// Moves the listeners.
+    move_listeners: OnceLock<MoveRequest>,
     /// What CONFIG RESETSTAT subtracts.
     baseline: Mutex<Totals>,
     /// The port listened on, for INFO.
@@ -208,6 +217,7 @@ impl Shared {
             exit_code: AtomicI64::new(-1),
             stop: OnceLock::new(),
             wake: OnceLock::new(),
+            move_listeners: OnceLock::new(),
             baseline: Mutex::default(),
             port: AtomicU32::new(0),
             peak_bytes: AtomicU64::new(0),
@@ -238,6 +248,7 @@ impl Shared {
         knobs.timeout_s.store(config.timeout_s(), relaxed);
         knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
         knobs.protected.store(config.protected_mode(), relaxed);
+        self.port.store(u32::from(config.port()), relaxed);
         let output = config.output_limit(crate::config::ClientClass::Normal);
         let limit = |n: u64| if n == 0 { usize::MAX } else { bytes(n) };
         knobs
@@ -447,6 +458,22 @@ impl Shared {
     /// Installs how loops are woken. Called once, before they start.
     pub fn on_wake(&self, wake: WakeRequest) {
         assert!(self.wake.set(wake).is_ok(), "installed once");
+    }
+
+    /// Installs how listeners are moved. Called once, before the loops start.
+    pub fn on_move(&self, request: MoveRequest) {
+        assert!(self.move_listeners.set(request).is_ok(), "installed once");
+    }
+
+    /// Listens where this configuration says. A server without sockets (in tests) has nothing to move.
+    ///
+    /// # Errors
+    /// When an address can't be listened on; everything is as before then.
+    pub fn move_listeners(&self, config: &Config) -> Result<(), String> {
+        match self.move_listeners.get() {
+            Some(request) => request(config),
+            None => Ok(()),
+        }
     }
 
     /// Wakes every loop, so that changed settings are seen by those that sleep.

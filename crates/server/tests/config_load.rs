@@ -106,18 +106,38 @@ fn limits_of_different_classes_add_up() {
 
 #[test]
 fn instructions_are_kept() {
-    let loaded = read("rename-command FLUSHALL \"\"\nrename-command GET FETCH\nuser default on >p ~*\nloadmodule /m.so 1").unwrap();
+    let loaded = read(
+        "rename-command FLUSHALL \"\"\nrename-command GET FETCH\nrename-command NOSUCH \"\"\nuser default on >p ~*",
+    )
+    .unwrap();
     let renamed = [
         (b"FLUSHALL".to_vec(), b"".to_vec()),
         (b"GET".to_vec(), b"FETCH".to_vec()),
+        (b"NOSUCH".to_vec(), b"".to_vec()),
     ];
     assert_eq!(loaded.config.renamed_commands(), renamed);
-    assert_eq!(loaded.config.users()[0][0], b"default");
+    assert_eq!(loaded.config.requirepass(), Some(&b"p"[..]));
     assert_eq!(
-        loaded.config.modules()[0],
-        [b"/m.so".to_vec(), b"1".to_vec()]
+        loaded.warnings,
+        [
+            "rename-command: this server has no command 'NOSUCH'",
+            "'user default' only sets a password: it is taken as 'requirepass'",
+        ]
     );
-    assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
+    for (line, reason) in [
+        (
+            "rename-command get SET",
+            "Target command name already exists",
+        ),
+        (
+            "rename-command get \"\"\nrename-command set GET\nrename-command del get",
+            "already exists",
+        ),
+        ("user alice on >p", "ACLs are not built in this server yet"),
+        ("loadmodule /m.so 1", "This server has no modules"),
+    ] {
+        assert!(fails(line).contains(reason), "{line}");
+    }
 }
 
 #[test]
@@ -164,7 +184,7 @@ fn what_has_no_effect_is_named_once() {
 fn what_would_be_missed_is_said_and_what_asks_for_nothing_is_not() {
     let quiet = read("appendonly no\nsave \"\"\ncluster-enabled no\ntls-port 0\nmaxmemory 0\nreplicaof no one\nsupervised no").unwrap();
     assert_eq!(quiet.warnings, Vec::<String>::new());
-    let loaded = read("appendonly yes\nsave 1 1\nuser a on").unwrap();
+    let loaded = read("appendonly yes\nsave 1 1\ncluster-enabled yes").unwrap();
     assert_eq!(loaded.warnings.len(), 3);
     assert!(
         loaded.warnings[0].starts_with("'appendonly' is set, but persistence is not built yet")

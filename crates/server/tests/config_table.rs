@@ -53,7 +53,7 @@ fn a_refusal_or_an_acted_key_makes_sense() {
         }
         if key.refusal.is_some() {
             assert!(
-                key.idle.is_some() && key.change == Change::AnyTime,
+                key.idle.is_some() && (key.fatal || key.change == Change::AnyTime),
                 "'{}'",
                 key.name
             );
@@ -71,6 +71,7 @@ fn defaults_can_be_set_again() {
         let mut other = config.clone();
         let outcome = other.set(&[(key.name, shown.as_slice())], Origin::Local);
         match key.change {
+            Change::AtStart if key.ours => assert_eq!(outcome.map(|keys| keys.len()), Ok(0)),
             Change::AnyTime => assert_eq!(outcome.map(|keys| keys.len()), Ok(0), "'{name}'"),
             Change::AtStart => assert_eq!(
                 outcome.map(drop).unwrap_err().to_string(),

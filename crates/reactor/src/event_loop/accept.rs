@@ -9,13 +9,14 @@ use crate::backend::{Backend, Token};
 use crate::conn::{Life, Peer};
 use crate::handler::Handler;
 use crate::io::Io;
+use crate::listeners::Change;
 use crate::timers::Action;
 
 impl<B: Backend> EventLoop<B> {
     pub(super) fn accept<H: Handler>(&mut self, handler: &mut H) {
-        while let Some(listener) = self.acceptor.next_ready() {
+        while let Some(index) = self.acceptor.next_ready() {
             for _ in 0..self.state.limits.accepts_per_turn {
-                match self.acceptor.accept(&mut self.backend, listener) {
+                match self.acceptor.accept(&mut self.backend, index) {
                     Accepted::Connection(socket, peer) => self.assign(socket, peer, handler),
                     Accepted::Failed => {}
                     Accepted::Drained => break,
@@ -23,9 +24,27 @@ impl<B: Backend> EventLoop<B> {
                         self.pause_accepting();
                         if first {
                             let io = &mut Io::new(&mut self.state);
+                            let listener = self.acceptor.number_at(index);
                             handler.accept_paused(io, listener, &error);
                         }
                         return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds and removes the listeners that other threads asked for.
+    pub(super) fn change_listeners<H: Handler>(&mut self, handler: &mut H) {
+        while let Some(change) = self.listeners.take() {
+            match change {
+                Change::Remove(number) => self.acceptor.remove(number),
+                Change::Add(number, listener) => {
+                    let added = self.acceptor.add(&mut self.backend, number, listener);
+                    if let Err(error) = added {
+                        // Out of kernel memory: the handler learns that nothing is accepted there.
+                        let io = &mut Io::new(&mut self.state);
+                        handler.accept_paused(io, number as usize, &error);
                     }
                 }
             }

@@ -25,6 +25,7 @@ use crate::conn::ConnId;
 use crate::handler::{Handler, Input};
 use crate::io::Io;
 use crate::limits::Limits;
+use crate::listeners::Listeners;
 use crate::remote::{Inbox, Remote, Task};
 use crate::state::{State, Stats};
 use crate::waker::Waker;
@@ -69,6 +70,7 @@ pub struct EventLoop<B: Backend> {
     sockets: Vec<Option<B::Socket>>,
     state: State,
     acceptor: Acceptor<B>,
+    listeners: Listeners<B::Listener>,
     descriptors: Vec<(B::Descriptor, u64)>,
     index: usize,
     waker: Waker,
@@ -115,6 +117,7 @@ impl<B: Backend> EventLoop<B> {
             backend,
             sockets: Vec::new(),
             acceptor: Acceptor::new(),
+            listeners: Listeners::new(neighbours[index].remote.waker().clone()),
             descriptors: Vec::new(),
             index,
             waker: neighbours[index].remote.waker().clone(),
@@ -189,7 +192,15 @@ impl<B: Backend> EventLoop<B> {
     /// # Errors
     /// When the backend cannot watch it.
     pub fn add_listener(&mut self, listener: B::Listener) -> io::Result<usize> {
-        self.acceptor.add(&mut self.backend, listener)
+        let number = self.listeners.next_number();
+        self.acceptor.add(&mut self.backend, number, listener)?;
+        Ok(number as usize)
+    }
+
+    /// A handle that adds and removes listeners while the loop runs, from any thread.
+    #[must_use]
+    pub fn listeners(&self) -> Listeners<B::Listener> {
+        self.listeners.clone()
     }
 
     /// Calls [`Handler::fd_ready`] with `token` whenever the descriptor is readable, such as a pipe that signals are written

@@ -17,10 +17,11 @@ use crate::state::Stopping;
 const STOP_READS_MAX: u8 = 16;
 
 impl<B: Backend> EventLoop<B> {
-    /// Posted tasks, sockets handed over, stop requests; then the handler's `woken`.
+    /// Posted tasks, changes of listeners, sockets handed over, stop requests; then the handler's `woken`.
     pub(super) fn run_woken<H: Handler>(&mut self, handler: &mut H) {
         if self.waker.take() {
             self.run_tasks();
+            self.change_listeners(handler);
             self.open_handed_over(handler);
             if let Some(deadline_ms) = self.neighbours[self.index].remote.stop_deadline_ms() {
                 self.request_stop(deadline_ms, handler);
@@ -50,6 +51,7 @@ impl<B: Backend> EventLoop<B> {
             deadline_ms,
             turns: 0,
         });
+        self.listeners.end();
         self.acceptor.close();
         if let Some(timer) = self.acceptor.resume_timer.take() {
             self.state.timers.cancel(timer);

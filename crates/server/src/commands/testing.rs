@@ -58,7 +58,11 @@ impl Default for Console {
 impl Console {
     /// A console over a server with this configuration.
     pub(super) fn new(config: Config) -> Console {
-        let engine = Arc::new(Engine::new(&Settings::default(), FAMILIES));
+        let engine = Arc::new(Engine::renamed(
+            &Settings::default(),
+            FAMILIES,
+            config.renamed_commands(),
+        ));
         let figures = || Memory {
             allocated: 3 << 20,
             active: 4 << 20,

@@ -119,6 +119,11 @@ pub struct Key {
     pub idle: Option<&'static str>,
     /// CONFIG SET refuses anything but `idle`, with this reason: saying OK would promise what is not built.
     pub refusal: Option<&'static str>,
+    /// The refusal holds in a file as well: the server does not start.
+    pub fatal: bool,
+    /// Not in Redis: CONFIG SET of the value that it has is no error even where it can't change, so that programs which
+    /// write back all that they read go on working.
+    pub ours: bool,
     /// What the operator must know when this key is given and not acted on; shown in the start-up warning.
     pub missing: Option<&'static str>,
     /// Left out of CONFIG GET with a pattern, as Redis does for its test hooks.
@@ -159,6 +164,8 @@ impl Key {
             status: Status::Accepted,
             idle: None,
             refusal: None,
+            fatal: false,
+            ours: false,
             missing: None,
             hidden: false,
             secret: false,
@@ -189,6 +196,17 @@ impl Key {
     pub(super) const fn refused(mut self, idle: &'static str, reason: &'static str) -> Self {
         self.idle = Some(idle);
         self.refusal = Some(reason);
+        self
+    }
+
+    /// As [`Key::refused`], in a file as well.
+    pub(super) const fn fatal(mut self, idle: &'static str, reason: &'static str) -> Self {
+        self.fatal = true;
+        self.refused(idle, reason)
+    }
+
+    pub(super) const fn ours(mut self) -> Self {
+        self.ours = true;
         self
     }
 

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Source};
 use super::key::{Key, Kind, Line};
+use super::rename::Names;
 use super::table::{self, TABLE};
 use super::value::{Reading, Value};
-use super::{Config, source, words};
+use super::{Config, source, user, words};
 
 /// `include` inside `include`: deeper than this is a loop.
 pub const INCLUDE_DEPTH_MAX: usize = 16;
@@ -127,6 +128,10 @@ struct Loader {
     config: Config,
     /// Keys given so far, in the order of the table.
     given: Vec<bool>,
+    /// Made at the first `rename-command`.
+    names: Option<Names>,
+    /// What is to be said of single lines.
+    remarks: Vec<String>,
 }
 
 /// A line that was refused, before its place is known.
@@ -152,6 +157,8 @@ impl Loader {
         Self {
             config: Config::default(),
             given: vec![false; TABLE.len()],
+            names: None,
+            remarks: Vec::new(),
         }
     }
 
@@ -186,7 +193,7 @@ impl Loader {
         if line.len() > LINE_LENGTH_MAX_BYTES {
             return Err(format!("line longer than {} KiB", LINE_LENGTH_MAX_BYTES >> 10).into());
         }
-        let words = words::split(line).ok_or("Unbalanced quotes in configuration line")?;
+        let words = words::split(line).ok_or(words::UNBALANCED)?;
         let Some((name, arguments)) = words.split_first() else {
             return Ok(());
         };
@@ -213,17 +220,6 @@ impl Loader {
         index: usize,
         arguments: &[&[u8]],
     ) -> Result<(), LineError> {
-        let split;
-        let parts: Vec<&[u8]>;
-        let arguments = match arguments {
-            // A list may come as one quoted word: `--save "900 1 300 10"`.
-            [only] if key.takes_list() && !only.is_empty() => {
-                split = words::split(only).ok_or("Unbalanced quotes in configuration line")?;
-                parts = split.iter().map(Vec::as_slice).collect();
-                &parts[..]
-            }
-            all => all,
-        };
         let slot = &mut self.config.values[index];
         // Until the first `save` line what stands there is the default, which the file's lines replace.
         let adds_up = self.config.save_given || !matches!(key.kind, Kind::Save);
@@ -231,7 +227,12 @@ impl Loader {
             current: slot,
             adds_up,
         };
-        let value = Value::read(key, arguments, &reading)?;
+        let value = Value::read_line(key, arguments, &reading)?;
+        if let (true, Some(idle), Some(reason)) = (key.fatal, key.idle, key.refusal)
+            && value.show(key.kind) != idle.as_bytes()
+        {
+            return Err(reason.into());
+        }
         *slot = value;
         if matches!(key.kind, Kind::Save) {
             self.config.save_given = true;
@@ -245,32 +246,38 @@ impl Loader {
         arguments: &[&[u8]],
         depth: usize,
     ) -> Result<(), LineError> {
-        let own = || {
-            arguments
-                .iter()
-                .map(|word| word.to_vec())
-                .collect::<Vec<_>>()
-        };
         match (line, arguments) {
             (Line::Include, [path]) => self.include(path, depth),
-            (Line::RenameCommand, [from, to]) => {
-                self.config
-                    .renamed_commands
-                    .push((from.to_vec(), to.to_vec()));
-                Ok(())
-            }
-            (Line::User, [_, ..]) => {
-                self.config.users.push(own());
+            (Line::RenameCommand, [from, to]) => self.rename(from, to),
+            (Line::User, [name, rules @ ..]) => {
+                let password = user::default_password(name, rules)?;
+                let index = table::index_of("requirepass");
+                self.config.values[index] = Value::Text(password);
+                self.remarks.push(
+                    "'user default' only sets a password: it is taken as 'requirepass'".to_owned(),
+                );
                 Ok(())
             }
             (Line::LoadModule, [_, ..]) => {
-                self.config.modules.push(own());
-                Ok(())
+                Err("This server has no modules: remove the 'loadmodule' line".into())
             }
             (Line::Obsolete, [_]) => Ok(()),
             (Line::Sentinel, _) => Err("sentinel directive while not in sentinel mode".into()),
             _ => Err("Bad directive or wrong number of arguments".into()),
         }
+    }
+
+    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), LineError> {
+        let names = self.names.get_or_insert_default();
+        if !names.rename(from, to)? {
+            self.remarks.push(format!(
+                "rename-command: this server has no command '{}'",
+                String::from_utf8_lossy(from)
+            ));
+        }
+        let renamed = (from.to_vec(), to.to_vec());
+        self.config.renamed_commands.push(renamed);
+        Ok(())
     }
 
     fn include(&mut self, path: &[u8], depth: usize) -> Result<(), LineError> {
@@ -306,7 +313,7 @@ impl Loader {
     /// Names each key that was given and has no effect once, those with consequences in a line of their own.
     fn warnings(&self) -> Vec<String> {
         use super::key::Status;
-        let (mut lines, mut accepted, mut moot) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lines, mut accepted, mut moot) = (self.remarks.clone(), Vec::new(), Vec::new());
         for (index, entry) in TABLE.iter().enumerate() {
             if !self.given[index] || entry.status == Status::Acted {
                 continue;

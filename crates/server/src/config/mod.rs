@@ -9,10 +9,13 @@ mod load;
 mod markdown;
 mod number;
 mod pattern;
+mod rename;
+mod rewrite;
 mod set;
 mod source;
 mod special;
 pub mod table;
+mod user;
 mod value;
 mod words;
 
@@ -24,6 +27,7 @@ pub use error::{ConfigError, SetError, Source};
 pub use key::{Change, Key, Kind, Line, Status};
 pub use load::{INCLUDE_DEPTH_MAX, LINE_LENGTH_MAX_BYTES, Loaded};
 pub use markdown::markdown;
+pub use rewrite::{Appended, RewriteError};
 pub use set::Origin;
 pub use source::FILE_LENGTH_MAX_BYTES;
 pub(crate) use special::errno_text;
@@ -42,8 +46,6 @@ pub struct Config {
     /// The file of the command line, absolute: what CONFIG REWRITE will write.
     file: Option<PathBuf>,
     renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
-    users: Vec<Vec<Vec<u8>>>,
-    modules: Vec<Vec<Vec<u8>>>,
     /// True once a `save` line was read: from then on they add up.
     save_given: bool,
 }
@@ -57,6 +59,17 @@ pub enum Permission {
     Yes,
     /// Clients on loopback or a Unix socket.
     Local,
+}
+
+/// Whether and how to change the score by which the kernel picks whom to end when memory runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScoreAdjust {
+    /// Leave it.
+    No,
+    /// Add the configured value to what it was.
+    Relative,
+    /// Set the configured value.
+    Absolute,
 }
 
 /// Which system interface the event loops use.
@@ -78,8 +91,6 @@ impl Default for Config {
             values,
             file: None,
             renamed_commands: Vec::new(),
-            users: Vec::new(),
-            modules: Vec::new(),
             save_given: false,
         }
     }
@@ -353,6 +364,23 @@ impl Config {
         self.yes("crash-log-enabled")
     }
 
+    /// `oom-score-adj`.
+    pub fn oom_score_adjust(&self) -> OomScoreAdjust {
+        match self.choice("oom-score-adj") {
+            "no" => OomScoreAdjust::No,
+            "absolute" => OomScoreAdjust::Absolute,
+            _ => OomScoreAdjust::Relative,
+        }
+    }
+
+    /// `oom-score-adj-values`: for a master, a replica, a background process.
+    pub fn oom_scores(&self) -> [i64; 3] {
+        match self.value("oom-score-adj-values") {
+            Value::OomScores(scores) => *scores,
+            other => panic!("oom-score-adj-values are not scores but {other:?}"),
+        }
+    }
+
     /// The event loops' system interface.
     pub fn io_backend(&self) -> IoBackend {
         match self.choice("io-backend") {
@@ -379,15 +407,5 @@ impl Config {
     /// Commands to rename, in the order of the file: old name, new name (empty: remove it).
     pub fn renamed_commands(&self) -> &[(Vec<u8>, Vec<u8>)] {
         &self.renamed_commands
-    }
-
-    /// The words after each `user`.
-    pub fn users(&self) -> &[Vec<Vec<u8>>] {
-        &self.users
-    }
-
-    /// The words after each `loadmodule`.
-    pub fn modules(&self) -> &[Vec<Vec<u8>>] {
-        &self.modules
     }
 }

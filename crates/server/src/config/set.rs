@@ -90,14 +90,14 @@ impl Config {
     }
 
     /// Finds the keys and checks that each may change now, before any value is looked at.
-    fn changeable<N: AsRef<[u8]>, V>(
+    fn changeable<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         pairs: &[(N, V)],
         origin: Origin,
     ) -> Result<Vec<Found>, SetError> {
         let mut entries: Vec<Found> = Vec::with_capacity(pairs.len());
         let mut error = None;
-        for (typed, _) in pairs {
+        for (typed, value) in pairs {
             let typed = typed.as_ref();
             let name = || String::from_utf8_lossy(typed).into_owned();
             let Some(entry) = table::find_value(typed) else {
@@ -109,7 +109,9 @@ impl Config {
                 continue;
             }
             let reason = match entry.key.change {
-                Change::AtStart => Some("can't set immutable config"),
+                Change::AtStart if !(entry.key.ours && self.shown(&entry) == value.as_ref()) => {
+                    Some("can't set immutable config")
+                }
                 Change::Protected if !self.protected_allowed(origin) => {
                     Some("can't set protected config")
                 }

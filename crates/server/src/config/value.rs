@@ -6,6 +6,7 @@
 use super::key::{Key, Kind};
 use super::number;
 use super::special::{self, OutputLimits, SavePoint};
+use super::words;
 
 /// The value of one key. Which variant a key has follows from its [`Kind`].
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +100,23 @@ impl Value {
             Kind::Percentiles => special::read_percentiles(words).map(Value::Percentiles),
             Kind::ReplicaOf => special::read_replica_of(words).map(Value::ReplicaOf),
             Kind::Line(_) => Ok(Value::Nothing),
+        }
+    }
+
+    /// As [`Value::read`], for the words of a line of a file: a list may come there as one quoted word
+    /// (`save "900 1 300 10"`).
+    pub(super) fn read_line(
+        key: &Key,
+        arguments: &[&[u8]],
+        reading: &Reading<'_>,
+    ) -> Result<Self, String> {
+        match arguments {
+            [only] if key.takes_list() && !only.is_empty() => {
+                let split = words::split(only).ok_or(words::UNBALANCED)?;
+                let parts: Vec<&[u8]> = split.iter().map(Vec::as_slice).collect();
+                Self::read(key, &parts, reading)
+            }
+            all => Self::read(key, all, reading),
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Invariant: `split(quote(bytes))` is that one word, whatever the bytes.
 
+/// Why a line could not be split.
+pub(super) const UNBALANCED: &str = "Unbalanced quotes in configuration line";
+
 /// Splits a line into words. None if a quote is not closed, or is followed by something other than a blank.
 pub(super) fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();

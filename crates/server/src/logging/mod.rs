@@ -9,6 +9,7 @@ mod crash;
 mod once;
 mod sink;
 pub mod startup;
+mod syslog;
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -19,11 +20,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-pub use crash::{install_panic_hook, set_report_enabled};
+pub use crash::{Facts, install_panic_hook, report_signals, set_facts, set_report_enabled};
 pub use once::Once;
 pub use sink::LogError;
 
 use sink::Sink;
+use syslog::Syslog;
 
 /// How urgent a message must be to be logged: Redis's `loglevel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +88,7 @@ pub enum Role {
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Notice as u8);
 static ROLE: AtomicU8 = AtomicU8::new(b'C');
 static SINK: OnceLock<Sink> = OnceLock::new();
+static SYSLOG: OnceLock<Syslog> = OnceLock::new();
 
 /// Opens the log and makes it the destination of all `tracing` events of the process. None is standard output.
 ///
@@ -104,6 +107,16 @@ pub fn init(file: Option<&Path>, level: Level) -> Result<(), LogError> {
     // Another subscriber stands only if a test put it there; it sees the events then.
     let _ = tracing::subscriber::set_global_default(subscriber);
     tracing::callsite::rebuild_interest_cache();
+    Ok(())
+}
+
+/// Sends messages to the system's log as well, from now on. Only the first call counts.
+///
+/// # Errors
+/// When the process is out of descriptors.
+pub fn init_syslog(ident: &[u8], facility: &str) -> std::io::Result<()> {
+    let syslog = Syslog::open(Path::new(syslog::SOCKET), ident, facility)?;
+    let _ = SYSLOG.set(syslog);
     Ok(())
 }
 
@@ -142,7 +155,7 @@ pub fn reopen() -> Result<(), LogError> {
 
 /// Lines that could not be written since the start.
 pub fn lines_lost() -> u64 {
-    SINK.get().map_or(0, Sink::lines_lost)
+    SINK.get().map_or(0, Sink::lines_lost) + SYSLOG.get().map_or(0, Syslog::lost)
 }
 
 /// The layer that turns events into lines.
@@ -177,22 +190,24 @@ impl<S: tracing::Subscriber> Layer<S> for Lines {
         LINE.with(|line| match line.try_borrow_mut() {
             Ok(mut line) => {
                 line.clear();
-                write_event(&mut line, event);
-                sink.write_line(line.as_bytes());
+                log_event(sink, &mut line, event);
             }
-            Err(_) => {
-                let mut line = String::new();
-                write_event(&mut line, event);
-                sink.write_line(line.as_bytes());
-            }
+            Err(_) => log_event(sink, &mut String::new(), event),
         });
     }
 }
 
-fn write_event(line: &mut String, event: &tracing::Event<'_>) {
-    push_head(line, Level::of(event.metadata().level()));
+fn log_event(sink: &Sink, line: &mut String, event: &tracing::Event<'_>) {
+    let level = Level::of(event.metadata().level());
+    push_head(line, level);
+    let head = line.len();
     event.record(&mut Fields { line });
     end_line(line);
+    sink.write_line(line.as_bytes());
+    if let Some(syslog) = SYSLOG.get() {
+        // The head has no control characters, so its length is what it was.
+        syslog.send(level, line[head..].trim_end_matches('\n'));
+    }
 }
 
 /// Writes `<pid>:<role> <date and time> <sign> `.

@@ -1,13 +1,17 @@
 //! Where lines go: standard output, or a file that may be opened anew while the server runs.
 //!
 //! Invariant: one line is one write call as far as the kernel allows, so lines of several threads never mix; a failed
-//! write loses that line and nothing else.
+//! write loses that line and nothing else. A file that was moved away or removed is missed after [`LOOK_AFTER`] and opened
+//! anew under its name: logrotate as Debian sets it up for redis-server tells nobody, since that opens its log for each line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 /// A log file that can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +22,9 @@ pub struct LogError {
     cause: io::Error,
 }
 
+/// How long a file is taken to be in its place.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
 enum Output {
     Stdout,
     File(File),
@@ -27,6 +34,8 @@ struct Destination {
     output: Output,
     /// Absolute, since `dir` may change later.
     path: Option<PathBuf>,
+    /// When the file was last seen in its place.
+    seen: Instant,
 }
 
 pub(super) struct Sink {
@@ -41,8 +50,13 @@ impl Sink {
             None => Output::Stdout,
             Some(path) => Output::File(append_to(path)?),
         };
+        output.take_crashes();
         Ok(Self {
-            destination: Mutex::new(Destination { output, path }),
+            destination: Mutex::new(Destination {
+                output,
+                path,
+                seen: Instant::now(),
+            }),
             lost: AtomicU64::new(0),
         })
     }
@@ -60,14 +74,19 @@ impl Sink {
             return Ok(());
         };
         // Opened outside the lock: a slow disk holds up nobody who only wants to log.
-        let file = append_to(&path)?;
-        self.lock().output = Output::File(file);
+        let output = Output::File(append_to(&path)?);
+        output.take_crashes();
+        self.lock().output = output;
         Ok(())
     }
 
     /// Writes a line that has its line end.
     pub(super) fn write_line(&self, line: &[u8]) {
-        if self.lock().output.write(line).is_err() {
+        let mut destination = self.lock();
+        if destination.seen.elapsed() >= LOOK_AFTER {
+            destination.look();
+        }
+        if destination.output.write(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -103,7 +122,39 @@ impl Sink {
     }
 }
 
+impl Destination {
+    /// Opens the file anew if another one, or none, stands under its name. If that fails the old one stays in use.
+    fn look(&mut self) {
+        self.seen = Instant::now();
+        let (Output::File(file), Some(path)) = (&self.output, &self.path) else {
+            return;
+        };
+        let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
+        let ours = file.metadata().map(identity);
+        let there = std::fs::metadata(path).map(identity);
+        if ours.is_ok() && ours.ok() == there.ok() {
+            return;
+        }
+        if let Ok(file) = append_to(path) {
+            self.output = Output::File(file);
+            self.output.take_crashes();
+        }
+    }
+}
+
 impl Output {
+    /// Has the reports of fatal signals written here, past every lock.
+    fn take_crashes(&self) {
+        let own = match self {
+            Output::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+            Output::File(file) => file.as_fd().try_clone_to_owned(),
+        };
+        // Out of descriptors: they go where they went.
+        if let Ok(own) = own {
+            dunlin_reactor::fatal::set_output(own);
+        }
+    }
+
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         match self {
             Output::Stdout => {
@@ -151,6 +202,25 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&moved).unwrap(), "one\ntwo\n");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
         std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_missed() {
+        let directory = scratch("moved");
+        let (path, moved) = (directory.join("log"), directory.join("log.1"));
+        let sink = Sink::open(Some(&path)).unwrap();
+        sink.write_line(b"one\n");
+        sink.lock().look();
+        sink.write_line(b"two\n");
+        std::fs::rename(&path, &moved).unwrap();
+        sink.lock().look();
+        sink.write_line(b"three\n");
+        assert_eq!(std::fs::read_to_string(&moved).unwrap(), "one\ntwo\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
+        std::fs::remove_dir_all(&directory).unwrap();
+        sink.lock().look();
+        sink.write_line(b"into the removed file\n");
+        assert_eq!(sink.lines_lost(), 0);
     }
 
     #[test]

@@ -309,6 +309,7 @@ impl Worker {
             }
         }
         timing.settle(&self.host);
+        self.host.counters().recent.end();
     }
 
     /// Executes one command. When its session is suspended or closing: where its input goes on.
@@ -351,6 +352,7 @@ impl Worker {
         let mut unwanted = Rope::new();
         self.host.input_len = input.bytes().len() - prepared.end;
         let out_before = slot.out.len();
+        self.host.counters().recent.begin(known);
         let executed = self.engine.execute(Call {
             args,
             id: known,

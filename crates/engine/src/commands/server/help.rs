@@ -18,11 +18,14 @@ pub const HELP: Command = Command {
 
 fn help(cx: &mut Ctx<'_>) -> Outcome {
     let container = cx.command.full_name.split('|').next().unwrap_or_default();
-    let table = &cx.engine.table;
-    let id = table
-        .id_of(container.as_bytes())
+    // By its own name: clients may know it under another.
+    let (_, command) = cx
+        .engine
+        .table
+        .iter()
+        .find(|(_, command)| command.name == container)
         .expect("a subcommand has a container");
-    let subcommands = table.at(id).subcommands.iter().filter(|s| s.name != "help");
+    let subcommands = command.subcommands.iter().filter(|s| s.name != "help");
     let mut lines = vec![format!(
         "{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         container.to_ascii_uppercase()

@@ -17,7 +17,8 @@ pub(super) fn accept(listener: &Listener) -> io::Result<Option<(Socket, Peer)>> 
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (fd, from) = match acceptfrom_with(listener.fd(), flags) {
         Ok(accepted) => accepted,
-        Err(Errno::AGAIN) => return Ok(None),
+        // INVAL: its switch is off, so there is no backlog.
+        Err(Errno::AGAIN | Errno::INVAL) => return Ok(None),
         Err(errno) => return Err(errno.into()),
     };
     let unix = listener.is_unix();

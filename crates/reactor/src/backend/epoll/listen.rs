@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::epoll::{self, EventFlags};
@@ -71,7 +72,8 @@ impl Default for ListenOptions {
 /// A listening socket.
 #[derive(Debug)]
 pub struct Listener {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
+    backlog: i32,
     address: ListenAddress,
     /// It was added to an epoll instance.
     added: bool,
@@ -108,7 +110,8 @@ impl Listener {
         listen(&fd, options.backlog)?;
         let bound = SocketAddr::try_from(getsockname(&fd)?)?;
         Ok(Listener {
-            fd,
+            fd: Arc::new(fd),
+            backlog: options.backlog,
             address: ListenAddress::Tcp(bound),
             added: false,
         })
@@ -127,7 +130,8 @@ impl Listener {
         bind(&fd, &address)?;
         // From here on, dropping the listener removes the file.
         let listener = Listener {
-            fd,
+            fd: Arc::new(fd),
+            backlog: options.backlog,
             address: ListenAddress::Unix {
                 path: path.clone(),
                 mode,
@@ -145,6 +149,15 @@ impl Listener {
     #[must_use]
     pub fn address(&self) -> &ListenAddress {
         &self.address
+    }
+
+    /// A switch that other threads may keep.
+    #[must_use]
+    pub fn switch(&self) -> ListenerSwitch {
+        ListenerSwitch {
+            fd: Arc::clone(&self.fd),
+            backlog: self.backlog,
+        }
     }
 
     pub(super) fn is_unix(&self) -> bool {
@@ -173,6 +186,36 @@ impl Listener {
             self.added = true;
         }
         Ok(())
+    }
+}
+
+/// Turns a TCP listener off and on again from any thread, at once: its address stays bound, but clients are refused, and
+/// another socket may listen there. Keeps the socket open, so drop it when the listener is removed.
+#[derive(Clone, Debug)]
+pub struct ListenerSwitch {
+    fd: Arc<OwnedFd>,
+    backlog: i32,
+}
+
+impl ListenerSwitch {
+    /// Refuses clients from now on; those that wait to be accepted are reset.
+    ///
+    /// # Errors
+    /// As shutdown(2) has it.
+    pub fn off(&self) -> io::Result<()> {
+        // Linux takes a listening socket back to the state after bind.
+        Ok(rustix::net::shutdown(
+            &self.fd,
+            rustix::net::Shutdown::Read,
+        )?)
+    }
+
+    /// Takes clients again.
+    ///
+    /// # Errors
+    /// When another socket listens there now.
+    pub fn on(&self) -> io::Result<()> {
+        Ok(listen(&self.fd, self.backlog)?)
     }
 }
 

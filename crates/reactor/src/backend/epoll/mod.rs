@@ -29,7 +29,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::conn::Peer;
 use crate::waker::Wake;
 
-pub use listen::{ListenAddress, ListenOptions, Listener};
+pub use listen::{ListenAddress, ListenOptions, Listener, ListenerSwitch};
 
 /// A connected socket.
 #[derive(Debug)]

@@ -8,35 +8,69 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Key, SetError, errno_text};
 use crate::logging;
+use crate::process::oom_score;
+use crate::shared::Shared;
 
 /// Descriptors needed beside those of clients, as at the start.
 const RESERVED_DESCRIPTORS: u64 = 64;
 
 /// Acts on the keys that changed between `old` and `next`.
 pub(super) fn follow(
+    shared: &Shared,
     old: &Config,
     next: &Config,
     changed: &[&'static Key],
 ) -> Result<(), SetError> {
     let has = |name: &str| changed.iter().any(|key| key.name == name);
-    for name in ["bind", "port"] {
-        if has(name) {
-            let reason =
-                "Dunlin can't move a listening socket while it runs; change the file and restart";
-            return Err(refused(name, reason.to_owned()));
-        }
-    }
     if has("maxclients") && next.maxclients() > old.maxclients() {
         allow_descriptors(next.maxclients()).map_err(|reason| refused("maxclients", reason))?;
     }
     if has("dir") {
         env::set_current_dir(next.dir()).map_err(|error| refused("dir", errno_text(&error)))?;
     }
+    let with_process = follow_with_process(shared, old, next, &has);
+    if with_process.is_err() && has("dir") {
+        // It was there a moment ago; were it gone, the next relative path would say so.
+        let _ = env::set_current_dir(old.dir());
+    }
+    with_process?;
     if has("loglevel") {
         logging::set_level(next.loglevel());
     }
     if has("crash-log-enabled") {
         logging::set_report_enabled(next.crash_log_enabled());
+    }
+    Ok(())
+}
+
+/// Moves listeners and sets the process's score; after an error both are as before.
+fn follow_with_process(
+    shared: &Shared,
+    old: &Config,
+    next: &Config,
+    has: &dyn Fn(&str) -> bool,
+) -> Result<(), SetError> {
+    let scored = ["oom-score-adj", "oom-score-adj-values"]
+        .into_iter()
+        .find(|name| has(name));
+    if let Some(name) = scored
+        && oom_score::apply(next).is_err()
+    {
+        let reason = "Failed to set new oom_score_adj. Check server logs.";
+        return Err(refused(name, reason.to_owned()));
+    }
+    if (has("bind") || has("port"))
+        && let Err(reason) = shared.move_listeners(next)
+    {
+        tracing::warn!("{reason}");
+        if scored.is_some() && oom_score::apply(old).is_err() {
+            tracing::warn!("The process keeps the oom_score_adj that was asked for");
+        }
+        let (name, reason) = match has("port") {
+            true => ("port", "Unable to listen on this port. Check server logs."),
+            false => ("bind", "Failed to bind to specified addresses."),
+        };
+        return Err(refused(name, reason.to_owned()));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
-//! CONFIG GET | SET | RESETSTAT. <https://redis.io/commands/config-set>
+//! CONFIG GET | SET | REWRITE | RESETSTAT. <https://redis.io/commands/config-set>
 
 mod follow;
+mod rewrite;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use dunlin_engine::commands::server::help;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use crate::host::{host, origin};
+
+pub(super) use rewrite::rewrite_with;
 
 /// CONFIG.
 pub(super) const CONFIG: Command = Command {
@@ -21,7 +24,7 @@ pub(super) const CONFIG: Command = Command {
     since: "2.0.0",
     complexity: "Depends on the subcommand",
     summary: "Reads and changes the configuration.",
-    subcommands: &[&GET, &HELP, &RESETSTAT, &SET],
+    subcommands: &[&GET, &HELP, &RESETSTAT, &rewrite::REWRITE, &SET],
     ..Command::BASE
 };
 
@@ -113,7 +116,7 @@ fn set(cx: &mut Ctx<'_>) -> Outcome {
     let mut next = config.clone();
     let changed = next
         .set(&pairs, origin)
-        .and_then(|changed| follow::follow(&config, &next, &changed));
+        .and_then(|changed| follow::follow(&shared, &config, &next, &changed));
     if let Err(error) = changed {
         return Err(ReplyError::Text(Cow::Owned(error.to_string())));
     }
@@ -135,6 +138,7 @@ fn resetstat(cx: &mut Ctx<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use crate::commands::testing::{Console, check};
+    use crate::config::Config;
 
     #[test]
     fn gets_what_was_set() {
@@ -184,15 +188,23 @@ mod tests {
     }
 
     #[test]
-    fn where_it_listens_cannot_change() {
-        let reply = Console::default().run("CONFIG SET timeout 1 port 7000; CONFIG GET port; CONFIG GET timeout; CONFIG SET port 6379");
-        assert!(
-            reply.starts_with(
-                "(error) ERR CONFIG SET failed (possibly related to argument 'port') - "
+    fn what_cannot_be_listened_on_changes_nothing() {
+        let mut console = Console::default();
+        console.shared.on_move(Box::new(|config| {
+            if config.port() == 7000 {
+                return Err("Could not create server TCP listening socket".to_owned());
+            }
+            Ok(())
+        }));
+        assert_eq!(
+            console.run(
+                "CONFIG SET timeout 1 port 7000; CONFIG GET port; CONFIG GET timeout; CONFIG SET port 7001 bind ::1; \
+                 CONFIG GET port bind"
             ),
-            "{reply}"
+            "(error) ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check \
+             server logs.; [port 6379]; [timeout 0]; OK; [bind ::1 port 7001]"
         );
-        assert!(reply.ends_with("; [port 6379]; [timeout 0]; OK"), "{reply}");
+        assert!(console.run("INFO server").contains("tcp_port:7001"));
     }
 
     #[test]
@@ -218,5 +230,38 @@ mod tests {
             assert!(info.contains(field), "{info}");
         }
         assert!(!info.contains("cmdstat_set"), "{info}");
+    }
+
+    #[test]
+    fn renamed_and_removed_commands() {
+        let loaded = Config::load(&[
+            "--rename-command",
+            "GET",
+            "FETCH",
+            "--rename-command",
+            "FLUSHDB",
+            "",
+            "--rename-command",
+            "CONFIG",
+            "c0nf",
+        ])
+        .expect("valid");
+        let mut console = Console::new(loaded.config);
+        assert_eq!(
+            console.run("SET k v; GET k; fetch k; FETCH; FLUSHDB; MULTI; fetch k; GET k; EXEC; c0nf GET port"),
+            "OK; (error) ERR unknown command 'GET', with args beginning with: 'k' ; v; (error) ERR wrong number of arguments for \
+             'get' command; (error) ERR unknown command 'FLUSHDB', with args beginning with: ; OK; QUEUED; (error) ERR unknown \
+             command 'GET', with args beginning with: 'k' ; (error) EXECABORT Transaction discarded because of previous errors.; \
+             [port 6379]"
+        );
+        assert!(
+            console.run("c0nf HELP").starts_with("[CONFIG <subcommand>"),
+            "{}",
+            console.run("c0nf HELP")
+        );
+        let listed =
+            console.run("COMMAND LIST FILTERBY PATTERN flushdb; COMMAND INFO fetch FLUSHDB");
+        assert!(listed.starts_with("[]; [[get 2 "), "{listed}");
+        assert!(listed.ends_with(" nil]"), "{listed}");
     }
 }

@@ -3,7 +3,10 @@
 //! Only where `enable-debug-command` allows it: a client could stop the server with it. In Redis's command table DEBUG has
 //! no subcommands; here it has, because they lock different things.
 
+mod config_rewrite;
+mod crash;
 mod digest;
+mod log;
 mod object;
 mod populate;
 mod protocol;
@@ -25,17 +28,22 @@ pub(super) const DEBUG: Command = Command {
     complexity: "Depends on the subcommand",
     summary: "Shows and does what only tests need.",
     subcommands: &[
+        &crash::ASSERT,
         &CHANGE_REPL_ID,
+        &config_rewrite::CONFIG_REWRITE_FORCE_ALL,
         &digest::DIGEST,
         &digest::DIGEST_VALUE,
         &ERROR,
         &HELP,
+        &log::LOG,
         &object::OBJECT,
+        &crash::PANIC,
         &PAUSE_CRON,
         &populate::POPULATE,
         &protocol::PROTOCOL,
         &QUICKLIST_PACKED_THRESHOLD,
         &REPLYBUFFER,
+        &crash::SEGFAULT,
         &SET_ACTIVE_EXPIRE,
         &sleep::SLEEP,
     ],
@@ -46,6 +54,7 @@ const HELP: Command = Command {
     full_name: "debug",
     categories: Categories::SLOW,
     group: "server",
+    handler: permitted_help,
     ..help::HELP
 };
 
@@ -77,6 +86,11 @@ const REPLYBUFFER: Command = Command {
     )],
     ..subcommand("replybuffer", replybuffer)
 };
+
+fn permitted_help(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 0..=0)?;
+    (help::HELP.handler)(cx)
+}
 
 const SET_ACTIVE_EXPIRE: Command = Command {
     summary: "With 0, expired keys are removed only when they are accessed; with 1, by time as well.",
@@ -180,6 +194,7 @@ mod tests {
         for command in [
             "DIGEST",
             "DIGEST-VALUE k",
+            "HELP",
             "OBJECT k",
             "POPULATE 1",
             "PROTOCOL string",

@@ -23,8 +23,8 @@ pub(super) const KEYS: &[Key] = &[
         .idle("")
         .doc("Processors of Redis's saving process. Dunlin never forks."),
     text("bio_cpulist", "")
+        .acted()
         .at_start()
-        .idle("")
         .doc("Processors of the background threads, such as `0-3` or `1,3`."),
     yes_no("crash-log-enabled", "yes")
         .acted()
@@ -53,60 +53,63 @@ pub(super) const KEYS: &[Key] = &[
     text("logfile", "")
         .acted()
         .at_start()
-        .doc("File that the log is appended to; empty is standard output. SIGHUP opens it anew, so that logrotate can move it."),
+        .doc("File that the log is appended to; empty is standard output. One that was moved away is opened anew by a message a second later, or at once by SIGHUP, so that logrotate can move it."),
     choice("loglevel", "notice", &["debug", "verbose", "notice", "warning", "nothing"])
         .acted()
         .doc("The least urgent messages that are logged."),
     choice("oom-score-adj", "no", &["no", "yes", "relative", "absolute"])
-        .idle("no")
-        .doc("Whether to tell the kernel which process to end first when memory runs out."),
+        .acted()
+        .doc("Whether to tell the kernel which process to end first when memory runs out: `yes` or `relative` adds `oom-score-adj-values` to the score that the process had, `absolute` sets it. `no` puts it back."),
     special("oom-score-adj-values", Kind::OomScores, "0 200 800")
-        .doc("Scores for a master, a replica and a background process, each from -2000 to 2000."),
+        .acted()
+        .doc("Scores for a master, a replica and a background process, each from -2000 to 2000; the kernel's own bound is 1000. Only the first is used yet; Dunlin has no background process."),
     text("pidfile", "")
         .acted()
         .at_start()
         .doc("File that holds the process id while the server runs."),
     checked_text("proc-title-template", "{title} {listen-addr} {server-mode}", title_template)
-        .doc("What `ps` shows: may use `{title}`, `{listen-addr}`, `{server-mode}`, `{port}`, `{tls-port}`, `{unixsocket}`, `{config-file}`."),
+        .moot()
+        .doc("What Redis writes over its command line for `ps`; Dunlin leaves that as it was. May use `{title}`, `{listen-addr}`, `{server-mode}`, `{port}`, `{tls-port}`, `{unixsocket}`, `{config-file}`."),
     text("server_cpulist", "")
+        .acted()
         .at_start()
-        .idle("")
         .doc("Processors of the workers, such as `0-7:2`."),
     yes_no("set-proc-title", "yes")
+        .acted()
         .at_start()
-        .doc("Whether to change what `ps` shows."),
+        .doc("Name the process after the program as it was called (`redis-server`). The command line that `ps` shows stays what it was."),
     special(
         "shutdown-on-sigint",
         Kind::Flags(&["default", "save", "nosave", "now", "force"]),
         "default",
     )
     .idle("default")
-    .doc("How to stop on SIGINT. Words may be combined."),
+    .doc("How to stop on SIGINT. Words may be combined. Nothing is saved yet and there are no replicas to wait for, so every word means the same: stop."),
     special(
         "shutdown-on-sigterm",
         Kind::Flags(&["default", "save", "nosave", "now", "force"]),
         "default",
     )
     .idle("default")
-    .doc("How to stop on SIGTERM. Words may be combined."),
+    .doc("How to stop on SIGTERM. Words may be combined. Nothing is saved yet and there are no replicas to wait for, so every word means the same: stop."),
     integer("shutdown-timeout", "10", 0, INT_MAX)
         .acted()
         .doc("Seconds that a graceful stop may take before what is left is cut."),
     choice("supervised", "no", &["upstart", "systemd", "auto", "no"])
+        .acted()
         .at_start()
-        .idle("no")
-        .doc("Which supervisor to tell that the server is ready."),
+        .doc("Which supervisor to tell that the server is ready: `systemd` by the datagrams of sd_notify, `upstart` by stopping once, `auto` whichever left its mark in the environment. A supervised server never goes into the background."),
     yes_no("syslog-enabled", "no")
+        .acted()
         .at_start()
-        .idle("no")
-        .doc("Log to syslog, too."),
+        .doc("Send every message to the system's log (`/dev/log`) as well. What it does not take at once is dropped."),
     choice("syslog-facility", "local0", FACILITIES)
+        .acted()
         .at_start()
-        .idle("local0")
         .doc("Facility of syslog messages."),
     text("syslog-ident", "redis")
+        .acted()
         .at_start()
-        .idle("redis")
         .doc("Name in syslog messages."),
     yes_no("use-exit-on-panic", "no")
         .moot()

@@ -15,19 +15,21 @@ pub(super) const KEYS: &[Key] = &[
         .idle("")
         .doc("Withdrawn by Redis, skipped."),
     line("loadmodule", Line::LoadModule)
-        .missing("modules are not supported: none is loaded")
-        .doc("Load a module."),
+        .moot()
+        .doc("Load a module. There are no modules here: refused, so that nothing depends on one in silence."),
     line("lua-replicate-commands", Line::Obsolete)
         .moot()
         .idle("")
         .doc("Withdrawn by Redis, skipped."),
     line("rename-command", Line::RenameCommand)
-        .missing("renaming is not built yet: every command keeps its name")
-        .doc("Give a command another name, or with an empty name remove it."),
+        .acted()
+        .doc("Give a command another name, or with an empty name remove it. Errors and statistics go on with the first name. \
+             A name that no command has is passed over with a warning."),
     line("sentinel", Line::Sentinel)
         .moot()
         .doc("Configures Sentinel, which this server is not: refused, as by redis-server."),
     line("user", Line::User)
-        .missing("ACLs are not built yet: every client that knows `requirepass` may do everything")
-        .doc("Define an ACL user: name and rules."),
+        .acted()
+        .doc("Define an ACL user. ACLs are not built yet: only `user default` with one `>password` and nothing that restricts \
+             is taken, as `requirepass`; other lines are refused."),
 ];

@@ -30,8 +30,9 @@ pub(super) const KEYS: &[Key] = &[
         .moot()
         .doc("Whether Redis grows its tables in idle moments. Dunlin's grow one segment at a time, always."),
     yes_no("disable-thp", "yes")
+        .moot()
         .at_start()
-        .doc("Whether to turn transparent huge pages off for the process."),
+        .doc("Redis turns transparent huge pages off for itself, since after a fork each write would copy one. Dunlin never forks, and runs faster on huge pages: it leaves them as the system has them."),
     yes_no("jemalloc-bg-thread", "yes")
         .doc("Whether the allocator returns memory from a thread of its own."),
     yes_no("lazyfree-lazy-eviction", "no")

@@ -12,6 +12,7 @@ pub(super) const KEYS: &[Key] = &[
     choice("io-backend", "auto", &["auto", "epoll"])
         .acted()
         .at_start()
+        .ours()
         .doc("The kernel interface of the event loops. `auto` takes the best that works on this machine. Not in Redis."),
     integer("io-threads", "1", 1, 128)
         .moot()
@@ -48,7 +49,7 @@ pub(super) const KEYS: &[Key] = &[
         .acted()
         .at_start()
         .doc("Mode of the Unix socket, in octal. 0 leaves what the umask gives."),
-    special("workers", Kind::Workers, "auto").acted().at_start().doc(
+    special("workers", Kind::Workers, "auto").acted().at_start().ours().doc(
         "Worker threads, 1 to 512; `auto` is one for each core that the process may use. Each serves its own connections. Not in Redis."
     ),
 ];

@@ -10,9 +10,11 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Channels that a new ACL user may use."),
     text("aclfile", "")
         .at_start()
-        .idle("")
-        .missing("ACLs are not built yet: every client that knows `requirepass` may do everything")
-        .doc("File of ACL users."),
+        .fatal(
+            "",
+            "ACLs are not built in this server yet: without them every client that knows 'requirepass' may do everything",
+        )
+        .doc("File of ACL users. Refused, so that nobody may do more than such a file says."),
     integer("acllog-max-len", "128", 0, i64::MAX)
         .doc("Entries of the log of refused commands and logins."),
     choice("enable-debug-command", "no", PERMISSIONS)

@@ -57,7 +57,7 @@ pub(super) fn list(cx: &mut Ctx<'_>) -> Outcome {
     let listed = cx
         .engine
         .table
-        .iter_all()
+        .iter_callable()
         .map(|(_, command)| command)
         .filter(|command| !command.is_hidden() && filter.lets_through(command));
     let names: Vec<&str> = listed.map(|command| command.full_name).collect();

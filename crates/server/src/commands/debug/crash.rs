@@ -1,0 +1,44 @@
+//! DEBUG SEGFAULT, PANIC and ASSERT: the process dies, so that its crash report can be looked at.
+
+use dunlin_engine::{Command, Ctx, Flow, Outcome};
+use signal_hook::consts::SIGSEGV;
+
+/// DEBUG SEGFAULT.
+pub(super) const SEGFAULT: Command = Command {
+    summary: "Ends the server by SIGSEGV.",
+    ..super::subcommand("segfault", segfault)
+};
+
+/// DEBUG PANIC.
+pub(super) const PANIC: Command = Command {
+    summary: "Ends the server by a panic.",
+    ..super::subcommand("panic", panic)
+};
+
+/// DEBUG ASSERT.
+pub(super) const ASSERT: Command = Command {
+    summary: "Ends the server by an assertion that does not hold.",
+    ..super::subcommand("assert", assert)
+};
+
+fn segfault(cx: &mut Ctx<'_>) -> Outcome {
+    super::permit(cx, 0..=0)?;
+    // Sent to this thread, so that the report shows where it was.
+    if let Err(error) = signal_hook::low_level::raise(SIGSEGV) {
+        tracing::warn!("DEBUG SEGFAULT: {error}");
+    }
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn panic(cx: &mut Ctx<'_>) -> Outcome {
+    super::permit(cx, 0..=0)?;
+    panic!("DEBUG PANIC was called")
+}
+
+fn assert(cx: &mut Ctx<'_>) -> Outcome {
+    super::permit(cx, 0..=0)?;
+    let arguments = cx.args.len();
+    assert_eq!(arguments, 0, "DEBUG ASSERT was called");
+    Ok(Flow::Done)
+}

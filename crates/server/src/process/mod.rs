@@ -1,0 +1,67 @@
+//! The process among others: its supervisor, its place in the kernel's order of victims, its name.
+//!
+//! Invariant: nothing here decides whether the server serves; what fails is logged, or told to who asked.
+
+pub mod oom_score;
+pub mod processors;
+mod supervisor;
+
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+pub use supervisor::{Supervision, Supervisor};
+
+use crate::config::Config;
+
+/// Lets this thread give way to others. Left out under a service manager's filter of system calls: that of Debian's unit
+/// for redis-server ends a process that changes a priority, and there is no way to ask.
+pub fn lower_priority(niceness: i32) {
+    let managed = std::env::var_os("INVOCATION_ID").is_some();
+    if managed && is_filtered() {
+        tracing::debug!("A thread keeps its priority: system calls are filtered");
+        return;
+    }
+    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+        tracing::debug!("A thread keeps its priority: {error}");
+    }
+}
+
+/// Keeps this thread on the processors of the background threads.
+pub fn keep_to_background(config: &Config) {
+    processors::keep_to(config.text("bio_cpulist"), "bio_cpulist");
+}
+
+/// Keeps this thread on the processors of the workers.
+pub fn keep_to_workers(config: &Config) {
+    processors::keep_to(config.text("server_cpulist"), "server_cpulist");
+}
+
+/// Whether the kernel asks a filter about each system call.
+fn is_filtered() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mode = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp:"));
+    mode.is_some_and(|mode| mode.trim() == "2")
+}
+
+/// The kernel keeps this much of a name.
+const NAME_BYTES_MAX: usize = 15;
+
+/// Names the process after the program that was called (`set-proc-title`): a server that started itself again in the
+/// background would be called after the file that a link leads to. Call it on the main thread.
+pub fn set_name(config: &Config, program: &OsStr) {
+    if !config.yes("set-proc-title") {
+        return;
+    }
+    let name = Path::new(program).file_name().unwrap_or(program);
+    let bytes = name.as_bytes();
+    let cut = &bytes[..bytes.len().min(NAME_BYTES_MAX)];
+    // An argument of a program has no NUL.
+    if let Ok(name) = CString::new(cut)
+        && let Err(error) = rustix::thread::set_name(&name)
+    {
+        tracing::debug!("The process keeps its name: {error}");
+    }
+}
