@@ -1,12 +1,13 @@
 //! What a handler gets: the keys of the held stripes, the session, the reply, the arguments, the host.
 
 use std::any::Any;
+use std::sync::atomic::Ordering;
 
 use dunlin_store::stripes::LockSet;
-use dunlin_store::{Event, Found, Key, Txn};
+use dunlin_store::{Event, Found, Key, Reads, Txn};
 
 use crate::args::Args;
-use crate::command::Command;
+use crate::command::{Command, Flags};
 use crate::dispatch::HEAVY_ELEMENTS;
 use crate::engine::{CommandStats, Engine};
 use crate::error::ReplyError;
@@ -23,6 +24,8 @@ pub trait Host {
     fn inner_starts(&mut self) {}
     /// A queued command, the next in order, has run.
     fn inner_ran(&mut self, _id: usize, _args: Args<'_>, _session: &Session) {}
+    /// A command has run, its stripes still held; called while [`crate::WorkerState::observed`] only.
+    fn executed(&mut self, _command: &'static Command, _session: &Session, _args: Args<'_>) {}
     /// The concrete host, for commands of the same crate.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
@@ -76,6 +79,10 @@ pub struct Ctx<'a> {
     pub stats: &'a CommandStats,
     /// Whether the command may still go to the auxiliary thread: it is neither there nor part of a transaction.
     pub(crate) may_defer: bool,
+    /// See [`crate::WorkerState`].
+    pub(crate) observed: bool,
+    /// See [`dunlin_store::Local`].
+    pub(crate) paused: bool,
     /// Index and hash of the first key, computed by the look-ahead.
     pub(crate) first_hash: Option<(usize, u64)>,
 }
@@ -96,6 +103,18 @@ impl<'a> Ctx<'a> {
     #[inline]
     pub fn is_heavy(&self, elements: usize) -> bool {
         self.may_defer && Ctx::is_many(elements)
+    }
+
+    /// Whether so much is written that the client will be closed over its limit of output. A command whose reply is as long as
+    /// its caller pleases may leave the rest out then.
+    #[inline]
+    pub fn reply_is_too_long(&self) -> bool {
+        self.reply.output_len() > self.engine.reply_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Whether the command runs inside a transaction, where nothing may wait.
+    pub fn is_inside(&self) -> bool {
+        !self.may_defer
     }
 
     /// Whether so many elements are too many for a worker.
@@ -132,6 +151,24 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Tells the transaction what this command's reads leave alone.
+    #[cold]
+    pub(crate) fn set_reads(&mut self) {
+        self.keys.set_reads(Reads {
+            keep_expired: self.paused && self.command.flags.has(Flags::READONLY),
+            keep_clocks: self.session.no_touch && self.command.name != "touch",
+        });
+    }
+
+    /// Shows the command that has run to who monitors.
+    #[cold]
+    pub(crate) fn observe(&mut self) {
+        let flags = self.command.flags;
+        if !flags.has(Flags::ADMIN) && !flags.has(Flags::SKIP_MONITOR) {
+            self.host.executed(self.command, self.session, self.args);
+        }
+    }
+
     /// A context for another command over the same stripes, session and output.
     pub(crate) fn nested<'b>(&'b mut self, command: &'static Command, args: Args<'b>) -> Ctx<'b> {
         Ctx {
@@ -144,6 +181,8 @@ impl<'a> Ctx<'a> {
             engine: self.engine,
             stats: self.stats,
             may_defer: false,
+            observed: self.observed,
+            paused: self.paused,
             first_hash: None,
         }
     }

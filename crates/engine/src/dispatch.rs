@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use dunlin_store::Txn;
 use dunlin_store::eviction::Room;
 use dunlin_store::stripes::{Held, LockSet, Waiter};
+use dunlin_store::{Reads, Txn};
 use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
@@ -175,6 +175,7 @@ impl Engine {
                 }
             }
         };
+        let paused = call.worker.local.is_paused;
         let mut cx = Ctx {
             // A step has no command of its own to check: only its continuation knows what it does.
             command: &Command::BASE,
@@ -191,8 +192,17 @@ impl Engine {
             engine: self,
             stats: &self.stats[call.worker.number],
             may_defer: false,
+            observed: false,
+            paused,
             first_hash: None,
         };
+        if cx.paused {
+            // Commands in steps only read.
+            cx.keys.set_reads(Reads {
+                keep_expired: true,
+                ..Reads::default()
+            });
+        }
         let stepped = match continuation.step(&mut cx) {
             Ok(Progress::More) => Stepped::More,
             Ok(Progress::Done) => Stepped::Done,
@@ -209,13 +219,33 @@ impl Engine {
         stepped
     }
 
-    /// The checks that come before everything else. Id of the command or subcommand; with an error, the id if there is
-    /// such a command.
+    /// The checks that come before everything else, in Redis's order. Id of the command or subcommand; with an error, the id if
+    /// there is such a command.
     #[inline]
     fn admit(&self, call: &mut Call<'_>) -> Result<usize, (Option<usize>, ReplyError)> {
-        let args = call.args;
-        let mut id = call
-            .id
+        let mut checked = self.check(call.args, call.id, call.session);
+        if let Ok(id) = checked
+            && self.store.eviction.is_on()
+            && needs_room(self.table.at(id), call.session)
+            && matches!(self.make_room(call), Room::Full)
+        {
+            checked = Err((Some(id), ReplyError::OutOfMemory));
+        }
+        if let Err((Some(id), _)) = checked {
+            self.stats[call.worker.number].commands[id].rejected.add(1);
+        }
+        checked
+    }
+
+    /// See [`Engine::admit`]; counts nothing.
+    #[inline]
+    fn check(
+        &self,
+        args: Args<'_>,
+        id: Option<usize>,
+        session: &Session,
+    ) -> Result<usize, (Option<usize>, ReplyError)> {
+        let mut id = id
             .or_else(|| self.table.id_of(args.at(0)))
             .ok_or_else(|| (None, ReplyError::unknown_command(args)))?;
         let mut command = self.table.at(id);
@@ -230,34 +260,17 @@ impl Engine {
         }
         let refusal = if !command.accepts(args.len()) {
             ReplyError::WrongArity(command.full_name)
-        } else if !call.session.authenticated
+        } else if !session.authenticated
             && self.password_required.load(Ordering::Relaxed)
             && !command.flags.has(Flags::NO_AUTH)
         {
             ReplyError::NoAuth
-        } else if call.session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
+        } else if session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")
-        } else if self.store.eviction.is_on() && self.needs_room(command, call.session) {
-            match self.make_room(call) {
-                Room::Full => ReplyError::OutOfMemory,
-                Room::Enough | Room::More => return Ok(id),
-            }
         } else {
             return Ok(id);
         };
-        self.stats[call.worker.number].commands[id].rejected.add(1);
         Err((Some(id), refusal))
-    }
-
-    /// Whether a command may take memory, so that it is refused when there is none.
-    fn needs_room(&self, command: &Command, session: &Session) -> bool {
-        if command.full_name != "exec" {
-            return command.flags.has(Flags::DENYOOM);
-        }
-        let queued = session.transaction.iter().flat_map(|t| &t.queue);
-        queued
-            .into_iter()
-            .any(|q| q.command.flags.has(Flags::DENYOOM))
     }
 
     fn make_room(&self, call: &mut Call<'_>) -> Room {
@@ -268,6 +281,23 @@ impl Engine {
         let room = self.store.make_room(local, call.now_ms, victims_max);
         local.batch_bytes -= self.store.usage.of_this_thread() - before;
         room
+    }
+
+    /// Whether this command would get past the checks, and if so, whether it may change data: itself or, if it is EXEC, by
+    /// what is queued. For who decides if it has to wait.
+    pub fn would_write(
+        &self,
+        args: Args<'_>,
+        id: Option<usize>,
+        session: &Session,
+    ) -> Option<bool> {
+        let command = self.table.at(self.check(args, id, session).ok()?);
+        let queued = session
+            .transaction
+            .as_ref()
+            .map_or(Flags::NONE, |t| t.flags);
+        let executes = command.scope == Scope::Transaction;
+        Some(command.flags.has(Flags::WRITE) || (executes && queued.has(Flags::WRITE)))
     }
 
     /// Answers an error from before the handler; in a transaction EXEC will refuse.
@@ -288,7 +318,7 @@ impl Engine {
             .expect("only called inside MULTI");
         // EXEC will refuse to run an aborted transaction, so its commands need no memory.
         if !transaction.aborted {
-            transaction.queue.push(Queued {
+            transaction.push(Queued {
                 id,
                 command,
                 args: call.args.to_owned(),
@@ -402,6 +432,7 @@ impl Engine {
         mut held: Option<Held>,
         may_defer: bool,
     ) -> Executed {
+        let paused = call.worker.local.is_paused;
         let mut cx = Ctx {
             command,
             args: call.args,
@@ -417,9 +448,19 @@ impl Engine {
             engine: self,
             stats: &self.stats[call.worker.number],
             may_defer,
+            observed: call.worker.observed,
+            paused,
             first_hash: call.first_hash,
         };
+        // One branch for all that is rare.
+        let special = cx.observed | cx.paused | cx.session.no_touch;
+        if special {
+            cx.set_reads();
+        }
         let outcome = (command.handler)(&mut cx);
+        if special && cx.observed && !matches!(outcome, Ok(Flow::Heavy)) {
+            cx.observe();
+        }
         let executed = match outcome {
             Ok(Flow::Done) => Executed::Done { id: Some(id) },
             Ok(Flow::Continue(continuation)) => Executed::Continue(continuation),
@@ -454,6 +495,10 @@ impl Ctx<'_> {
     /// Runs a queued command to its end inside a transaction whose stripes are held.
     pub(crate) fn run_queued(&mut self, queued: &Queued) {
         let mut cx = self.nested(queued.command, queued.args.as_args());
+        let special = cx.observed | cx.paused | cx.session.no_touch;
+        if special {
+            cx.set_reads();
+        }
         let mut outcome = (queued.command.handler)(&mut cx);
         while let Ok(Flow::Continue(mut continuation)) = outcome {
             outcome = loop {
@@ -463,6 +508,9 @@ impl Ctx<'_> {
                     Err(error) => break Err(error),
                 }
             };
+        }
+        if special && cx.observed {
+            cx.observe();
         }
         let stat = &cx.stats.commands[queued.id];
         stat.calls.add(1);
@@ -475,6 +523,15 @@ impl Ctx<'_> {
         let version = cx.reply.version();
         self.reply.set_version(version);
     }
+}
+
+/// Whether a command may take memory, so that it is refused when there is none.
+fn needs_room(command: &Command, session: &Session) -> bool {
+    if command.scope != Scope::Transaction {
+        return command.flags.has(Flags::DENYOOM);
+    }
+    let queued = session.transaction.as_ref();
+    queued.is_some_and(|t| t.flags.has(Flags::DENYOOM))
 }
 
 /// Commands that act on the transaction itself instead of being queued.

@@ -77,6 +77,8 @@ pub struct WorkerState {
     pub local: Local,
     /// Its number.
     pub number: usize,
+    /// Somebody monitors: [`crate::Host::executed`] is told of every command.
+    pub observed: bool,
 }
 
 /// See the module's text.
@@ -89,6 +91,8 @@ pub struct Engine {
     pub stats: Box<[CommandStats]>,
     /// `proto-max-bulk-len`: longest string a command may make.
     pub bulk_bytes_max: AtomicUsize,
+    /// Longest output after which the client is closed anyway: see [`crate::Ctx::reply_is_too_long`].
+    pub reply_bytes_max: AtomicUsize,
     /// How big packed collections may be.
     pub encodings: Encodings,
     /// A password is required of new sessions.
@@ -111,6 +115,7 @@ impl Engine {
             stats: (0..=settings.workers).map(|_| stats()).collect(),
             table,
             bulk_bytes_max: AtomicUsize::new(BULK_BYTES_MAX),
+            reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
         }
@@ -121,6 +126,7 @@ impl Engine {
         WorkerState {
             local: self.store.local(worker, seed),
             number: worker,
+            observed: false,
         }
     }
 

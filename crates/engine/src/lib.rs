@@ -32,5 +32,5 @@ pub use dispatch::{Call, Executed, Heavy};
 pub use engine::{CommandStat, Engine, WorkerState};
 pub use error::ReplyError;
 pub use reply::Reply;
-pub use session::{Session, Transaction};
+pub use session::{Replies, Session, Transaction};
 pub use table::Table;

@@ -48,6 +48,11 @@ impl<'a> Reply<'a> {
         self.version = version;
     }
 
+    /// Bytes of output that wait to be taken, with those of commands before.
+    pub fn output_len(&self) -> usize {
+        self.rope.len()
+    }
+
     /// Number of errors written through this writer.
     pub fn errors(&self) -> u32 {
         self.errors

@@ -9,7 +9,7 @@ use dunlin_resp::Version;
 use dunlin_store::watch::WatchFlag;
 
 use crate::args::OwnedArgs;
-use crate::command::Command;
+use crate::command::{Command, Flags};
 use crate::error::ReplyError;
 
 /// A command queued by MULTI.
@@ -32,6 +32,33 @@ pub struct Transaction {
     pub aborted: bool,
     /// EXEC itself was refused, for this reason.
     pub refused: Option<ReplyError>,
+    /// Flags of all queued commands together.
+    pub flags: Flags,
+    /// Bytes of all queued arguments.
+    pub bytes: usize,
+}
+
+impl Transaction {
+    /// Queues a command.
+    pub fn push(&mut self, queued: Queued) {
+        self.flags = self.flags.and(queued.command.flags);
+        self.bytes += queued.args.byte_len();
+        self.queue.push(queued);
+    }
+}
+
+/// Which replies are sent: CLIENT REPLY.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub enum Replies {
+    /// All.
+    #[default]
+    On,
+    /// None.
+    Off,
+    /// Not that of the command that asks for it, nor that of the next one.
+    SkipNext,
+    /// Not that of this command.
+    Skip,
 }
 
 /// A watched key: database, key, hash.
@@ -44,6 +71,16 @@ pub struct Watches {
     pub flag: Arc<WatchFlag>,
     /// The keys.
     pub keys: Vec<Watched>,
+    /// Bytes that the keys take.
+    pub bytes: usize,
+}
+
+impl Watches {
+    /// Remembers a key.
+    pub fn push(&mut self, watched: Watched) {
+        self.bytes += size_of::<Watched>() + watched.1.len();
+        self.keys.push(watched);
+    }
 }
 
 /// Where a client's connection comes from; for CLIENT INFO and the like.
@@ -76,12 +113,14 @@ pub struct Session {
     pub peer: Peer,
     /// Name given by CLIENT SETNAME or HELLO.
     pub name: Box<[u8]>,
-    /// Library name and version given by CLIENT SETINFO.
-    pub lib: (Box<[u8]>, Box<[u8]>),
     /// The transaction being queued.
     pub transaction: Option<Box<Transaction>>,
     /// Watched keys.
     pub watches: Option<Box<Watches>>,
+    /// Which replies are sent.
+    pub replies: Replies,
+    /// Reads leave the access clocks of keys alone: CLIENT NO-TOUCH.
+    pub no_touch: bool,
     /// Close the connection once the reply is out.
     pub close_after_reply: bool,
     /// The log is being replayed: deadlines in the past are stored, not carried out.
@@ -98,9 +137,10 @@ impl Session {
             authenticated,
             peer: Peer::default(),
             name: Box::default(),
-            lib: Default::default(),
             transaction: None,
             watches: None,
+            replies: Replies::On,
+            no_touch: false,
             close_after_reply: false,
             replaying: false,
         }

@@ -100,6 +100,25 @@ impl Buffer {
         }
     }
 
+    /// Like [`Buffer::make_room`], but with no more room than for the next `expected` bytes, if it is known that they complete
+    /// the content (else 0).
+    pub fn make_room_for(&mut self, n: usize, expected: usize) {
+        if expected == 0 {
+            return self.make_room(n);
+        }
+        if self.bytes.capacity() - self.bytes.len() >= n.min(expected) {
+            return;
+        }
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        let room = self.bytes.capacity() - self.bytes.len();
+        if room < n.min(expected) {
+            // At most twice the size, so that a peer has to send what it makes us keep.
+            let grown = expected.min(room + n.max(self.bytes.capacity()));
+            self.bytes.reserve_exact(grown);
+        }
+    }
+
     /// The room behind the content, at most `max` bytes of it, to be filled from the front.
     pub fn room(&mut self, max: usize) -> &mut [MaybeUninit<u8>] {
         let room = self.bytes.spare_capacity_mut();

@@ -110,6 +110,8 @@ pub(crate) struct Connection {
     pub(crate) blocked: bool,
     /// The backend was asked to say when the socket takes more.
     pub(crate) armed: bool,
+    /// The last write left something, of which the handler was told.
+    pub(crate) backlog: bool,
     /// Output rose above the soft limit and has not fallen below it yet.
     pub(crate) over_soft: bool,
     /// Close once the output is flushed.
@@ -124,6 +126,8 @@ pub(crate) struct Connection {
     pub(crate) linger: bool,
     /// Turns in which it was read since a stop began.
     pub(crate) stop_reads: u8,
+    /// Bytes that the request in the input lacks, if the handler knows.
+    pub(crate) expected: u32,
     pub(crate) reason: Option<CloseReason>,
     pub(crate) input: Buffer,
     pub(crate) output: Rope,

@@ -15,6 +15,7 @@ pub struct Input {
     pub(crate) conn: ConnId,
     pub(crate) buffer: Buffer,
     pub(crate) eof: bool,
+    pub(crate) expected: u32,
 }
 
 impl Input {
@@ -39,6 +40,24 @@ impl Input {
     #[inline]
     pub fn consume(&mut self, n: usize) {
         self.buffer.consume(n);
+    }
+
+    /// Memory that these bytes take, if any are left.
+    #[must_use]
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        if self.buffer.is_empty() {
+            0
+        } else {
+            self.buffer.capacity()
+        }
+    }
+
+    /// Says how many bytes the request lacks whose beginning is left: the buffer then grows no further than they need. It still
+    /// grows with what arrives only, whatever the peer announces.
+    #[inline]
+    pub fn expect(&mut self, n: usize) {
+        self.expected = u32::try_from(n).unwrap_or(0);
     }
 
     /// True when the peer will send nothing more. Unless the handler pauses the connection now, it is closed once its output
@@ -72,6 +91,12 @@ pub trait Handler {
 
     /// Output rose above the soft limit earlier and has fallen to half of it now; input is read again.
     fn drained(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let _ = (io, conn);
+    }
+
+    /// The system did not take all output of `conn`: [`Io::output_len`] tells what is left. Called after each write that leaves
+    /// something, and once when nothing is left any more.
+    fn backlog(&mut self, io: &mut Io<'_>, conn: ConnId) {
         let _ = (io, conn);
     }
 

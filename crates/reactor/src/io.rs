@@ -52,10 +52,11 @@ impl<'a> Io<'a> {
     }
 
     /// Takes the contents of `rope` as output of `conn`; it is written at the end of the turn, with one system call as a rule.
-    /// The rope is empty afterwards, and usually without its buffer: give it a new one with [`Io::buffer`].
+    /// The rope is empty afterwards, and usually without its buffer: give it a new one with [`Io::buffer`]. Returns how many bytes
+    /// of `conn` are to be sent now.
     #[inline]
-    pub fn send(&mut self, conn: ConnId, rope: &mut Rope) {
-        self.state.send(conn, rope);
+    pub fn send(&mut self, conn: ConnId, rope: &mut Rope) -> usize {
+        self.state.send(conn, rope)
     }
 
     /// Output of `conn` that the system has not taken yet, bytes.

@@ -122,18 +122,18 @@ impl State {
 
     /// Appends output. What a connection that is closing or shut is sent is dropped.
     #[inline]
-    pub(crate) fn send(&mut self, conn: ConnId, rope: &mut Rope) {
+    pub(crate) fn send(&mut self, conn: ConnId, rope: &mut Rope) -> usize {
         let added = rope.len();
         let Some(c) = self.conns.live(conn) else {
             rope.clear();
-            return;
+            return 0;
         };
         if added == 0 {
-            return;
+            return c.output.len();
         }
         if c.closing || c.shutdown || c.shut {
             rope.clear();
-            return;
+            return 0;
         }
         let before = c.output.owned_bytes();
         c.output.append(rope);
@@ -148,6 +148,7 @@ impl State {
         if len > self.limits.output_hard_bytes {
             self.doom(conn.index() as u32, CloseReason::OutputLimit);
         }
+        len
     }
 
     /// Closes a live connection at the end of the turn, dropping its output; the first reason stands.
@@ -164,7 +165,10 @@ impl State {
         let output = std::mem::take(&mut c.output);
         self.held_output -= output.len();
         self.output_capacity -= output.owned_bytes();
-        self.recycle(output);
+        if output.owned_bytes() <= BUFFER_BYTES {
+            // What a client did not take may be big, and is not worth keeping.
+            self.recycle(output);
+        }
     }
 
     /// No more input from a live connection; it is closed for `reason` once its output is flushed.

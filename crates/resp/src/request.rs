@@ -161,6 +161,12 @@ impl RequestParser {
         self.partial.is_some()
     }
 
+    /// Bytes at the head of the input that are understood, though their request is not complete: whole arguments, and the
+    /// lengths of those that follow.
+    pub fn understood(&self) -> usize {
+        self.partial.as_ref().map_or(0, |p| p.progress.at)
+    }
+
     /// Reads the request at the head of `input`, whose first byte is the first one not consumed.
     ///
     /// After [`Outcome::NeedMore`] call again with the same bytes and at least one more behind them; what was understood is not read

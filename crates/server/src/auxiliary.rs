@@ -165,6 +165,7 @@ impl Auxiliary {
         let mut session = job.session;
         let started_us = self.host.clock.monotonic_us();
         self.host.arrived_us = job.arrived_us;
+        self.host.look_around(&mut self.state, job.now_ms);
         self.engine.store.epochs.online(self.state.number);
         let executed = self.engine.run_heavy(
             Call {
@@ -186,6 +187,7 @@ impl Auxiliary {
         let usage = &self.engine.store.usage;
         usage.in_transit(out.owned_bytes() as i64);
         usage.publish(self.state.number, 0);
+        self.host.wake_others();
         let Executed::Done { id } = executed else {
             unreachable!("a heavy command runs to its end")
         };

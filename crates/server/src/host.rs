@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_engine::{Args, Ctx, Host, Session};
+use dunlin_engine::{Args, Command, Ctx, Host, Session, WorkerState};
 use dunlin_reactor::Clock;
 
+use crate::clients;
 use crate::config::Origin;
-use crate::observe::Ran;
+use crate::observe::{REDACTED, Ran, secrets};
 use crate::shared::{Shared, WorkerCounters};
 
 /// A sleep is cut into pieces of this length, so that a server that stops does not wait for its end.
@@ -31,6 +32,8 @@ pub struct ServerHost {
     pub arrived_us: u64,
     /// Monotonic clock when the current command of a transaction began.
     inner_since_us: u64,
+    /// Workers that have something to see, to be woken once no stripe is held.
+    pub wakes: Vec<usize>,
 }
 
 impl Host for ServerHost {
@@ -61,6 +64,27 @@ impl Host for ServerHost {
         self.ran(id, args, session, duration_us, 1);
     }
 
+    fn executed(&mut self, command: &'static Command, session: &Session, args: Args<'_>) {
+        let address = match session.peer.remote {
+            Some(address) => address.to_string(),
+            None if session.peer.unix => format!("unix:{}", self.shared.socket_path()),
+            None => "?:0".to_owned(),
+        };
+        let secrets = secrets(command, args);
+        let args = args.iter().enumerate().map(
+            |(i, arg)| {
+                if secrets.contains(&i) { REDACTED } else { arg }
+            },
+        );
+        let line = clients::monitor_line(self.clock.wall_us(), session.db, &address, args);
+        let wakes = &mut self.wakes;
+        self.shared.clients.monitors.feed(&line, |worker| {
+            if !wakes.contains(&worker) {
+                wakes.push(worker);
+            }
+        });
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
@@ -77,6 +101,7 @@ impl ServerHost {
             may_sleep: false,
             arrived_us: 0,
             inner_since_us: 0,
+            wakes: Vec::new(),
         }
     }
 
@@ -119,6 +144,24 @@ impl ServerHost {
         let of_turn = std::mem::replace(&mut self.arrived_us, arrived_us);
         self.ran(id, args, session, ran_us, 1);
         self.arrived_us = of_turn;
+    }
+
+    /// Wakes the workers that have something to see. To be called without a stripe.
+    #[inline]
+    pub fn wake_others(&mut self) {
+        for worker in self.wakes.drain(..).filter(|w| *w != self.worker) {
+            self.shared.wake_worker(worker);
+        }
+    }
+
+    /// What the state of a worker says about who looks on, as of now.
+    #[inline]
+    pub fn look_around(&self, state: &mut WorkerState, now_ms: u64) -> bool {
+        let clients = &self.shared.clients;
+        let watchful = clients.is_watchful();
+        state.observed = watchful && !clients.monitors.is_empty();
+        state.local.is_paused = watchful && clients.pause.at(now_ms).is_some();
+        watchful
     }
 
     /// The counters of this worker.

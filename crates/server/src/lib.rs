@@ -10,6 +10,7 @@
 )]
 
 pub mod auxiliary;
+pub mod clients;
 pub mod commands;
 pub mod config;
 pub mod host;

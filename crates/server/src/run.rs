@@ -67,9 +67,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     }));
 
     let woken = remotes.clone();
-    shared.on_wake(Box::new(move || {
-        woken.iter().for_each(|r| r.waker().wake())
-    }));
+    shared.on_wake(Box::new(move |worker| woken[worker].waker().wake()));
 
     engine.store.usage.publish_start();
     let ended = Arc::new(AtomicBool::new(false));

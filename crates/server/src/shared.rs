@@ -10,6 +10,7 @@ use dunlin_engine::Engine;
 use dunlin_store::Counter;
 use dunlin_store::eviction::Policy;
 
+use crate::clients::{self, Client, Clients};
 use crate::config::Config;
 use crate::observe::{Observer, Reading, RecentMax};
 
@@ -33,8 +34,21 @@ pub struct Knobs {
     pub keepalive_s: AtomicU32,
     /// `protected-mode`.
     pub protected: AtomicBool,
-    /// Hard limit of unsent output of a normal client; 0 none.
-    pub output_hard_bytes: AtomicUsize,
+    /// `client-output-buffer-limit` of normal clients.
+    pub output: OutputKnobs,
+    /// `maxmemory-clients`: bytes of all clients together above which the greediest are closed; 0 never.
+    pub clients_bytes_max: AtomicU64,
+}
+
+/// When a client that does not take its replies is closed; `usize::MAX` for never.
+#[derive(Debug, Default)]
+pub struct OutputKnobs {
+    /// At once.
+    pub hard_bytes: AtomicUsize,
+    /// After `soft_s`.
+    pub soft_bytes: AtomicUsize,
+    /// See `soft_bytes`.
+    pub soft_s: AtomicU64,
 }
 
 /// Counters of one worker's connections.
@@ -44,8 +58,6 @@ pub struct WorkerCounters {
     pub accepted: Counter,
     /// Connections refused over `maxclients`.
     pub rejected: Counter,
-    /// Connections open now.
-    pub open: AtomicUsize,
     /// Bytes read and written.
     pub input_bytes: Counter,
     /// See `input_bytes`.
@@ -54,8 +66,16 @@ pub struct WorkerCounters {
     pub commands: Counter,
     /// Sessions parked because a stripe was busy.
     pub parked: Counter,
-    /// Sessions suspended now (parked, in steps, or away at the auxiliary thread).
-    pub suspended: AtomicUsize,
+    /// Clients whose commands wait until CLIENT PAUSE is over.
+    pub postponed: AtomicUsize,
+    /// Memory of the clients, bytes.
+    pub client_bytes: AtomicU64,
+    /// Clients closed over `client-query-buffer-limit`.
+    pub query_limit_closed: Counter,
+    /// Clients closed over `client-output-buffer-limit`.
+    pub output_limit_closed: Counter,
+    /// Clients closed over `maxmemory-clients`.
+    pub evicted_clients: Counter,
     /// Turns of the loop that had input.
     pub batches: Counter,
     /// Protocol errors that closed a connection.
@@ -83,8 +103,8 @@ const MEMORY_SAMPLES: u64 = 10;
 
 /// How the server is asked to stop within so many milliseconds.
 pub type StopRequest = Box<dyn Fn(u64) + Send + Sync>;
-/// How every worker is made to look at the settings again.
-pub type WakeRequest = Box<dyn Fn() + Send + Sync>;
+/// How a worker is made to look around again.
+pub type WakeRequest = Box<dyn Fn(usize) + Send + Sync>;
 
 /// See the module's text.
 pub struct Shared {
@@ -98,8 +118,8 @@ pub struct Shared {
     pub workers: Box<[CachePadded<WorkerCounters>]>,
     /// What is kept about commands that ran.
     pub observer: Observer,
-    /// Next client number.
-    next_client: AtomicU64,
+    /// All clients.
+    pub clients: Clients,
     /// `requirepass`, while set.
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
@@ -181,7 +201,7 @@ impl Shared {
             knobs: Knobs::default(),
             // The last set is the auxiliary thread's.
             workers: (0..=workers).map(|_| CachePadded::default()).collect(),
-            next_client: AtomicU64::new(1),
+            clients: Clients::new(workers),
             password: Mutex::new(None),
             started_ms: now_ms,
             run_id,
@@ -219,9 +239,22 @@ impl Shared {
         knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
         knobs.protected.store(config.protected_mode(), relaxed);
         let output = config.output_limit(crate::config::ClientClass::Normal);
+        let limit = |n: u64| if n == 0 { usize::MAX } else { bytes(n) };
         knobs
-            .output_hard_bytes
-            .store(bytes(output.hard_bytes), relaxed);
+            .output
+            .hard_bytes
+            .store(limit(output.hard_bytes), relaxed);
+        knobs
+            .output
+            .soft_bytes
+            .store(limit(output.soft_bytes), relaxed);
+        self.engine
+            .reply_bytes_max
+            .store(limit(output.hard_bytes), relaxed);
+        knobs.output.soft_s.store(output.soft_seconds, relaxed);
+        knobs
+            .clients_bytes_max
+            .store(config.client_memory_bytes(), relaxed);
         self.engine
             .bulk_bytes_max
             .store(bytes(config.proto_max_bulk_bytes()), relaxed);
@@ -343,11 +376,6 @@ impl Shared {
         }
     }
 
-    /// Number for a new client.
-    pub fn next_client_id(&self) -> u64 {
-        self.next_client.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// Sum of one counter over all workers.
     pub fn total(&self, counter: impl Fn(&WorkerCounters) -> &Counter) -> u64 {
         self.workers.iter().map(|w| counter(w).value()).sum()
@@ -355,10 +383,60 @@ impl Shared {
 
     /// Connections open now.
     pub fn open_clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Clients whose commands wait: until CLIENT PAUSE is over.
+    pub fn blocked_clients(&self) -> usize {
         self.workers
             .iter()
-            .map(|w| w.open.load(Ordering::Relaxed))
+            .map(|w| w.postponed.load(Ordering::Relaxed))
             .sum()
+    }
+
+    /// Memory of all clients, those that are just being closed included, bytes.
+    pub fn client_bytes(&self) -> u64 {
+        self.workers
+            .iter()
+            .map(|w| w.client_bytes.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// Closes the greediest clients while all together take more than `maxmemory-clients`. `counters` are the caller's.
+    pub fn evict_clients(&self, counters: &WorkerCounters, now_ms: u64, now_mono_ms: u64) {
+        let max = self.knobs.clients_bytes_max.load(Ordering::Relaxed);
+        if max == 0 {
+            return;
+        }
+        if self.client_bytes() <= max {
+            return;
+        }
+        for client in self.clients.evict(max) {
+            counters.evicted_clients.add(1);
+            let line = self.client_line(&client, now_ms, now_mono_ms);
+            tracing::info!("Evicting client: {line}");
+            self.wake_worker(client.worker());
+        }
+    }
+
+    /// The line that describes a client.
+    pub fn client_line(&self, client: &Client, now_ms: u64, now_mono_ms: u64) -> String {
+        let socket = self.socket_path();
+        let context = clients::Context {
+            table: &self.engine.table,
+            socket: &socket,
+            now_ms,
+            now_mono_ms,
+        };
+        clients::line(client, &context)
+    }
+
+    /// Path of the Unix socket, or nothing.
+    pub fn socket_path(&self) -> String {
+        let config = self.config();
+        config
+            .unixsocket()
+            .map_or_else(String::new, |path| path.display().to_string())
     }
 
     /// Installs how loops are asked to stop. Called once, before they start.
@@ -373,8 +451,14 @@ impl Shared {
 
     /// Wakes every loop, so that changed settings are seen by those that sleep.
     pub fn wake_workers(&self) {
+        // The last set of counters is the auxiliary thread's.
+        (0..self.workers.len() - 1).for_each(|worker| self.wake_worker(worker));
+    }
+
+    /// Wakes one loop.
+    pub fn wake_worker(&self, worker: usize) {
         if let Some(wake) = self.wake.get() {
-            wake();
+            wake(worker);
         }
     }
 

@@ -5,28 +5,26 @@
 
 #![allow(clippy::disallowed_methods)]
 
+mod world;
+
 use std::sync::Arc;
 
 use dunlin_engine::digest::Digest;
 use dunlin_engine::replay::Replayer;
 use dunlin_engine::{Engine, Flags, WorkerState};
-use dunlin_reactor::backend::memory::{Client, Memory, Network};
-use dunlin_reactor::{Clock, EventLoop, Limits};
+use dunlin_reactor::Clock;
+use dunlin_reactor::backend::memory::Client;
 use dunlin_resp::{ReplyLimits, ReplyParser, reply};
-use dunlin_server::auxiliary::{Auxiliary, Exchange};
-use dunlin_server::config::Config;
-use dunlin_server::host::ServerHost;
-use dunlin_server::worker::Worker;
-use dunlin_server::{Allocator, Shared};
+use dunlin_server::Shared;
+use dunlin_store::Txn;
 use dunlin_store::stripes::{LockSet, ReadyList, Waiter, Wake};
-use dunlin_store::{Settings, Txn};
 
-const WORKERS: usize = 2;
+use world::{ADDRESS, WORKERS, World, settings};
+
 /// Enough turns for any run; more means that something hangs.
 const STEPS_MAX: usize = 3_000_000;
 /// Thirty times this is more than a worker does by itself.
 const FILLERS: usize = 900;
-const ADDRESS: &str = "10.0.0.1:6379";
 
 /// A seeded generator (splitmix64).
 struct Rng(u64);
@@ -44,104 +42,9 @@ impl Rng {
     }
 }
 
-fn settings() -> Settings {
-    Settings {
-        workers: WORKERS,
-        spin: 0,
-        hash_key: [7, 9],
-        ..Settings::default()
-    }
-}
-
 /// Whether the server of this seed has every command in its slow log; the others time commands in runs.
 fn logs_everything(seed: u64) -> bool {
     seed.is_multiple_of(2)
-}
-
-struct World {
-    network: Network,
-    engine: Arc<Engine>,
-    shared: Arc<Shared>,
-    loops: Vec<EventLoop<Memory>>,
-    workers: Vec<Worker>,
-    auxiliary: Auxiliary,
-    reaper: dunlin_store::Reaper,
-}
-
-impl World {
-    fn new(seed: u64) -> World {
-        let network = Network::new(seed);
-        let engine = Arc::new(Engine::new(&settings(), dunlin_server::commands::FAMILIES));
-        let words = if logs_everything(seed) {
-            "--workers 2 --slowlog-log-slower-than 0 --slowlog-max-len 1000000"
-        } else {
-            "--workers 2"
-        };
-        let words: Vec<&str> = words.split(' ').collect();
-        let config = Config::load(&words).expect("two workers are fine").config;
-        let now_ms = network.clock().wall_us() / 1_000;
-        let shared = Arc::new(Shared::new(
-            Arc::clone(&engine),
-            config,
-            now_ms,
-            "0".repeat(40),
-            Allocator::UNKNOWN,
-        ));
-        let limits = Limits::default();
-        let mut loops = EventLoop::pool((0..WORKERS).map(|_| network.backend()).collect(), &limits);
-        loops[0]
-            .add_listener(
-                network
-                    .listen(ADDRESS.parse().expect("an address"))
-                    .expect("free"),
-            )
-            .expect("listens");
-        let exchange = Arc::new(Exchange::new(WORKERS));
-        let remotes = loops[0].remotes();
-        exchange.set_wakers(remotes.iter().map(|r| r.waker().clone()).collect());
-        engine
-            .store
-            .on_wake_owner(Box::new(move |worker| remotes[worker].waker().wake()));
-        let host = |worker: usize| ServerHost::new(Arc::clone(&shared), network.clock(), worker);
-        let workers = loops
-            .iter()
-            .enumerate()
-            .map(|(i, l)| Worker::new(host(i), l.remote(), Arc::clone(&exchange), seed))
-            .collect();
-        let auxiliary = Auxiliary::new(
-            Arc::clone(&engine),
-            Arc::clone(&exchange),
-            host(WORKERS),
-            seed,
-        );
-        let reaper = engine.store.reaper();
-        World {
-            network,
-            engine,
-            shared,
-            loops,
-            workers,
-            auxiliary,
-            reaper,
-        }
-    }
-
-    /// Steps one part; false when it had nothing to do.
-    fn step(&mut self, part: usize) -> bool {
-        match part {
-            0 | 1 => {
-                let runnable = self.loops[part].is_runnable();
-                if runnable {
-                    self.loops[part]
-                        .run_once(&mut self.workers[part])
-                        .expect("the in-memory backend does not fail");
-                }
-                runnable
-            }
-            2 => self.auxiliary.step(),
-            _ => self.reaper.step(&self.engine.store),
-        }
-    }
 }
 
 /// One client: what it still has to send, and the replies that it has counted.
@@ -272,7 +175,17 @@ fn play(world: &mut World, actors: &mut [Actor], rng: &mut Rng, trace: &mut Vec<
 
 fn run(seed: u64, clients: usize, commands: usize) -> Run {
     let mut rng = Rng(seed);
-    let mut world = World::new(seed);
+    let options: &[&str] = if logs_everything(seed) {
+        &[
+            "--slowlog-log-slower-than",
+            "0",
+            "--slowlog-max-len",
+            "1000000",
+        ]
+    } else {
+        &[]
+    };
+    let mut world = World::new(seed, options);
     let engine = Arc::clone(&world.engine);
     let mut reader = engine.store.log.attach();
     let address = ADDRESS.parse().expect("an address");

@@ -35,6 +35,8 @@ pub struct Local {
     pub used_bytes: u64,
     /// Bytes that this batch has allocated since, buffers of clients left out.
     pub batch_bytes: i64,
+    /// Nothing is removed for its age or for room (CLIENT PAUSE).
+    pub is_paused: bool,
     pub(crate) pool: Pool,
     pub(crate) record: Record,
     pub(crate) reclaim: Limbo,
@@ -53,6 +55,7 @@ impl Local {
             counts_accesses: false,
             used_bytes: 0,
             batch_bytes: 0,
+            is_paused: false,
             pool: Pool::default(),
             record: Record::default(),
             reclaim: Limbo::new(),

@@ -11,6 +11,7 @@ use crate::eviction::FREED_PER_STEP_BYTES;
 use crate::hash::Key;
 use crate::local::{Counters, Local};
 use crate::log::Arg;
+use crate::reads::Reads;
 use crate::reaper::Garbage;
 use crate::shard::{Expired, Shard};
 use crate::store::{Store, StripeData};
@@ -132,6 +133,7 @@ pub struct Txn<'a> {
     held: Option<&'a mut Held>,
     local: &'a mut Local,
     now_ms: u64,
+    reads: Reads,
 }
 
 impl<'a> Txn<'a> {
@@ -149,7 +151,13 @@ impl<'a> Txn<'a> {
             held,
             local,
             now_ms,
+            reads: Reads::default(),
         }
+    }
+
+    /// Says what reads leave as it is from here on.
+    pub fn set_reads(&mut self, reads: Reads) {
+        self.reads = reads;
     }
 
     /// The same transaction, for a command inside it.
@@ -159,6 +167,7 @@ impl<'a> Txn<'a> {
             held: self.held.as_deref_mut(),
             local: self.local,
             now_ms: self.now_ms,
+            reads: self.reads,
         }
     }
 
@@ -232,7 +241,9 @@ impl<'a> Txn<'a> {
         };
         match deadline {
             Some(deadline) if deadline <= self.stripe_now(stripe) => {
-                self.expire(found);
+                if !self.reads.keep_expired {
+                    self.expire(found);
+                }
                 None
             }
             _ => Some(found),
@@ -271,6 +282,9 @@ impl<'a> Txn<'a> {
             }
             Some(found) => {
                 self.counters().hits.add(1);
+                if self.reads.keep_clocks {
+                    return Some(self.entry(found));
+                }
                 if self.local.counts_accesses {
                     self.count_access(found);
                     return Some(self.entry(found));

@@ -52,6 +52,15 @@ impl<B: Backend> EventLoop<B> {
             self.state.enqueue(index);
         }
         let c = self.state.conns.at(index);
+        let left = !c.output.is_empty();
+        if c.is_live() && (left || c.backlog) {
+            // Rare: most output is taken by the system at once.
+            c.backlog = left;
+            let id = self.state.conns.id(index);
+            self.busy = true;
+            handler.backlog(&mut Io::new(&mut self.state), id);
+        }
+        let c = self.state.conns.at(index);
         if !c.is_live() || !c.output.is_empty() {
             return;
         }

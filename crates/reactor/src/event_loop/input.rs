@@ -55,7 +55,8 @@ impl<B: Backend> EventLoop<B> {
         let before = buffer.len();
         if c.readable && !c.eof && before < state.limits.input_bytes_max {
             if buffer.capacity() > 0 {
-                buffer.make_room(ROOM_BYTES_MIN);
+                let expected = mem::take(&mut c.expected) as usize;
+                buffer.make_room_for(ROOM_BYTES_MIN, expected);
             } else if c.wide {
                 buffer = Buffer::from_vec(state.pool.lend_wide());
             } else {
@@ -74,6 +75,7 @@ impl<B: Backend> EventLoop<B> {
                 eof: c.eof,
                 conn: state.conns.id(index),
                 buffer,
+                expected: 0,
             };
             self.batch.push(input);
         } else {
@@ -137,6 +139,7 @@ impl<B: Backend> EventLoop<B> {
                 // Its event came and went while the connection was still being read.
                 self.paused_at_end.push(input.conn);
             }
+            c.expected = input.expected;
             state.keep_input(index, input.buffer);
             if finished {
                 state.close_after_flush(index, CloseReason::Eof);

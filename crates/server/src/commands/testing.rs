@@ -13,6 +13,7 @@ use dunlin_store::stripes::{ReadyList, Waiter, Wake};
 use dunlin_structures::Rope;
 
 use super::FAMILIES;
+use crate::clients::Client;
 use crate::config::Config;
 use crate::host::ServerHost;
 use crate::shared::{Allocator, Memory, Shared};
@@ -44,6 +45,7 @@ pub(super) struct Console {
     clock: Arc<StoppedClock>,
     worker: WorkerState,
     sessions: BTreeMap<u64, Session>,
+    clients: BTreeMap<u64, Arc<Client>>,
     waiter: Arc<Waiter>,
 }
 
@@ -79,6 +81,7 @@ impl Console {
             clock: Arc::new(StoppedClock(AtomicU64::new(START_MS * 1_000))),
             worker,
             sessions: BTreeMap::new(),
+            clients: BTreeMap::new(),
             waiter: Waiter::new(ReadyList::new(NoOne), 0),
         }
     }
@@ -112,11 +115,21 @@ impl Console {
     pub(super) fn call(&mut self, id: u64, args: &[&[u8]]) -> Vec<u8> {
         self.session(id);
         let now_ms = self.now_ms();
+        let peer = self.session(id).peer;
+        let now_mono_ms = self.clock.monotonic_us() / 1_000;
+        let registry = Arc::clone(&self.shared);
+        // Registered with the first command, so that tests can say where it comes from.
+        self.clients.entry(id).or_insert_with(|| {
+            let client = Arc::new(Client::new(id, peer, 0, id, now_mono_ms));
+            registry.clients.insert(Arc::clone(&client));
+            client
+        });
         let session = self.sessions.get_mut(&id).expect("made above");
         let engine = Arc::clone(&self.shared.engine);
         let clock = Arc::<StoppedClock>::clone(&self.clock);
         let mut host = ServerHost::new(Arc::clone(&self.shared), clock, 0);
         host.arrived_us = now_ms * 1_000;
+        host.look_around(&mut self.worker, now_ms);
         let (owned, mut out) = (OwnedArgs::of(args.iter().copied()), Rope::new());
         let mut call = Call {
             args: owned.as_args(),
@@ -145,10 +158,11 @@ impl Console {
                 engine.run_heavy(call.again(), *heavy);
             }
         }
+        let session = &self.sessions[&id];
         if let Some(command) = ran {
-            let session = self.sessions.get(&id).expect("made above");
             host.ran(command, owned.as_args(), session, 0, 1);
         }
+        self.clients[&id].publish_session(session, None);
         let mut bytes = Vec::new();
         while !out.is_empty() {
             let piece = out.first().to_vec();

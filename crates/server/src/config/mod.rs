@@ -321,6 +321,20 @@ impl Config {
         self.bytes("client-query-buffer-limit")
     }
 
+    /// Memory of all clients together above which the greediest are cut, bytes; 0 for no limit.
+    pub fn client_memory_bytes(&self) -> u64 {
+        match self.value("maxmemory-clients") {
+            Value::Bytes(bytes) => *bytes,
+            // A percentage of no limit is no limit.
+            Value::Percent(percent) => {
+                let whole =
+                    u128::from(self.bytes("maxmemory")) * u128::from(percent.unsigned_abs()) / 100;
+                u64::try_from(whole).unwrap_or(u64::MAX)
+            }
+            other => panic!("maxmemory-clients is not memory but {other:?}"),
+        }
+    }
+
     /// When a client of this class that does not read is cut.
     pub fn output_limit(&self, class: ClientClass) -> OutputLimit {
         match self.value("client-output-buffer-limit") {

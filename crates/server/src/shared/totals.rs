@@ -44,6 +44,12 @@ pub struct Totals {
     pub protocol_errors: u64,
     /// Wrong passwords.
     pub auth_failures: u64,
+    /// Clients closed over `client-query-buffer-limit`.
+    pub query_limit_closed: u64,
+    /// Clients closed over `client-output-buffer-limit`.
+    pub output_limit_closed: u64,
+    /// Clients closed over `maxmemory-clients`.
+    pub evicted_clients: u64,
     /// Error replies.
     pub errors: u64,
     /// Receive calls.
@@ -85,6 +91,9 @@ impl Totals {
             batches: sum(|w| &w.batches),
             protocol_errors: sum(|w| &w.protocol_errors),
             auth_failures: sum(|w| &w.auth_failures),
+            query_limit_closed: sum(|w| &w.query_limit_closed),
+            output_limit_closed: sum(|w| &w.output_limit_closed),
+            evicted_clients: sum(|w| &w.evicted_clients),
             errors: engine.stats.iter().map(|s| s.errors.value()).sum(),
             reads: shared.workers.iter().map(|w| load(&w.reads)).sum(),
             writes: shared.workers.iter().map(|w| load(&w.writes)).sum(),
@@ -115,6 +124,13 @@ impl Totals {
             batches: self.batches.saturating_sub(before.batches),
             protocol_errors: self.protocol_errors.saturating_sub(before.protocol_errors),
             auth_failures: self.auth_failures.saturating_sub(before.auth_failures),
+            query_limit_closed: self
+                .query_limit_closed
+                .saturating_sub(before.query_limit_closed),
+            output_limit_closed: self
+                .output_limit_closed
+                .saturating_sub(before.output_limit_closed),
+            evicted_clients: self.evicted_clients.saturating_sub(before.evicted_clients),
             errors: self.errors.saturating_sub(before.errors),
             reads: self.reads.saturating_sub(before.reads),
             writes: self.writes.saturating_sub(before.writes),

@@ -7,19 +7,23 @@
 
 use std::sync::atomic::Ordering;
 
-use dunlin_engine::{Args, Call, Executed, Flags, OwnedArgs};
+use dunlin_engine::{Args, Call, Executed, Flags, OwnedArgs, Replies, Session};
 use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
 use dunlin_store::Sighting;
+use dunlin_structures::Rope;
 
 use super::slot::{Activity, Slot, Stopwatch};
 use super::timing::{SMALL_BYTES, Timing};
 use super::{OUTPUT_SOFT_BYTES, Worker};
+use crate::clients::Mark;
 
 /// Commands looked ahead together: their cache lines (three each) fit the first-level cache.
 const WINDOW_COMMANDS: usize = 96;
 /// The id of a command that is not in the table.
 const UNKNOWN: u16 = u16::MAX;
+/// The buffer of a request with an argument from this length on grows no further than that argument needs.
+const LONG_ARGUMENT_BYTES: usize = 32 << 10;
 
 /// Where the arguments of a prepared command are.
 enum Place {
@@ -45,7 +49,9 @@ struct Prepared {
     sighting: Sighting,
     /// The key may lie outside its home bucket.
     away: bool,
-    /// Where the next request of this input begins.
+    /// Where it begins in its input, and where the next one does.
+    start: usize,
+    /// See `start`.
     end: usize,
     place: Place,
 }
@@ -71,6 +77,8 @@ struct Reach {
     exhausted: bool,
     /// The session waits or closes: its other prepared commands are skipped.
     suspended: bool,
+    /// Bytes that the request at its end lacks, if it has a long argument.
+    expected: usize,
 }
 
 /// Why parsing of an input stopped.
@@ -129,6 +137,10 @@ impl Worker {
             } else {
                 reach.parsed
             });
+            if reach.expected > 0 {
+                input.expect(reach.expected);
+            }
+            self.publish_client(input);
             self.flush(io, input.conn());
         }
         self.batch = batch;
@@ -143,7 +155,12 @@ impl Worker {
             .get(input.conn().index())
             .and_then(Option::as_deref)
         {
-            Some(slot) if slot.conn == input.conn() && slot.is_idle() && !reach.suspended => {
+            Some(slot)
+                if slot.conn == input.conn()
+                    && slot.is_idle()
+                    && !reach.suspended
+                    && !slot.client.is(Mark::KILLED) =>
+            {
                 Limits {
                     bulk_bytes_max: self.engine.string_bytes_max(),
                     authenticated: slot.session.as_ref().is_some_and(|s| s.authenticated)
@@ -152,7 +169,9 @@ impl Worker {
                 }
             }
             Some(slot)
-                if slot.conn == input.conn() && !matches!(slot.activity, Activity::Closing) =>
+                if slot.conn == input.conn()
+                    && !matches!(slot.activity, Activity::Closing)
+                    && !slot.client.is(Mark::KILLED) =>
             {
                 // Suspended since an earlier window: what follows is shown again when it is back.
                 return Filled::Exhausted;
@@ -171,7 +190,7 @@ impl Worker {
             .as_deref_mut()
             .expect("looked at above");
         let db = slot.session.as_ref().map_or(0, |s| s.db);
-        slot.active_ms = self.now_mono_ms;
+        slot.client.touch(self.now_mono_ms);
         while !reach.exhausted && reach.parsed < bytes.len() {
             let (first, base) = (batch.spans.len(), reach.parsed);
             let (end, place) = match slot.parser.next(&bytes[base..], &limits, &mut batch.spans) {
@@ -194,8 +213,13 @@ impl Worker {
                     let owned = OwnedArgs::of(words.iter().map(Vec::as_slice));
                     (base + end, Place::Owned(Box::new(owned)))
                 }
-                Outcome::NeedMore { .. } => {
+                Outcome::NeedMore { hint } => {
                     reach.exhausted = true;
+                    let argument = bytes.len() - base - slot.parser.understood() + hint;
+                    // A hint of one byte is a guess.
+                    if argument >= LONG_ARGUMENT_BYTES && hint > 1 {
+                        reach.expected = hint;
+                    }
                     if bytes.len() - base <= self.query_bytes_max {
                         break;
                     }
@@ -215,6 +239,7 @@ impl Worker {
                 hash: 0,
                 sighting: Sighting::default(),
                 away: false,
+                start: base,
                 end,
                 place,
             });
@@ -268,16 +293,16 @@ impl Worker {
     fn execute_window(&mut self, io: &mut Io<'_>, batch: &mut Batch, inputs: &[Input]) {
         let mut timing = Timing::start(self);
         for index in 0..batch.window.len() {
-            let prepared = &batch.window[index];
-            let input = prepared.input as usize;
+            let input = batch.window[index].input as usize;
             if batch.reach[input].suspended {
                 continue;
             }
-            let end = prepared.end;
-            if self.execute_prepared(io, batch, index, &inputs[input], &mut timing) {
+            if let Some(done) = self.execute_prepared(io, batch, index, &inputs[input], &mut timing)
+            {
                 let reach = &mut batch.reach[input];
-                (reach.suspended, reach.done) = (true, end);
+                (reach.suspended, reach.done) = (true, done);
                 // The parser may have looked into a later request, which will be shown again from its start.
+                reach.expected = 0;
                 if let Some(slot) = self.slot(inputs[input].conn()) {
                     slot.parser = RequestParser::new();
                 }
@@ -286,7 +311,7 @@ impl Worker {
         timing.settle(&self.host);
     }
 
-    /// Executes one command; true when its session is suspended or closing.
+    /// Executes one command. When its session is suspended or closing: where its input goes on.
     fn execute_prepared(
         &mut self,
         io: &mut Io<'_>,
@@ -294,28 +319,36 @@ impl Worker {
         index: usize,
         input: &Input,
         timing: &mut Timing,
-    ) -> bool {
+    ) -> Option<usize> {
         let prepared = &batch.window[index];
-        let conn = input.conn();
-        if let Place::Broken(error) = &prepared.place {
-            self.protocol_error(io, conn, Some(error));
-            return true;
-        }
-        if let Place::TooLong = &prepared.place {
-            self.protocol_error(io, conn, None);
-            return true;
+        let (conn, end) = (input.conn(), Some(prepared.end));
+        match &prepared.place {
+            Place::Broken(error) => {
+                self.protocol_error(io, conn, error);
+                return end;
+            }
+            Place::TooLong => {
+                self.close_over_query(io, conn, &input.bytes()[prepared.start..]);
+                return end;
+            }
+            Place::Spans { .. } | Place::Owned(_) => {}
         }
         let args = batch.args(prepared, input.bytes());
         let known = (prepared.id != UNKNOWN).then_some(prepared.id as usize);
-        let Some(slot) = self.slots[conn.index()].as_deref_mut() else {
-            return true;
-        };
+        if self.watchful && self.postpone(io, conn, args, known) {
+            return Some(prepared.start);
+        }
+        let slot = self.slots[conn.index()].as_deref_mut()?;
         let Some(session) = slot.session.as_deref_mut() else {
-            return true;
+            return end;
         };
         if slot.out.tail().capacity() == 0 {
             *slot.out.tail() = io.buffer();
         }
+        slot.last = known.map_or(slot.last, |id| Some(id as u16));
+        // A client that asked for no replies gets this one only if it is that of CLIENT REPLY ON.
+        let muted = session.replies != Replies::On;
+        let mut unwanted = Rope::new();
         self.host.input_len = input.bytes().len() - prepared.end;
         let out_before = slot.out.len();
         let executed = self.engine.execute(Call {
@@ -323,7 +356,7 @@ impl Worker {
             id: known,
             first_hash: (prepared.key != 0).then_some((prepared.key as usize, prepared.hash)),
             session,
-            out: &mut slot.out,
+            out: if muted { &mut unwanted } else { &mut slot.out },
             host: &mut self.host,
             worker: &mut self.state,
             waiter: &slot.waiter,
@@ -331,7 +364,11 @@ impl Worker {
         });
         match executed {
             Executed::Done { id } => {
+                if muted || session.replies != Replies::On {
+                    settle_replies(session, muted, &mut unwanted, &mut slot.out);
+                }
                 let closing = session.close_after_reply;
+                slot.last = id.map_or(slot.last, |id| Some(id as u16));
                 let small = slot.out.len() - out_before <= SMALL_BYTES && prepared.is_small();
                 let fast = id.is_some_and(|id| self.engine.table.at(id).flags.has(Flags::FAST));
                 let next = batch.window.get(index + 1);
@@ -340,6 +377,10 @@ impl Worker {
                 if timing.after(&self.host, ran, last).is_some() && timing.is_stale() {
                     self.read_wall_clock();
                 }
+                if !fast {
+                    // It may have been CLIENT PAUSE or MONITOR.
+                    self.look_around();
+                }
                 let full = slot_output_is_full(&self.slots, conn);
                 if closing {
                     self.close_after_reply(io, conn);
@@ -347,7 +388,7 @@ impl Worker {
                     // `drained` shows the rest again.
                     io.pause_input(conn);
                 }
-                closing || full
+                end.filter(|_| closing || full)
             }
             other => {
                 let ran_us = timing.after(&self.host, None, true).unwrap_or(0);
@@ -355,10 +396,27 @@ impl Worker {
                     arrived_us: self.host.arrived_us,
                     ran_us,
                 };
+                slot.muted = muted;
                 self.suspend(io, conn, other, args);
-                true
+                end
             }
         }
+    }
+}
+
+/// A command is done of a session that asked for no replies, before it or by it.
+#[cold]
+pub(super) fn settle_replies(
+    session: &mut Session,
+    muted: bool,
+    unwanted: &mut Rope,
+    out: &mut Rope,
+) {
+    match session.replies {
+        Replies::On if muted => out.append(unwanted),
+        Replies::SkipNext => session.replies = Replies::Skip,
+        Replies::Skip => session.replies = Replies::On,
+        Replies::On | Replies::Off => {}
     }
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: a worker never waits. A session that would have to is suspended (see [`suspended`]), and the others go on.
 
 mod batch;
+mod limits;
+mod postponed;
 mod slot;
 mod suspended;
 mod timing;
@@ -26,6 +28,7 @@ use dunlin_structures::Rope;
 use self::batch::Batch;
 use self::slot::{Activity, Slot, Stopwatch, token_of};
 use crate::auxiliary::Exchange;
+use crate::clients::{Client, Mark};
 use crate::host::ServerHost;
 
 /// Wheel nodes that one turn may move or fire.
@@ -46,6 +49,10 @@ pub(crate) const OUTPUT_SOFT_BYTES: usize = 1 << 20;
 const INPUT_SLACK_BYTES: usize = 64 << 10;
 /// Token of the reactor timer that checks idle clients.
 const IDLE_CHECK: u64 = 1;
+/// Token of the reactor timer at the end of CLIENT PAUSE.
+const PAUSE_OVER: u64 = 2;
+/// Token of the reactor timer that checks clients over the soft limit of output.
+const OUTPUT_CHECK: u64 = 3;
 
 /// Wakes a worker's loop from a stripe's release.
 struct WakeLoop(Remote);
@@ -72,7 +79,17 @@ pub struct Worker {
     tokens: Vec<u64>,
     stepping: VecDeque<ConnId>,
     unwatch_later: Vec<Orphan>,
+    /// Clients whose next command waits until the pause is over.
+    postponed: Vec<ConnId>,
+    /// Clients over the soft limit of output, and since when (the loop's clock).
+    over_soft: Vec<(ConnId, u64)>,
     query_bytes_max: usize,
+    /// Unsent output at which the limits are looked at.
+    output_watch_bytes: usize,
+    /// Memory of this worker's clients, bytes.
+    client_bytes: i64,
+    /// Somebody monitors, or clients are paused: each command is looked at.
+    watchful: bool,
     /// Wall clock of this batch, milliseconds since 1970.
     now_ms: u64,
     /// The loop's clock of this turn.
@@ -101,7 +118,12 @@ impl Worker {
             tokens: Vec::new(),
             stepping: VecDeque::new(),
             unwatch_later: Vec::new(),
+            postponed: Vec::new(),
+            over_soft: Vec::new(),
             query_bytes_max: 0,
+            output_watch_bytes: usize::MAX,
+            client_bytes: 0,
+            watchful: false,
             now_ms: 0,
             now_mono_ms: 0,
             last_expire_ms: 0,
@@ -125,10 +147,11 @@ impl Worker {
         let knobs = &self.host.shared.knobs;
         self.query_bytes_max = knobs.query_bytes_max.load(Ordering::Relaxed);
         io.limits().input_bytes_max = self.query_bytes_max.saturating_add(INPUT_SLACK_BYTES);
-        io.limits().output_hard_bytes = match knobs.output_hard_bytes.load(Ordering::Relaxed) {
-            0 => usize::MAX,
-            bytes => bytes,
-        };
+        let output = &knobs.output;
+        self.output_watch_bytes = output
+            .hard_bytes
+            .load(Ordering::Relaxed)
+            .min(output.soft_bytes.load(Ordering::Relaxed));
         self.host.arrived_us = self.read_wall_clock();
         if self.host.shared.observer.rates.is_due(self.now_mono_ms) {
             self.host.shared.take_sample(self.now_mono_ms);
@@ -138,6 +161,7 @@ impl Worker {
             self.state.local.used_bytes = store.usage.bytes();
             self.state.local.batch_bytes = 0;
         }
+        self.look_around();
         self.run_ready(io);
     }
 
@@ -151,6 +175,11 @@ impl Worker {
         now_us
     }
 
+    /// Whether somebody monitors, or clients are paused.
+    fn look_around(&mut self) {
+        self.watchful = self.host.look_around(&mut self.state, self.now_ms);
+    }
+
     fn slot(&mut self, conn: ConnId) -> Option<&mut Slot> {
         self.slots
             .get_mut(conn.index())
@@ -158,13 +187,11 @@ impl Worker {
             .filter(|s| s.conn == conn)
     }
 
-    /// Answers input that is no RESP (`None`: that is longer than it may be) and closes.
-    fn protocol_error(&mut self, io: &mut Io<'_>, conn: ConnId, error: Option<&ProtocolError>) {
+    /// Answers input that is no RESP and closes.
+    fn protocol_error(&mut self, io: &mut Io<'_>, conn: ConnId, error: &ProtocolError) {
         let number = self.number;
         let Some(slot) = self.slot(conn) else { return };
-        if let Some(error) = error {
-            error.reply(slot.out.tail());
-        }
+        error.reply(slot.out.tail());
         self.host.shared.workers[number].protocol_errors.add(1);
         self.close_after_reply(io, conn);
     }
@@ -204,6 +231,11 @@ impl Worker {
     /// Removes keys whose time has come; until when (wall clock) nothing of the sort is needed.
     fn look_after_deadlines(&mut self) -> Option<u64> {
         let due = self.engine.store.next_due(self.number)?;
+        if self.state.local.is_paused
+            && let Some((_, end_ms)) = self.host.shared.clients.pause.at(self.now_ms)
+        {
+            return Some(end_ms);
+        }
         let next_pass = self.last_expire_ms + self.expire_period_ms;
         if due > self.now_ms || (next_pass > self.now_ms && due != 0) {
             return Some(due.max(next_pass));
@@ -240,7 +272,7 @@ impl Worker {
         let store = &self.engine.store;
         store.eviction.is_on()
             && store.make_room(&mut self.state.local, self.now_ms, VICTIMS_PER_TURN) == Room::More
-            && !store.eviction.is_paused.load(Ordering::Relaxed)
+            && !self.state.local.is_paused
     }
 
     /// Shows the loop's own counts to INFO, and its memory to who keeps the limit.
@@ -265,7 +297,8 @@ impl Worker {
         }
         let now = io.now_ms();
         for slot in self.slots.iter().flatten().filter(|s| s.is_idle()) {
-            if now.saturating_sub(slot.active_ms) > timeout_ms {
+            let idle_ms = now.saturating_sub(slot.client.active_ms());
+            if idle_ms > timeout_ms && !slot.client.is(Mark::MONITOR) {
                 io.close(slot.conn);
             }
         }
@@ -279,7 +312,6 @@ impl Handler for Worker {
         let admitted = self.admit(io, conn, peer);
         let shared = &self.host.shared;
         let counters = &shared.workers[self.number];
-        counters.open.fetch_add(1, Ordering::Relaxed);
         let keepalive_s = shared.knobs.keepalive_s.load(Ordering::Relaxed);
         if !peer.unix {
             io.set_keepalive(
@@ -288,7 +320,7 @@ impl Handler for Worker {
             );
         }
         let mut session = Session::new(
-            shared.next_client_id(),
+            shared.clients.next_id(),
             !self.engine.password_required.load(Ordering::Relaxed),
         );
         session.peer = ClientPeer {
@@ -298,9 +330,19 @@ impl Handler for Worker {
             descriptor: peer.descriptor,
             opened_ms: self.now_ms,
         };
+        let client = Arc::new(Client::new(
+            session.id,
+            session.peer,
+            self.number,
+            token_of(conn),
+            self.now_mono_ms,
+        ));
+        let fixed = client.weigh(limits::fixed_bytes(&session));
         if admitted {
             counters.accepted.add(1);
+            shared.clients.insert(Arc::clone(&client));
         }
+        self.add_client_bytes(fixed);
         if self.slots.len() <= conn.index() {
             self.slots.resize_with(conn.index() + 1, || None);
         }
@@ -315,8 +357,10 @@ impl Handler for Worker {
             } else {
                 Activity::Closing
             },
-            active_ms: io.now_ms(),
             suspended: Stopwatch::default(),
+            client,
+            last: None,
+            muted: false,
         }));
         if !self.idle_check_set {
             self.close_idle(io);
@@ -342,9 +386,11 @@ impl Handler for Worker {
         let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::take) else {
             return;
         };
-        self.host.shared.workers[self.number]
-            .open
-            .fetch_sub(1, Ordering::Relaxed);
+        self.host.shared.clients.remove(&slot.client);
+        self.add_client_bytes(-(slot.client.memory() as i64));
+        if slot.client.mark(Mark::POSTPONED, false) {
+            self.count_postponed(-1);
+        }
         let waits = matches!(
             slot.activity,
             Activity::Parked { .. } | Activity::Stepping { parked: true, .. }
@@ -367,14 +413,32 @@ impl Handler for Worker {
 
     fn timer(&mut self, io: &mut Io<'_>, token: u64) {
         self.begin(io);
-        debug_assert_eq!(token, IDLE_CHECK);
-        self.close_idle(io);
+        match token {
+            PAUSE_OVER => self.release_postponed(io),
+            OUTPUT_CHECK => self.check_over_soft(io),
+            _ => self.close_idle(io),
+        }
+    }
+
+    fn backlog(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        self.begin(io);
+        self.note_backlog(io, conn);
+    }
+
+    fn peer_closed(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        // As in Redis, what waits for the end of the pause is not executed for a client that is gone.
+        let postponed = |slot: &mut Slot| matches!(slot.activity, Activity::Postponed);
+        if self.slot(conn).is_some_and(postponed) {
+            io.close(conn);
+        }
     }
 
     fn woken(&mut self, io: &mut Io<'_>) {
         self.begin(io);
         self.run_ready(io);
         self.run_finished(io);
+        self.close_killed(io);
+        self.release_postponed(io);
         if !self.idle_check_set {
             self.close_idle(io);
         }
@@ -389,6 +453,11 @@ impl Handler for Worker {
     fn turn_end(&mut self, io: &mut Io<'_>) -> Option<u64> {
         self.begin(io);
         self.run_ready(io);
+        self.host.wake_others();
+        if self.state.observed {
+            self.deliver_to_monitors(io);
+        }
+        self.evict_clients();
         let retry = self.run_unwatch();
         let pass_ms = self.look_after_deadlines();
         let seen_ms = self.engine.store.next_due(self.number).unwrap_or(u64::MAX);

@@ -8,6 +8,8 @@ use dunlin_resp::RequestParser;
 use dunlin_store::stripes::Waiter;
 use dunlin_structures::Rope;
 
+use crate::clients::Client;
+
 /// What a connection is doing.
 pub(super) enum Activity {
     /// Ready for its next command.
@@ -22,6 +24,8 @@ pub(super) enum Activity {
     },
     /// A command runs on the auxiliary thread, which has the session.
     Away,
+    /// Its next command waits until the pause is over; it is still among the input.
+    Postponed,
     /// Closing: nothing more is executed.
     Closing,
 }
@@ -35,10 +39,14 @@ pub(super) struct Slot {
     pub(super) waiter: Arc<Waiter>,
     pub(super) out: Rope,
     pub(super) activity: Activity,
-    /// Monotonic time of the last input, for `timeout`.
-    pub(super) active_ms: u64,
     /// Of a command that is suspended.
     pub(super) suspended: Stopwatch,
+    /// What others know of it.
+    pub(super) client: Arc<Client>,
+    /// Id of its last command.
+    pub(super) last: Option<u16>,
+    /// The reply of the command that it waits for is not sent (CLIENT REPLY).
+    pub(super) muted: bool,
 }
 
 /// How long a suspended command has run so far.

@@ -5,8 +5,10 @@
 use dunlin_engine::dispatch::Stepped;
 use dunlin_engine::{Args, Call, Executed, Heavy, OwnedArgs, Session};
 use dunlin_reactor::{ConnId, Io};
+use dunlin_structures::Rope;
 
 use super::Worker;
+use super::batch::settle_replies;
 use super::slot::{Activity, Stopwatch, token_of};
 use crate::auxiliary::{Finished, Job};
 
@@ -14,6 +16,8 @@ use crate::auxiliary::{Finished, Job};
 const STEPS_TURN_US: u64 = 100;
 /// Likewise after so many, whatever the clock says (a simulated one stands still meanwhile).
 const STEPS_TURN_MAX: usize = 64;
+/// What a session in steps has written is sent once it is this long.
+const STEP_FLUSH_BYTES: usize = 256 << 10;
 /// A session in steps whose client takes its output slower than this much stays where it is.
 const STEP_OUTPUT_BYTES_MAX: usize = 64 << 20;
 
@@ -157,6 +161,16 @@ impl Worker {
     fn finish(&mut self, io: &mut Io<'_>, conn: ConnId) {
         let Some(slot) = self.slot(conn) else { return };
         slot.activity = Activity::Idle;
+        if let Some(session) = slot.session.as_deref_mut() {
+            if std::mem::take(&mut slot.muted) {
+                slot.out.clear();
+                settle_replies(session, true, &mut Rope::new(), &mut slot.out);
+            }
+            slot.client
+                .publish_session(session, slot.last.map(usize::from));
+        }
+        self.look_around();
+        let Some(slot) = self.slot(conn) else { return };
         if slot.session.as_ref().is_some_and(|s| s.close_after_reply) {
             self.close_after_reply(io, conn);
             return;
@@ -204,7 +218,16 @@ impl Worker {
         let stepped = self.engine.step(call, &mut **continuation, resumed);
         slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
         match stepped {
-            Stepped::More => true,
+            Stepped::More => {
+                if slot.out.len() > STEP_FLUSH_BYTES {
+                    if slot.muted {
+                        slot.out.clear();
+                    } else {
+                        self.flush(io, conn);
+                    }
+                }
+                true
+            }
             Stepped::Parked => {
                 *parked = true;
                 false
@@ -298,7 +321,10 @@ impl Worker {
             counters
                 .recent_output
                 .note(self.now_mono_ms, slot.out.len());
-            io.send(conn, &mut slot.out);
+            let unsent = io.send(conn, &mut slot.out);
+            if unsent >= self.output_watch_bytes {
+                self.check_output(io, conn, unsent);
+            }
         } else if slot.out.tail().capacity() > 0 {
             // Lent for a reply that was not written: idle connections own no buffer.
             io.recycle(std::mem::take(&mut slot.out).take_tail());

@@ -13,9 +13,7 @@ mod frequency;
 mod policy;
 mod pool;
 
-use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
@@ -65,8 +63,6 @@ pub struct Eviction {
     pub log_factor: AtomicU32,
     /// `lfu-decay-time` in minutes.
     pub decay_minutes: AtomicU32,
-    /// Nothing is evicted for now (CLIENT PAUSE).
-    pub is_paused: AtomicBool,
 }
 
 impl Eviction {
@@ -231,7 +227,7 @@ impl Store {
         if policy == Policy::NoEviction {
             return Room::Full;
         }
-        if self.eviction.is_paused.load(Ordering::Relaxed) {
+        if local.is_paused {
             return Room::More;
         }
         for _ in 0..victims_max {

@@ -1,5 +1,7 @@
 //! HRANDFIELD key [count [WITHVALUES]]. <https://redis.io/commands/hrandfield>
 
+use std::sync::atomic::Ordering;
+
 use dunlin_store::hash_value::Pair;
 
 use super::hash_of;
@@ -94,6 +96,7 @@ fn many(cx: &mut Ctx<'_>, count: i64, with_values: bool) -> Outcome {
     } else {
         picked
     };
+    let max = cx.engine.reply_bytes_max.load(Ordering::Relaxed);
     cx.reply.array(elements);
     let mut reply = |(field, value): Pair<'_>| {
         if nested {
@@ -103,20 +106,22 @@ fn many(cx: &mut Ctx<'_>, count: i64, with_values: bool) -> Outcome {
         if with_values {
             cx.reply.element(value);
         }
+        // Past that the client is closed, and the rest is for nobody.
+        cx.reply.output_len() <= max
     };
     if picked == len && count > 0 {
-        hash.iter().for_each(reply);
+        hash.iter().all(reply);
     } else if count < 0 {
         // One by one, however many: nothing but the reply grows.
         (0..picked)
             .filter_map(|_| hash.nth(below(random(), len)))
-            .for_each(reply);
+            .all(reply);
     } else {
         let ranks = distinct(len, picked, &mut random);
         ranks
             .into_iter()
             .filter_map(|rank| hash.nth(rank))
-            .for_each(&mut reply);
+            .all(&mut reply);
     }
     Ok(Flow::Done)
 }

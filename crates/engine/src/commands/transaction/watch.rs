@@ -52,7 +52,7 @@ fn watch(cx: &mut Ctx<'_>) -> Outcome {
         let key = cx.key(i);
         let watches = cx.session.watches.get_or_insert_default();
         if cx.keys.watch(db, &key, &watches.flag) {
-            watches.keys.push((db, key.bytes.into(), key.hash));
+            watches.push((db, key.bytes.into(), key.hash));
         }
     }
     cx.reply.ok();

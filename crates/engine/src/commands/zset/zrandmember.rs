@@ -169,7 +169,7 @@ fn repeated(cx: &mut Ctx<'_>, count: usize, len: usize, with_scores: bool) -> Ou
     let (db, key) = (cx.db(), cx.key(1));
     reply_head(&mut cx.reply, count, with_scores);
     let mut left = count;
-    while left > 0 {
+    while left > 0 && !cx.reply_is_too_long() {
         let ranks: Vec<usize> = (0..left.min(DRAWN))
             .map(|_| below(cx.keys.local(), len))
             .collect();

@@ -9,7 +9,7 @@ use dunlin_resp::Version;
 
 use super::DOOR;
 use super::auth::authenticate;
-use super::client::check_name;
+use super::client::{check_name, publish_name};
 use crate::host::host;
 use crate::logging::startup::REDIS_VERSION;
 
@@ -72,6 +72,7 @@ fn hello(cx: &mut Ctx<'_>) -> Outcome {
     }
     if let Some(name) = request.name {
         cx.session.name = name.into();
+        publish_name(cx);
     }
     if let Some(version) = request.version {
         cx.session.version = version;

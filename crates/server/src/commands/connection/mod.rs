@@ -3,13 +3,20 @@
 mod auth;
 mod client;
 mod hello;
+mod monitor;
 mod reset;
 
 use dunlin_engine::Command;
 use dunlin_engine::command::Flags;
 
 /// Sorted by name.
-pub(super) const TABLE: &[&Command] = &[&auth::AUTH, &client::CLIENT, &hello::HELLO, &reset::RESET];
+pub(super) const TABLE: &[&Command] = &[
+    &auth::AUTH,
+    &client::CLIENT,
+    &hello::HELLO,
+    &monitor::MONITOR,
+    &reset::RESET,
+];
 
 /// Flags of what a client may send before it has authenticated.
 const DOOR: Flags = Flags::NOSCRIPT

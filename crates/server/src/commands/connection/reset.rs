@@ -3,11 +3,13 @@
 //! What CLIENT SETINFO told stays, as in Redis: it is the library's, not the application's.
 
 use dunlin_engine::command::{Categories, Scope};
-use dunlin_engine::{Command, Ctx, Flow, Outcome};
+use dunlin_engine::{Command, Ctx, Flow, Outcome, Replies};
 use dunlin_resp::Version;
 use dunlin_store::Key;
 
 use super::DOOR;
+use super::client::publish_name;
+use crate::clients::Mark;
 use crate::host::host;
 
 /// RESET.
@@ -43,6 +45,16 @@ fn reset(cx: &mut Ctx<'_>) -> Outcome {
     cx.session.version = Version::Resp2;
     cx.reply.set_version(Version::Resp2);
     cx.session.name = Box::default();
+    cx.session.replies = Replies::On;
+    cx.session.no_touch = false;
+    publish_name(cx);
+    let id = cx.session.id;
+    let clients = &host(cx).shared.clients;
+    if let Some(client) = clients.find(id) {
+        client.mark(Mark::NO_EVICT, false);
+        client.mark(Mark::NO_TOUCH, false);
+        clients.monitors.remove(&client);
+    }
     cx.session.authenticated = !host(cx).shared.has_password();
     cx.reply.simple("RESET");
     Ok(Flow::Done)

@@ -26,7 +26,7 @@ pub(super) const KEYS: &[Key] = &[
         .acted()
         .doc("Clients served at once; the limit of open files may lower it at the start."),
     special("maxmemory-clients", Kind::MemoryOrPercent { percent_max: 100 }, "0")
-        .idle("0")
+        .acted()
         .doc("Memory of all client buffers together, in bytes or as a percentage of `maxmemory`, above which the greediest clients are cut. 0 is no limit."),
     memory("proto-max-bulk-len", "512mb", MIB, i64::MAX as u64)
         .acted()

@@ -14,7 +14,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("client_recent_max_output_buffer", |f| {
         count(f.recent(|w| &w.recent_output))
     }),
-    none("blocked_clients"),
+    field("blocked_clients", |f| count(f.shared.blocked_clients())),
     none("tracking_clients"),
     none("clients_in_timeout_table"),
     none("total_blocking_keys"),

@@ -45,7 +45,9 @@ pub(super) const FIELDS: &[Field] = &[
         Value::Number(f.totals().expire_us / 1_000)
     }),
     field("evicted_keys", |f| Value::Number(f.totals().evicted)),
-    none("evicted_clients"),
+    field("evicted_clients", |f| {
+        Value::Number(f.totals().evicted_clients)
+    }),
     none("total_eviction_exceeded_time"),
     none("current_eviction_exceeded_time"),
     field("keyspace_hits", |f| Value::Number(f.totals().hits)),
@@ -77,6 +79,12 @@ pub(super) const FIELDS: &[Field] = &[
     none("io_threaded_writes_processed"),
     none("reply_buffer_shrinks"),
     none("reply_buffer_expands"),
+    field("client_query_buffer_limit_disconnections", |f| {
+        Value::Number(f.totals().query_limit_closed)
+    }),
+    field("client_output_buffer_limit_disconnections", |f| {
+        Value::Number(f.totals().output_limit_closed)
+    }),
     field("acl_access_denied_auth", |f| {
         Value::Number(f.totals().auth_failures)
     }),

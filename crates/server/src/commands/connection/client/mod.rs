@@ -1,14 +1,21 @@
-//! CLIENT ID | GETNAME | SETNAME | SETINFO | INFO: this connection as the server knows it.
-//! <https://redis.io/commands/client-info>
+//! CLIENT: this connection and the others, as the server knows them. <https://redis.io/commands/client-list>
 
-use std::fmt::Write;
+mod kill;
+mod list;
+mod pause;
+mod reply;
+mod switch;
+mod tracking;
+mod unblock;
+
+use std::sync::Arc;
 
 use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
 use dunlin_engine::commands::server::help;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
-use dunlin_resp::Version;
 
 use super::is_plain;
+use crate::clients::{Buffered, Client, Texts};
 use crate::host::host;
 
 /// CLIENT.
@@ -21,7 +28,24 @@ pub(super) const CLIENT: Command = Command {
     since: "2.4.0",
     complexity: "Depends on the subcommand",
     summary: "Tells and sets what is known of client connections.",
-    subcommands: &[&GETNAME, &HELP, &ID, &INFO, &SETINFO, &SETNAME],
+    subcommands: &[
+        &GETNAME,
+        &tracking::GETREDIR,
+        &HELP,
+        &ID,
+        &INFO,
+        &kill::KILL,
+        &list::LIST,
+        &switch::NO_EVICT,
+        &switch::NO_TOUCH,
+        &pause::PAUSE,
+        &reply::REPLY,
+        &SETINFO,
+        &SETNAME,
+        &tracking::TRACKINGINFO,
+        &unblock::UNBLOCK,
+        &pause::UNPAUSE,
+    ],
     ..Command::BASE
 };
 
@@ -90,6 +114,41 @@ const fn subcommand(name: &'static str, full_name: &'static str, handler: Handle
     }
 }
 
+/// A subcommand for administrators.
+const fn admin(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
+    let plain = subcommand(name, full_name, handler);
+    Command {
+        flags: plain.flags.and(Flags::ADMIN),
+        categories: plain
+            .categories
+            .and(Categories::ADMIN)
+            .and(Categories::DANGEROUS),
+        ..plain
+    }
+}
+
+/// The record of the client that runs this command, with what it is just doing. `None` for a session without a connection.
+fn running(cx: &mut Ctx<'_>) -> Option<Arc<Client>> {
+    let id = cx.session.id;
+    let (argv, request) = (cx.args.iter().map(<[u8]>::len).sum(), request_bytes(cx));
+    let command = cx
+        .engine
+        .table
+        .iter_all()
+        .find(|(_, c)| std::ptr::eq(*c, cx.command));
+    let host = host(cx);
+    let client = host.shared.clients.find(id)?;
+    let waiting = host.input_len;
+    client.publish_session(cx.session, command.map(|(id, _)| id));
+    // The command that runs is still in the buffer, which is lent by the loop.
+    client.set_buffered(Buffered {
+        input: request + waiting,
+        argv,
+        room: request + waiting,
+    });
+    Some(client)
+}
+
 fn id(cx: &mut Ctx<'_>) -> Outcome {
     cx.reply.integer(cx.session.id as i64);
     Ok(Flow::Done)
@@ -108,6 +167,7 @@ fn setname(cx: &mut Ctx<'_>) -> Outcome {
     let name = cx.args.at(2);
     check_name(name)?;
     cx.session.name = name.into();
+    publish_name(cx);
     cx.reply.ok();
     Ok(Flow::Done)
 }
@@ -124,9 +184,9 @@ pub(super) fn check_name(name: &[u8]) -> Result<(), ReplyError> {
 
 fn setinfo(cx: &mut Ctx<'_>) -> Outcome {
     let (attribute, value) = (cx.args.at(2), cx.args.at(3));
-    let slot = match attribute.to_ascii_lowercase().as_slice() {
-        b"lib-name" => &mut cx.session.lib.0,
-        b"lib-ver" => &mut cx.session.lib.1,
+    let is_name = match attribute.to_ascii_lowercase().as_slice() {
+        b"lib-name" => true,
+        b"lib-ver" => false,
         _ => {
             let shown = String::from_utf8_lossy(attribute);
             return Err(ReplyError::err(format!("Unrecognized option '{shown}'")));
@@ -138,110 +198,39 @@ fn setinfo(cx: &mut Ctx<'_>) -> Outcome {
             "{shown} cannot contain spaces, newlines or special characters."
         )));
     }
-    *slot = value.into();
+    edit_texts(
+        cx,
+        |Texts {
+             lib: (name, version),
+             ..
+         }| {
+            *(if is_name { name } else { version }) = value.into();
+        },
+    );
     cx.reply.ok();
     Ok(Flow::Done)
 }
 
+/// Shows the name of this client to the others.
+pub(super) fn publish_name(cx: &mut Ctx<'_>) {
+    let name = cx.session.name.clone();
+    edit_texts(cx, |texts| texts.name = name);
+}
+
+fn edit_texts(cx: &mut Ctx<'_>, edit: impl FnOnce(&mut Texts)) {
+    let id = cx.session.id;
+    if let Some(client) = host(cx).shared.clients.find(id) {
+        client.edit_texts(edit);
+    }
+}
+
 fn info(cx: &mut Ctx<'_>) -> Outcome {
-    let host = host(cx);
-    let waiting = host.input_len;
-    let socket = host
-        .shared
-        .config()
-        .unixsocket()
-        .map(|path| path.display().to_string());
-    let mut line = line(cx, waiting, &socket.unwrap_or_default());
-    line.push('\n');
-    cx.reply.verbatim(line.as_bytes());
+    let mut text = String::new();
+    if let Some(client) = running(cx) {
+        text = list::line_of(cx, &client);
+    }
+    cx.reply.verbatim(text.as_bytes());
     Ok(Flow::Done)
-}
-
-/// The line of the connection that runs this command. `waiting` bytes of input stand behind it; `socket` is the path of
-/// the Unix socket.
-fn line(cx: &Ctx<'_>, waiting: usize, socket: &str) -> String {
-    let (session, peer) = (&*cx.session, &cx.session.peer);
-    let address = |address: Option<std::net::SocketAddr>| match address {
-        Some(address) => address.to_string(),
-        // Both ends of a Unix socket have the name of the server's.
-        None if peer.unix => format!("{socket}:0"),
-        None => "?:0".to_owned(),
-    };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let queue = session.transaction.as_ref().map(|t| &t.queue);
-    let queued_bytes: usize = queue
-        .iter()
-        .flat_map(|q| q.iter())
-        .map(|q| q.args.byte_len())
-        .sum();
-    let arg_bytes: usize = cx.args.iter().map(<[u8]>::len).sum();
-    let mut line = String::with_capacity(320);
-    let mut put = |name: &str, value: &dyn std::fmt::Display| {
-        let blank = if line.is_empty() { "" } else { " " };
-        let _ = write!(line, "{blank}{name}={value}");
-    };
-    put("id", &session.id);
-    put("addr", &address(peer.remote));
-    put("laddr", &address(peer.local));
-    put("fd", &peer.descriptor);
-    put("name", &text(&session.name));
-    put(
-        "age",
-        &(cx.keys.now_ms().saturating_sub(peer.opened_ms) / 1_000),
-    );
-    put("idle", &0);
-    put("flags", &flags(cx));
-    put("db", &session.db);
-    for none in ["sub", "psub", "ssub"] {
-        put(none, &0);
-    }
-    put("multi", &queue.map_or(-1, |q| q.len() as i64));
-    // The command that runs is still in the buffer, which is lent by the loop and has no room of its own.
-    put("qbuf", &(request_bytes(cx) + waiting));
-    put("qbuf-free", &0);
-    put("argv-mem", &arg_bytes);
-    put("multi-mem", &queued_bytes);
-    // Replies are built in buffers of the worker, and what is not sent yet is nothing: the client waits for this reply.
-    for none in ["rbs", "rbp", "obl", "oll", "omem"] {
-        put(none, &0);
-    }
-    put(
-        "tot-mem",
-        &(size_of_val(session) + session.name.len() + queued_bytes + request_bytes(cx) + waiting),
-    );
-    put("events", &"r");
-    put("cmd", &cx.command.full_name);
-    put("user", &"default");
-    put("redir", &-1);
-    put(
-        "resp",
-        &if session.version == Version::Resp3 {
-            3
-        } else {
-            2
-        },
-    );
-    put("lib-name", &text(&session.lib.0));
-    put("lib-ver", &text(&session.lib.1));
-    line
-}
-
-fn flags(cx: &Ctx<'_>) -> String {
-    let session = &*cx.session;
-    let dirty = session.watches.as_ref().is_some_and(|w| w.flag.is_raised());
-    let flags: String = [
-        (session.in_transaction(), 'x'),
-        (dirty, 'd'),
-        (session.peer.unix, 'U'),
-    ]
-    .iter()
-    .filter_map(|&(set, letter)| set.then_some(letter))
-    .collect();
-    if flags.is_empty() {
-        "N".to_owned()
-    } else {
-        flags
-    }
 }
 
 /// Length of this command as clients send it.

@@ -1,0 +1,419 @@
+//! What one client does to others, on whichever worker they are: killing, pausing, limits, monitoring.
+
+#![allow(clippy::disallowed_methods)]
+
+mod world;
+
+use dunlin_reactor::backend::memory::Client;
+use dunlin_resp::reply;
+
+use world::{ADDRESS, World};
+
+/// Turns after which something hangs.
+const STEPS_MAX: usize = 100_000;
+
+/// What a connection takes in each direction before it is read.
+const SOCKET_BYTES: usize = 1_000;
+
+/// A server and its clients.
+struct Scene {
+    world: World,
+    clients: Vec<Client>,
+}
+
+impl Scene {
+    /// So many clients, in turn on one worker and the other.
+    fn new(clients: usize, options: &[&str]) -> Scene {
+        let mut scene = Scene {
+            world: World::new(1, options),
+            clients: Vec::new(),
+        };
+        scene.world.network.set_splitting(false);
+        scene.world.network.set_capacity_bytes(SOCKET_BYTES);
+        (0..clients).for_each(|_| scene.join());
+        scene
+    }
+
+    fn join(&mut self) {
+        let address = ADDRESS.parse().expect("an address");
+        let client = self.world.network.connect(address);
+        self.clients.push(client.expect("the server listens"));
+        self.settle();
+    }
+
+    /// Lets the server run until it has nothing to do.
+    fn settle(&mut self) {
+        for _ in 0..STEPS_MAX {
+            let stepped = [0, 1, 2, 3].map(|part| self.world.step(part));
+            if !stepped.contains(&true) {
+                return;
+            }
+        }
+        panic!("the server does not come to rest");
+    }
+
+    fn send(&mut self, client: usize, commands: &[&str]) {
+        let mut bytes = Vec::new();
+        for command in commands {
+            let words: Vec<&str> = command.split(' ').collect();
+            reply::request(&mut bytes, &words);
+        }
+        self.send_bytes(client, &bytes);
+    }
+
+    fn send_bytes(&mut self, client: usize, bytes: &[u8]) {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.clients[client].write(&bytes[sent..]) {
+                Ok(n) => sent += n,
+                Err(_) => return,
+            }
+            self.settle();
+        }
+    }
+
+    /// What has arrived, and whether the server closed the connection behind it.
+    fn receive(&mut self, client: usize) -> (String, bool) {
+        let mut bytes = Vec::new();
+        loop {
+            self.settle();
+            let closed = match self.clients[client].read(&mut bytes, usize::MAX) {
+                Ok(None) => false,
+                Ok(Some(0)) | Err(_) => true,
+                Ok(Some(_)) => continue,
+            };
+            return (String::from_utf8_lossy(&bytes).into_owned(), closed);
+        }
+    }
+
+    /// The replies of commands that are answered at once.
+    fn ask(&mut self, client: usize, commands: &[&str]) -> String {
+        self.send(client, commands);
+        let (text, closed) = self.receive(client);
+        assert!(!closed, "closed behind {text:?}");
+        text
+    }
+
+    fn id(&mut self, client: usize) -> String {
+        let reply = self.ask(client, &["CLIENT ID"]);
+        reply.trim_matches([':', '\r', '\n']).to_owned()
+    }
+
+    fn advance_ms(&mut self, ms: u64) {
+        self.world.network.advance_ms(ms);
+        self.settle();
+    }
+}
+
+const OK: &str = "+OK\r\n";
+
+#[test]
+fn clients_of_both_workers_are_listed_and_killed() {
+    let mut scene = Scene::new(4, &[]);
+    let per_worker: Vec<usize> = (0..2)
+        .map(|w| scene.world.loops[w].remote().load())
+        .collect();
+    assert_eq!(per_worker, [2, 2]);
+    let ids: Vec<String> = (0..4).map(|c| scene.id(c)).collect();
+    let list = scene.ask(0, &["CLIENT LIST"]);
+    for id in &ids {
+        assert!(list.contains(&format!("id={id} ")), "{list} lacks {id}");
+    }
+    for victim in [1, 2] {
+        // What the victim sends in the same moment is not executed.
+        let kill = format!("CLIENT KILL ID {}", ids[victim]);
+        assert_eq!(scene.ask(0, &[&kill, &kill]), ":1\r\n:0\r\n");
+        scene.send(victim, &["SET late 1"]);
+        assert_eq!(scene.receive(victim), (String::new(), true));
+    }
+    assert_eq!(scene.ask(0, &["EXISTS late"]), ":0\r\n");
+    assert_eq!(scene.world.shared.open_clients(), 2);
+    scene.send(0, &["CLIENT KILL SKIPME no", "SET late 1"]);
+    assert_eq!(scene.receive(0), (":2\r\n".to_owned(), true));
+    assert_eq!(scene.receive(3), (String::new(), true));
+    scene.join();
+    assert_eq!(scene.ask(4, &["EXISTS late"]), ":0\r\n");
+    assert_eq!(scene.world.shared.client_bytes(), {
+        let all = scene.world.shared.clients.all();
+        all.iter().map(|c| c.memory()).sum::<u64>()
+    });
+}
+
+#[test]
+fn a_client_that_is_away_can_be_killed() {
+    let mut scene = Scene::new(2, &["--enable-debug-command", "yes"]);
+    let id = scene.id(1);
+    let bytes = b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$1\r\n0\r\n*1\r\n$4\r\nPING\r\n";
+    scene.clients[1].write(bytes).expect("open");
+    (0..20).for_each(|i| {
+        scene.world.step(i % 2);
+    });
+    assert_eq!(scene.receive_without_auxiliary(1), "", "it sleeps");
+    scene.send_without_auxiliary(0, &["CLIENT LIST", &format!("CLIENT KILL ID {id}")]);
+    let (replies, _) = scene.receive(0);
+    assert!(replies.contains(&format!("id={id} ")), "{replies}");
+    assert!(replies.ends_with(":1\r\n"), "{replies}");
+    assert_eq!(scene.receive(1), (String::new(), true));
+    assert_eq!(scene.ask(0, &["PING"]), "+PONG\r\n");
+}
+
+impl Scene {
+    fn send_without_auxiliary(&mut self, client: usize, commands: &[&str]) {
+        for command in commands {
+            let words: Vec<&str> = command.split(' ').collect();
+            let mut bytes = Vec::new();
+            reply::request(&mut bytes, &words);
+            self.clients[client].write(&bytes).expect("open");
+        }
+        (0..40).for_each(|i| {
+            self.world.step(i % 2);
+        });
+    }
+
+    fn receive_without_auxiliary(&mut self, client: usize) -> String {
+        let mut bytes = Vec::new();
+        let _ = self.clients[client].read(&mut bytes, usize::MAX);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+#[test]
+fn writes_wait_for_the_end_of_a_pause_in_order() {
+    let mut scene = Scene::new(4, &[]);
+    assert_eq!(
+        scene.ask(0, &["CLIENT PAUSE 100 WRITE", "GET k"]),
+        format!("{OK}$-1\r\n")
+    );
+    scene.send(1, &["GET k", "APPEND k a", "GET k"]);
+    scene.send(2, &["MULTI", "GET k", "EXEC", "MULTI", "SET other 1"]);
+    scene.send(3, &["SET k", "NOSUCH"]);
+    assert_eq!(
+        scene.receive(1).0,
+        "$-1\r\n",
+        "reads go on until a write comes"
+    );
+    assert_eq!(scene.receive(2).0, "+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n+OK\r\n");
+    assert_eq!(
+        scene.receive(3).0.matches("-ERR").count(),
+        2,
+        "refusals don't wait"
+    );
+    assert_eq!(scene.world.shared.blocked_clients(), 2);
+    scene.advance_ms(99);
+    assert_eq!(scene.receive(1).0, "");
+    scene.advance_ms(1);
+    assert_eq!(scene.receive(1).0, ":1\r\n$1\r\na\r\n");
+    assert_eq!(scene.receive(2).0, "+QUEUED\r\n");
+    assert_eq!(scene.world.shared.blocked_clients(), 0);
+    // The EXEC of a write waits as a write does.
+    scene.ask(0, &["CLIENT PAUSE 100000 WRITE"]);
+    scene.send(2, &["EXEC"]);
+    assert_eq!(scene.receive(2).0, "");
+    assert_eq!(
+        scene.ask(0, &["CLIENT UNPAUSE", "EXISTS other"]),
+        format!("{OK}:0\r\n")
+    );
+    assert_eq!(scene.receive(2).0, "*1\r\n+OK\r\n");
+}
+
+#[test]
+fn a_pause_of_all_holds_reads_too_and_outlasts_shorter_ones() {
+    let mut scene = Scene::new(2, &[]);
+    scene.send(0, &["CLIENT PAUSE 50", "PING"]);
+    assert_eq!(scene.receive(0).0, OK);
+    scene.send(1, &["PING"]);
+    assert_eq!(scene.receive(1).0, "");
+    scene.advance_ms(50);
+    assert_eq!(scene.receive(0).0, "+PONG\r\n");
+    assert_eq!(scene.receive(1).0, "+PONG\r\n");
+    // Who goes away meanwhile leaves nothing behind.
+    scene.ask(0, &["CLIENT PAUSE 1000 WRITE"]);
+    scene.send(1, &["SET gone 1"]);
+    assert_eq!(scene.world.shared.blocked_clients(), 1);
+    scene.clients.remove(1);
+    scene.settle();
+    assert_eq!(scene.world.shared.blocked_clients(), 0);
+    assert_eq!(
+        scene.ask(0, &["CLIENT UNPAUSE", "EXISTS gone"]),
+        format!("{OK}:0\r\n")
+    );
+}
+
+#[test]
+fn nothing_expires_during_a_pause() {
+    let mut scene = Scene::new(1, &[]);
+    scene.ask(
+        0,
+        &["SET a 1 PX 10", "SET b 1 PX 10", "CLIENT PAUSE 100 WRITE"],
+    );
+    scene.advance_ms(50);
+    assert_eq!(scene.ask(0, &["GET a", "DBSIZE"]), "$-1\r\n:2\r\n");
+    scene.advance_ms(60);
+    assert_eq!(scene.ask(0, &["DBSIZE"]), ":0\r\n");
+}
+
+#[test]
+fn a_client_over_a_limit_of_output_is_closed() {
+    let limits = ["--client-output-buffer-limit", "normal 100000 50000 2"];
+    let mut scene = Scene::new(4, &limits);
+    let long = "x".repeat(60_000);
+    assert_eq!(scene.ask(0, &[&format!("SET k {long}")]), OK);
+    // The hard limit: nothing of the reply is sent.
+    scene.send(1, &["GET k", "GET k", "SET executed 1"]);
+    assert_eq!(scene.receive(1), (String::new(), true));
+    // The soft limit: closed two seconds later, though nothing happens meanwhile.
+    scene.send(2, &["GET k"]);
+    scene.advance_ms(1_500);
+    assert_eq!(scene.world.shared.open_clients(), 3);
+    (0..6).for_each(|_| scene.advance_ms(200));
+    assert_eq!(scene.world.shared.open_clients(), 2);
+    // Who reads in time is not.
+    scene.send(3, &["GET k"]);
+    scene.advance_ms(1_500);
+    assert_eq!(scene.receive(3).0.len(), 60_010);
+    (0..6).for_each(|_| scene.advance_ms(200));
+    assert_eq!(scene.ask(3, &["EXISTS executed"]), ":1\r\n");
+    let totals = scene.world.shared.totals();
+    assert_eq!(
+        (totals.output_limit_closed, totals.query_limit_closed),
+        (2, 0)
+    );
+}
+
+#[test]
+fn the_greediest_clients_are_closed_first() {
+    let mut scene = Scene::new(4, &["--maxmemory-clients", "1mb"]);
+    scene.ask(3, &["CLIENT NO-EVICT on"]);
+    let half = |n: usize| [format!("*1\r\n${n}\r\n").as_bytes(), &vec![b'v'; n - 10]].concat();
+    scene.send_bytes(0, &half(100_000));
+    scene.send_bytes(1, &half(200_000));
+    scene.send_bytes(3, &half(400_000));
+    assert_eq!(scene.world.shared.open_clients(), 4);
+    scene.send_bytes(2, &half(500_000));
+    assert_eq!(scene.receive(2), (String::new(), true));
+    assert_eq!(scene.world.shared.open_clients(), 3);
+    // Lowering the limit acts at once.
+    scene.join();
+    assert_eq!(scene.ask(4, &["CONFIG SET maxmemory-clients 550000"]), OK);
+    assert_eq!(scene.receive(1), (String::new(), true));
+    assert_eq!(scene.receive(0), (String::new(), false));
+    assert_eq!(scene.receive(3), (String::new(), false));
+    assert_eq!(scene.world.shared.totals().evicted_clients, 2);
+}
+
+#[test]
+fn too_long_a_request_closes() {
+    let mut scene = Scene::new(2, &["--client-query-buffer-limit", "1mb"]);
+    let bytes = [b"*1\r\n$3000000\r\n", &[b'v'; 2_000_000][..]].concat();
+    scene.send_bytes(0, &bytes);
+    assert_eq!(scene.receive(0), (String::new(), true));
+    assert_eq!(scene.world.shared.totals().query_limit_closed, 1);
+}
+
+#[test]
+fn replies_that_are_not_wanted_are_not_sent() {
+    let mut scene = Scene::new(1, &["--enable-debug-command", "yes"]);
+    let replies = scene.ask(
+        0,
+        &[
+            "CLIENT REPLY SKIP",
+            "SET k 1",
+            "INCR k",
+            "CLIENT REPLY SKIP",
+            "CLIENT REPLY SKIP",
+            "INCR k",
+            "INCR k",
+            "CLIENT REPLY OFF",
+            "INCR k",
+            "NOSUCH",
+            "CLIENT REPLY SKIP",
+            "INCR k",
+            "INCR k",
+            "CLIENT REPLY ON",
+            "GET k",
+        ],
+    );
+    assert_eq!(replies, ":2\r\n:4\r\n+OK\r\n$1\r\n7\r\n");
+    // Nor those of commands that run elsewhere, or in steps.
+    let replies = scene.ask(
+        0,
+        &[
+            "PING",
+            "CLIENT REPLY SKIP",
+            "DEBUG SLEEP 0",
+            "PING",
+            "CLIENT REPLY SKIP",
+            "KEYS *",
+            "PING",
+        ],
+    );
+    assert_eq!(replies, "+PONG\r\n+PONG\r\n+PONG\r\n");
+}
+
+#[test]
+fn monitors_see_what_runs_on_both_workers() {
+    let mut scene = Scene::new(3, &[]);
+    assert_eq!(scene.ask(0, &["MONITOR"]), OK);
+    scene.send(
+        1,
+        &[
+            "SET k \"v\"",
+            "SET k",
+            "NOSUCH",
+            "CONFIG GET save",
+            "AUTH secret",
+        ],
+    );
+    scene.send(
+        2,
+        &["SELECT 3", "CLIENT REPLY OFF", "MULTI", "INCR n", "EXEC"],
+    );
+    let (lines, closed) = scene.receive(0);
+    let shown: Vec<String> = lines
+        .lines()
+        .map(|line| {
+            let (time, rest) = line.split_once(' ').expect("a time");
+            assert!(
+                time.starts_with('+') && time.split_once('.').is_some_and(|(_, us)| us.len() == 6)
+            );
+            let (address, command) = rest.split_once("] ").expect("an address");
+            format!("{} {command}", &address[..2])
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#"[0 "SET" "k" "\"v\"""#,
+            r#"[0 "AUTH" "(redacted)""#,
+            r#"[3 "SELECT" "3""#,
+            r#"[3 "CLIENT" "REPLY" "OFF""#,
+            r#"[3 "MULTI""#,
+            r#"[3 "INCR" "n""#,
+            r#"[3 "EXEC""#,
+        ]
+    );
+    assert!(!closed);
+    assert!(scene.ask(1, &["CLIENT LIST"]).contains(" flags=O "));
+    let own = scene.ask(0, &["RESET"]);
+    assert!(own.contains("+RESET\r\n"), "{own}");
+    scene.ask(1, &["PING"]);
+    assert_eq!(scene.receive(0).0, "");
+    assert!(scene.world.shared.clients.monitors.is_empty());
+    assert_eq!(
+        scene.ask(1, &["MULTI", "MONITOR", "EXEC"]),
+        "+OK\r\n+QUEUED\r\n*1\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n"
+    );
+}
+
+#[test]
+fn a_slow_monitor_is_closed_and_delays_nobody() {
+    let limits = ["--client-output-buffer-limit", "normal 100000 0 0"];
+    let mut scene = Scene::new(2, &limits);
+    assert_eq!(scene.ask(0, &["MONITOR"]), OK);
+    let command = format!("SET k {}", "x".repeat(900));
+    for _ in 0..200 {
+        assert_eq!(scene.ask(1, &[&command]), OK);
+    }
+    assert!(scene.receive(0).1, "closed");
+    assert!(scene.world.shared.clients.monitors.is_empty());
+}
