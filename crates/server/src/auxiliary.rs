@@ -183,10 +183,6 @@ impl Auxiliary {
         );
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.engine.store.epochs.offline(self.state.number);
-        // The reply is a client's memory from here on, first on its way and then in the worker's buffers.
-        let usage = &self.engine.store.usage;
-        usage.in_transit(out.owned_bytes() as i64);
-        usage.publish(self.state.number, 0);
         self.host.wake_others();
         let Executed::Done { id } = executed else {
             unreachable!("a heavy command runs to its end")
@@ -197,6 +193,12 @@ impl Auxiliary {
             let args = job.args.as_args();
             self.host.ran(id, args, &session, duration_us, 1);
         }
+        // Freed first: until the next job nobody would publish that they are.
+        drop(job.args);
+        // The reply is a client's memory from here on, first on its way and then in the worker's buffers.
+        let usage = &self.engine.store.usage;
+        usage.in_transit(out.owned_bytes() as i64);
+        usage.publish(self.state.number, 0);
         self.exchange.send_back(
             job.worker,
             Finished {

@@ -20,6 +20,8 @@ use crate::clients::Mark;
 
 /// Commands looked ahead together: their cache lines (three each) fit the first-level cache.
 const WINDOW_COMMANDS: usize = 96;
+/// Room for so many arguments is kept from turn to turn; what one long request needed beyond is given back.
+const SPANS_KEPT_MAX: usize = 16 << 10;
 /// The id of a command that is not in the table.
 const UNKNOWN: u16 = u16::MAX;
 /// The buffer of a request with an argument from this length on grows no further than that argument needs.
@@ -142,6 +144,10 @@ impl Worker {
             }
             self.publish_client(input);
             self.flush(io, input.conn());
+        }
+        if batch.spans.capacity() > SPANS_KEPT_MAX {
+            batch.spans.clear();
+            batch.spans.shrink_to(SPANS_KEPT_MAX);
         }
         self.batch = batch;
     }

@@ -270,9 +270,17 @@ impl Worker {
     /// Evicts a slice of what is above the limit of memory, which commands left or CONFIG SET made so; whether there is more to do.
     fn evict_some(&mut self) -> bool {
         let store = &self.engine.store;
-        store.eviction.is_on()
-            && store.make_room(&mut self.state.local, self.now_ms, VICTIMS_PER_TURN) == Room::More
-            && !self.state.local.is_paused
+        if !store.eviction.is_on() {
+            return false;
+        }
+        let monitor = &self.host.shared.observer.latency;
+        let started_us = monitor.is_on().then(|| self.host.clock.monotonic_us());
+        let room = store.make_room(&mut self.state.local, self.now_ms, VICTIMS_PER_TURN);
+        if let Some(started_us) = started_us {
+            let elapsed_us = self.host.clock.monotonic_us() - started_us;
+            monitor.sample("eviction-cycle", elapsed_us / 1_000, self.now_ms / 1_000);
+        }
+        room == Room::More && !self.state.local.is_paused
     }
 
     /// Shows the loop's own counts to INFO, and its memory to who keeps the limit.

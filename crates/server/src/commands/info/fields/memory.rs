@@ -78,9 +78,8 @@ pub(super) const FIELDS: &[Field] = &[
     field("mem_fragmentation_bytes", |f| {
         difference(f.resident().unwrap_or(0), f.memory().allocated)
     }),
-    field("mem_not_counted_for_evict", |f| {
-        count(f.overhead().clients + f.overhead().pools)
-    }),
+    // `used_memory` does not count the buffers of clients in the first place.
+    none("mem_not_counted_for_evict"),
     none("mem_replication_backlog"),
     none("mem_total_replication_buffers"),
     none("mem_clients_slaves"),
