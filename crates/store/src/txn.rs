@@ -4,9 +4,12 @@
 //! change is then told by [`Txn::record`], which trips WATCH, counts it and puts its effect into the record. What was
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
+mod victim;
+
 use dunlin_structures::dict::{Ref, Slot};
 
 use crate::entry::{Entry, Image, NewString};
+use crate::event::Event;
 use crate::eviction::FREED_PER_STEP_BYTES;
 use crate::hash::Key;
 use crate::local::{Counters, Local};
@@ -21,91 +24,6 @@ use crate::watch::{WatchFlag, WatchTable};
 
 /// Entries whose freeing takes more steps than this are freed in the background.
 const FREE_STEPS_MAX: usize = 16;
-
-/// Class of a keyspace event, as `notify-keyspace-events` names them.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub enum EventClass {
-    /// `g`: DEL, EXPIRE, RENAME ...
-    Generic,
-    /// `$`: string commands.
-    String,
-    /// `l`: list commands.
-    List,
-    /// `s`: set commands.
-    Set,
-    /// `h`: hash commands.
-    Hash,
-    /// `z`: sorted-set commands.
-    ZSet,
-    /// `x`: a key expired.
-    Expired,
-    /// `e`: a key was evicted.
-    Evicted,
-}
-
-/// A keyspace event: class and name.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub struct Event {
-    /// Its class.
-    pub class: EventClass,
-    /// Its name, as subscribers see it.
-    pub name: &'static str,
-}
-
-impl Event {
-    /// An event of class `g`.
-    pub const fn generic(name: &'static str) -> Event {
-        Event {
-            class: EventClass::Generic,
-            name,
-        }
-    }
-    /// An event of class `$`.
-    pub const fn string(name: &'static str) -> Event {
-        Event {
-            class: EventClass::String,
-            name,
-        }
-    }
-    /// An event of class `l`.
-    pub const fn list(name: &'static str) -> Event {
-        Event {
-            class: EventClass::List,
-            name,
-        }
-    }
-    /// An event of class `s`.
-    pub const fn set(name: &'static str) -> Event {
-        Event {
-            class: EventClass::Set,
-            name,
-        }
-    }
-    /// An event of class `h`.
-    pub const fn hash(name: &'static str) -> Event {
-        Event {
-            class: EventClass::Hash,
-            name,
-        }
-    }
-    /// An event of class `z`.
-    pub const fn zset(name: &'static str) -> Event {
-        Event {
-            class: EventClass::ZSet,
-            name,
-        }
-    }
-    pub(crate) const EVICTED: Event = Event {
-        class: EventClass::Evicted,
-        name: "evicted",
-    };
-    pub(crate) const fn expired() -> Event {
-        Event {
-            class: EventClass::Expired,
-            name: "expired",
-        }
-    }
-}
 
 /// What happens to the deadline when a value is replaced.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -755,61 +673,6 @@ impl<'a> Txn<'a> {
             seed
         })?;
         Some(shard.entry(slot))
-    }
-
-    /// An entry of one held stripe that might be evicted, picked by chance; it may have expired.
-    pub(crate) fn random_victim(
-        &mut self,
-        db: u32,
-        stripe: usize,
-        is_volatile: bool,
-    ) -> Option<Ref<'_, Entry>> {
-        if !is_volatile {
-            return self.random_entry(db, stripe);
-        }
-        let random = self.local.random();
-        let hasher = self.store.hasher();
-        self.shard(db, stripe)?.random_timed(random, hasher)
-    }
-
-    /// The entry of a candidate for eviction, and where it is; no statistics, and no look at whether it has expired.
-    pub(crate) fn victim(&mut self, db: u32, key: &Key<'_>) -> Option<(Found, Ref<'_, Entry>)> {
-        let stripe = self.store.stripe_of(key.hash);
-        let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
-        let found = Found {
-            db,
-            stripe,
-            slot,
-            has_deadline: entry.deadline().is_some(),
-        };
-        Some((found, entry))
-    }
-
-    /// Evicts a victim.
-    pub(crate) fn evict(&mut self, found: Found) {
-        self.before_change(found);
-        let entry = self.take(found);
-        self.counters().evicted.add(1);
-        self.tell(found.db, entry.key(), Event::EVICTED);
-        if self.store.log.is_active() {
-            self.local
-                .record
-                .push(found.db, &["DEL".into(), entry.key().into()]);
-        }
-        self.discard(entry);
-        self.give_up_empty_shard(found.db, found.stripe);
-    }
-
-    /// Frees a shard that has no keys: it may take more memory than its last key did. Only for eviction: otherwise it is kept for the
-    /// keys that follow.
-    fn give_up_empty_shard(&mut self, db: u32, stripe: usize) {
-        let store = self.store;
-        let data = store.stripes.with(held(&mut self.held), stripe);
-        if let Some(shard) = data.shards[db as usize].take_if(|shard| shard.is_empty()) {
-            store.clear_head(db, stripe);
-            let mut drain = shard.into_drain();
-            while drain.slice(1, &mut self.local.reclaim, drop) {}
-        }
     }
 
     /// Visits every entry of a database that has not expired; every stripe is held. O(n).
