@@ -9,12 +9,28 @@ use crate::workspace;
 
 /// Builds the release binary and returns its path.
 pub(crate) fn release() -> Result<PathBuf> {
+    build(&["--package", "dunlin"])?;
+    Ok(workspace::target().join("release/dunlin"))
+}
+
+/// Builds the server that does nothing, an example of the reactor, and returns its path.
+pub(crate) fn floor() -> Result<PathBuf> {
+    build(&["--package", "dunlin-reactor", "--example", "floor"])?;
+    Ok(workspace::target().join("release/examples/floor"))
+}
+
+fn build(what: &[&str]) -> Result<()> {
     let status = Command::new(cargo())
-        .args(["build", "--release", "--quiet", "--package", "dunlin"])
+        .args(["build", "--release", "--quiet"])
+        .args(what)
         .current_dir(workspace::root())
         .status()?;
-    ensure!(status.success(), "the release build failed");
-    Ok(workspace::target().join("release/dunlin"))
+    ensure!(
+        status.success(),
+        "the release build of {} failed",
+        what.join(" ")
+    );
+    Ok(())
 }
 
 /// The cargo that runs us.

@@ -21,7 +21,6 @@ const TTL_MAX_MS: u64 = 10_000;
 const GRACE_MS: u64 = 1_000;
 /// How often DBSIZE is asked.
 const SAMPLE_MS: u64 = 100;
-const ROUNDS: usize = 3;
 
 /// What one run showed.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +35,7 @@ struct Run {
 
 /// Measures both sides.
 pub(crate) fn measure(plan: &Plan) -> Result<Report> {
-    let rounds = if plan.quick { 1 } else { ROUNDS };
+    let rounds = plan.rounds;
     let keys = if plan.quick { plan.keys } else { KEYS };
     let ours = plan.ours.clone().on(&plan.cores.one).with(&plan.workers(1));
     let peer = plan.peer.clone().on(&plan.cores.one);

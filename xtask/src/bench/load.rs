@@ -101,22 +101,25 @@ pub(crate) struct Measured {
 pub(crate) fn run(server: &Server, load: &Load<'_>) -> Result<Measured> {
     let mut client = server.client()?;
     let misses_before = client.info("stats", "keyspace_misses")?;
+    let measured = run_uncounted(server, load)?;
+    let misses_after = client.info("stats", "keyspace_misses")?;
+    ensure!(
+        load.command != "GET" || misses_before == misses_after,
+        "GETs missed: {misses_before} before, {misses_after} after"
+    );
+    Ok(measured)
+}
+
+/// Runs redis-benchmark once, against a server that may not count anything.
+pub(crate) fn run_uncounted(server: &Server, load: &Load<'_>) -> Result<Measured> {
     let cpu_before = server.cpu_ns()?;
     let mut command = Command::new("redis-benchmark");
     command
         .args(["-p", &server.port.to_string(), "--csv"])
-        .args([
-            "-n",
-            &load.requests.to_string(),
-            "-P",
-            &load.pipeline.to_string(),
-        ])
-        .args([
-            "-c",
-            &load.connections.to_string(),
-            "-d",
-            &VALUE_BYTES.to_string(),
-        ])
+        .args(["-n", &load.requests.to_string()])
+        .args(["-P", &load.pipeline.to_string()])
+        .args(["-c", &load.connections.to_string()])
+        .args(["-d", &VALUE_BYTES.to_string()])
         .args(["-r", &load.keys.to_string()]);
     if load.command.contains(' ') {
         command.args(load.command.split(' '));
@@ -128,11 +131,6 @@ pub(crate) fn run(server: &Server, load: &Load<'_>) -> Result<Measured> {
     let text = std::fs::read_to_string(&log)?;
     ensure!(outcome.success(), "redis-benchmark failed: {text}");
     let cpu_ns = server.cpu_ns()? - cpu_before;
-    let misses_after = client.info("stats", "keyspace_misses")?;
-    ensure!(
-        load.command != "GET" || misses_before == misses_after,
-        "GETs missed: {misses_before} before, {misses_after} after"
-    );
     Ok(Measured {
         requests_per_s: requests_per_s(&text, load.command)?,
         cpu_us: cpu_ns as f64 / 1000.0 / load.requests as f64,

@@ -20,8 +20,6 @@ const CONNECTIONS: usize = 5_000;
 const SETTLE_S: u64 = 3;
 /// A time to live that ends after the measurement.
 const TTL_MS: u64 = 3_600_000;
-/// Rounds of each figure.
-const ROUNDS: usize = 3;
 
 /// Measures all of it.
 pub(crate) fn measure(plan: &Plan) -> Result<Report> {
@@ -51,7 +49,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
              {connections} connections that each asked one PING; CPU of a server that holds the keys and has no connection. Medians of {} rounds.",
             plan.keys,
             KEY_BYTES + VALUE_BYTES,
-            rounds(plan)
+            plan.rounds
         ),
         rows,
     })
@@ -69,16 +67,12 @@ fn row(what: &str, unit: &'static str, (ours, peer): (f64, f64), bar: f64) -> Ro
     }
 }
 
-fn rounds(plan: &Plan) -> usize {
-    if plan.quick { 1 } else { ROUNDS }
-}
-
 /// Runs a measurement on both sides in turn; medians.
 fn both(plan: &Plan, measure: impl Fn(&Launch) -> Result<f64>) -> Result<(f64, f64)> {
     let ours = plan.ours.clone().on(&plan.cores.one).with(&plan.workers(1));
     let peer = plan.peer.clone().on(&plan.cores.one);
     let mut results = [Vec::new(), Vec::new()];
-    for _ in 0..rounds(plan) {
+    for _ in 0..plan.rounds {
         results[0].push(measure(&ours)?);
         results[1].push(measure(&peer)?);
     }

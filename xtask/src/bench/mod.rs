@@ -38,9 +38,9 @@ pub(crate) struct Arguments {
     /// Only these experiments: throughput, memory, tail, expiry, collections, stalls, eviction (may be repeated).
     #[arg(long)]
     only: Vec<String>,
-    /// Rounds of the throughput experiment.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    /// Rounds whose median counts, instead of 3 (5 for latencies).
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Run this program instead of building Dunlin; nothing is written then, unless --out says where.
     #[arg(long)]
     server: Option<PathBuf>,
@@ -56,7 +56,7 @@ impl Arguments {
             against: "redis-server".to_owned(),
             quick: true,
             only: Vec::new(),
-            rounds: 1,
+            rounds: Some(1),
             server: None,
             out: None,
         }
@@ -80,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) cores: Cores,
     pub(crate) quick: bool,
     pub(crate) rounds: usize,
+    /// The same for latencies, which vary more.
+    pub(crate) probe_rounds: usize,
     pub(crate) keys: usize,
     /// Requests of the first, uncounted round.
     pub(crate) calibration_requests: usize,
@@ -103,6 +105,10 @@ impl Plan {
         }
     }
 }
+
+/// Rounds whose median counts.
+const ROUNDS: usize = 3;
+const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
@@ -164,12 +170,18 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let quick = arguments.quick;
+    let rounds = |usual: usize| match arguments.rounds {
+        _ if quick => 1,
+        Some(rounds) => rounds.max(1),
+        None => usual,
+    };
     Ok(Plan {
         ours: Launch::new("dunlin", &program),
         peer: Launch::new(&peer_name, &peer),
         cores: machine::divide()?,
         quick,
-        rounds: if quick { 1 } else { arguments.rounds.max(1) },
+        rounds: rounds(ROUNDS),
+        probe_rounds: rounds(PROBE_ROUNDS),
         keys: if quick { 10_000 } else { 1_000_000 },
         calibration_requests: if quick { 10_000 } else { 500_000 },
         round_s: if quick { 0.01 } else { 3.0 },

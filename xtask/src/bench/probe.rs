@@ -19,8 +19,6 @@ use crate::server::{Launch, Server};
 
 /// Requests a second of the probe.
 const RATE_PER_S: u64 = 2_000;
-/// Rounds whose median counts.
-pub(super) const ROUNDS: usize = 5;
 /// What the disturber may add to p99.9, in milliseconds.
 pub(super) const ADDED_MS_MAX: f64 = 2.0;
 /// The disturber runs only while nobody else wants its core: a mere niceness would hold the probe up for milliseconds on the load's
@@ -285,7 +283,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     ];
     let mut idle: Vec<Vec<Latency>> = cases.iter().map(|_| Vec::new()).collect();
     let mut disturbed = idle.clone();
-    let rounds = if plan.quick { 1 } else { ROUNDS };
+    let rounds = plan.probe_rounds;
     for _ in 0..rounds {
         for (index, case) in cases.iter().enumerate() {
             let server = case.launch.start()?;

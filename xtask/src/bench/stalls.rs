@@ -4,9 +4,7 @@ use anyhow::Result;
 
 use super::Plan;
 use super::load;
-use super::probe::{
-    ADDED_MS_MAX, Disturbance, Latency, ROUNDS, middle, probe_disturbed, probe_process,
-};
+use super::probe::{ADDED_MS_MAX, Disturbance, Latency, middle, probe_disturbed, probe_process};
 use super::report::{Bar, Better, Report, Row};
 use crate::server::Launch;
 
@@ -30,7 +28,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         ("2 workers", ours(2, &plan.cores.two)),
     ];
     let mut latencies: Vec<Case> = vec![vec![Vec::new(); 1 + DISTURBANCES.len()]; cases.len()];
-    let rounds = if plan.quick { 1 } else { ROUNDS };
+    let rounds = plan.probe_rounds;
     for _ in 0..rounds {
         for (case, (_, launch)) in latencies.iter_mut().zip(&cases) {
             round(plan, launch, case)?;

@@ -5,7 +5,8 @@ use anyhow::Result;
 use super::Plan;
 use super::load::{self, Load, Measured};
 use super::report::{Bar, Better, Report, Row, median};
-use crate::server::Server;
+use crate::build;
+use crate::server::{Launch, Server};
 
 /// Connections of the load tool.
 const CONNECTIONS: usize = 50;
@@ -27,12 +28,15 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         .with(&plan.workers(1))
         .start()?;
     let peer = plan.peer.clone().on(&plan.cores.one).start()?;
+    let floor = Launch::new("floor", &build::floor()?)
+        .on(&plan.cores.one)
+        .start()?;
     load::preload(&ours, plan.keys)?;
     load::preload(&peer, plan.keys)?;
     let mut rows = Vec::new();
     for (pipeline, speed_bar, cpu_bar) in DEPTHS {
         for command in COMMANDS {
-            let (ours, peer) = compare(plan, &ours, &peer, command, pipeline)?;
+            let [ours, peer, floor] = compare(plan, [&ours, &peer, &floor], command, pipeline)?;
             rows.push(Row {
                 what: format!("{command}, pipeline {pipeline}"),
                 unit: "requests/s",
@@ -51,6 +55,15 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 bar: cpu_bar.map_or(Bar::None, Bar::RatioAtMost),
                 charted: true,
             });
+            rows.push(Row {
+                what: format!("{command}, pipeline {pipeline}, CPU of a server that does nothing"),
+                unit: "us/request",
+                ours: floor.cpu_us,
+                peer: peer.cpu_us,
+                better: Better::Less,
+                bar: Bar::None,
+                charted: false,
+            });
         }
     }
     for server in [&ours, &peer] {
@@ -61,7 +74,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         title: "Throughput and CPU per request",
         how: format!(
             "redis-benchmark with {CONNECTIONS} connections on another core than the server, which has one worker on one core; {} keys of {} bytes, \
-             values of {} bytes, random keys, every GET hits; medians of {} rounds, the servers taking turns.",
+             values of {} bytes, random keys, every GET hits; medians of {} rounds, the servers taking turns. The server that does nothing answers each request \
+             with a constant (crates/reactor/examples/floor.rs): what the kernel and the load tool cost.",
             plan.keys,
             load::KEY_BYTES,
             load::VALUE_BYTES,
@@ -71,19 +85,18 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     })
 }
 
-/// Rounds of one command at one depth, the servers taking turns; medians.
+/// Rounds of one command at one depth, the servers taking turns; medians. The third server only answers.
 fn compare(
     plan: &Plan,
-    ours: &Server,
-    peer: &Server,
+    servers: [&Server; 3],
     command: &str,
     pipeline: usize,
-) -> Result<(Measured, Measured)> {
-    let mut results = [Vec::new(), Vec::new()];
+) -> Result<[Measured; 3]> {
+    let mut results = [Vec::new(), Vec::new(), Vec::new()];
     // What each gets to do, so that each round takes about as long whatever the speed.
-    let mut requests = [plan.calibration_requests; 2];
+    let mut requests = [plan.calibration_requests; 3];
     for round in 0..=plan.rounds {
-        for (side, server) in [ours, peer].into_iter().enumerate() {
+        for (side, server) in servers.into_iter().enumerate() {
             let load = Load {
                 command,
                 keys: plan.keys,
@@ -91,7 +104,10 @@ fn compare(
                 pipeline,
                 connections: CONNECTIONS,
             };
-            let measured = load::run(server, &load)?;
+            let measured = match side {
+                2 => load::run_uncounted(server, &load)?,
+                _ => load::run(server, &load)?,
+            };
             if round == 0 {
                 // The first tells how much fits into a round, and warms up.
                 requests[side] = ((measured.requests_per_s * plan.round_s) as usize)
@@ -101,14 +117,11 @@ fn compare(
             }
         }
     }
-    let middle = |side: usize| Measured {
-        requests_per_s: median(
-            &results[side]
-                .iter()
-                .map(|m| m.requests_per_s)
-                .collect::<Vec<_>>(),
-        ),
-        cpu_us: median(&results[side].iter().map(|m| m.cpu_us).collect::<Vec<_>>()),
+    let middle = |results: Vec<Measured>, of: fn(&Measured) -> f64| {
+        median(&results.iter().map(of).collect::<Vec<_>>())
     };
-    Ok((middle(0), middle(1)))
+    Ok(results.map(|results| Measured {
+        requests_per_s: middle(results.clone(), |m| m.requests_per_s),
+        cpu_us: middle(results, |m| m.cpu_us),
+    }))
 }

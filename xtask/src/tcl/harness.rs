@@ -16,6 +16,8 @@ use super::source::Suite;
 use crate::process::{kill_below, run_to_file};
 use crate::workspace;
 
+/// How often a harness that does not start is started anew, on other ports.
+const START_TRIES_MAX: usize = 3;
 /// Ports that harnesses take: each job has a slot of them, and uses port + 10,000 too, which stays below the ports that the system
 /// gives to clients. Which slots we take depends on our process id, so that two runs at once seldom meet.
 const BASE_PORT: usize = 11_000;
@@ -59,7 +61,7 @@ pub(crate) struct UnitRun {
 /// A scratch copy of the suite for one job.
 #[derive(Debug)]
 pub(crate) struct Job {
-    base_port: usize,
+    slot: usize,
     dir: PathBuf,
 }
 
@@ -84,21 +86,38 @@ impl Job {
             link(&path, &source.join(tool))?;
         }
         let slot = (std::process::id() as usize * JOBS_MAX + index) % SLOTS;
-        Ok(Job {
-            base_port: BASE_PORT + slot * PORTS_PER_JOB,
-            dir,
-        })
+        Ok(Job { slot, dir })
     }
 
     /// Runs one unit; tests named in `skip` are not tried.
     pub(crate) fn run(&self, setup: &Setup, unit: &str, skip: &[&str]) -> Result<UnitRun> {
+        let mut tries = 0;
+        loop {
+            // Another run may have taken the ports: then others are tried.
+            let slot = (self.slot + tries * JOBS_MAX) % SLOTS;
+            let run = self.run_at(setup, unit, skip, BASE_PORT + slot * PORTS_PER_JOB);
+            tries += 1;
+            if run.is_ok() || tries == START_TRIES_MAX {
+                return run;
+            }
+        }
+    }
+
+    /// Runs one unit on these ports; an error when the harness does not start.
+    fn run_at(
+        &self,
+        setup: &Setup,
+        unit: &str,
+        skip: &[&str],
+        base_port: usize,
+    ) -> Result<UnitRun> {
         let logs = workspace::scratch(&format!("tcl/{}/logs", setup.name))?;
         let log_path = logs.join(format!("{}.log", unit.replace('/', ".")));
         let mut command = Command::new("tclsh");
         command
             .arg("tests/test_helper.tcl")
             .args(["--single", unit, "--clients", "1", "--ignore-encoding"])
-            .args(["--baseport", &self.base_port.to_string()])
+            .args(["--baseport", &base_port.to_string()])
             .args(["--portcount", &PORTS_PER_JOB.to_string()])
             .current_dir(&self.dir)
             .env("TERM", "dumb");

@@ -1,0 +1,72 @@
+//! A server that does nothing: what the machine and the load tool allow at best, to hold other figures against.
+//!
+//! It answers each request of a redis-benchmark with a constant, having only counted them: a GET with 64 bytes, anything else with +OK.
+//! `cargo xtask bench --only throughput` measures it beside the real ones.
+//!
+//! `cargo run --release -p dunlin-reactor --example floor -- --port 7777`
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use dunlin_reactor::{
+    CloseReason, ConnId, Handler, Input, Io, Limits, ListenAddress, Peer, Rope, TcpServer,
+};
+
+/// What begins a request, and stands nowhere else in one of redis-benchmark's.
+const REQUEST: u8 = b'*';
+/// Where the name of a request of a name of three or four letters begins: behind `*2`, `$3` and their line ends.
+const NAME_AT: usize = 8;
+
+/// Answers and forgets.
+struct Floor {
+    value: Vec<u8>,
+}
+
+impl Floor {
+    fn reply(&self, request: &[u8]) -> &[u8] {
+        match request.get(NAME_AT) {
+            Some(b'G') => &self.value,
+            Some(b'P') => b"+PONG\r\n",
+            _ => b"+OK\r\n",
+        }
+    }
+}
+
+impl Handler for Floor {
+    fn opened(&mut self, _: &mut Io<'_>, _: ConnId, _: &Peer) {}
+
+    fn inputs(&mut self, io: &mut Io<'_>, batch: &mut [Input]) {
+        for input in batch {
+            let bytes = input.bytes();
+            let requests = bytes.iter().filter(|&&byte| byte == REQUEST).count();
+            let reply = self.reply(bytes);
+            let mut rope = Rope::with_buffer(io.buffer());
+            for _ in 0..requests {
+                rope.tail().extend_from_slice(reply);
+            }
+            let len = bytes.len();
+            io.send(input.conn(), &mut rope);
+            input.consume(len);
+        }
+    }
+
+    fn closed(&mut self, _: &mut Io<'_>, _: ConnId, _: CloseReason) {}
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // Other options are those of a server that does something.
+    let arguments: Vec<String> = std::env::args().collect();
+    let port = arguments.iter().skip_while(|word| *word != "--port").nth(1);
+    let port: u16 = port.ok_or("say --port")?.parse()?;
+    let mut tcp = TcpServer::new();
+    tcp.listen(&ListenAddress::Tcp(SocketAddr::from((
+        Ipv4Addr::LOCALHOST,
+        port,
+    ))))?;
+    let mut loops = tcp.into_loops(1, &Limits::default())?;
+    let mut floor = Floor {
+        value: [b"$64\r\n".as_slice(), &[b'v'; 64], b"\r\n"].concat(),
+    };
+    loops[0].run(&mut floor)?;
+    Ok(())
+}
