@@ -528,7 +528,9 @@ impl Ctx<'_> {
 /// Whether a command may take memory, so that it is refused when there is none.
 fn needs_room(command: &Command, session: &Session) -> bool {
     if command.scope != Scope::Transaction {
-        return command.flags.has(Flags::DENYOOM);
+        // A queue may grow without end, whatever is queued.
+        let queued = session.in_transaction() && !runs_inside_multi(command);
+        return queued || command.flags.has(Flags::DENYOOM);
     }
     let queued = session.transaction.as_ref();
     queued.is_some_and(|t| t.flags.has(Flags::DENYOOM))

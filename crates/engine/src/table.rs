@@ -4,7 +4,7 @@
 //! or removed keeps its id: only the index of names knows of it.
 
 use crate::args::Args;
-use crate::command::Command;
+use crate::command::{Command, Flags};
 
 /// Slots of the name index; far more than commands, so that most look-ups hit at once.
 const INDEX_SLOTS: usize = 2048;
@@ -18,6 +18,8 @@ pub struct Table {
     commands: Vec<&'static Command>,
     /// For each command the id of its container, or its own.
     containers: Vec<usize>,
+    /// For each command whether it is brief, see [`Table::is_brief`].
+    brief: Vec<bool>,
     /// By id, in lower case: how clients call it. Empty for subcommands, and for what was removed.
     names: Vec<Box<[u8]>>,
     index: Box<[Indexed; INDEX_SLOTS]>,
@@ -61,6 +63,11 @@ fn slot(head: u64, len: usize) -> usize {
     (mixed >> (64 - INDEX_SLOTS.trailing_zeros())) as usize
 }
 
+/// Redis calls only some of the commands on one string fast; with short arguments and replies all of them are.
+fn is_brief(command: &Command) -> bool {
+    command.flags.has(Flags::FAST) || (command.group == "string" && command.has_one_key())
+}
+
 impl Table {
     /// Merges sorted families. Panics when a name stands twice: a bug.
     pub fn new(families: &[&[&'static Command]]) -> Table {
@@ -73,6 +80,7 @@ impl Table {
         let mut table = Table {
             commands: Vec::new(),
             containers: Vec::new(),
+            brief: Vec::new(),
             names: Vec::new(),
             index: Box::new(
                 [Indexed {
@@ -94,6 +102,7 @@ impl Table {
                 table.names.push(Box::default());
             }
         }
+        table.brief = table.commands.iter().map(|c| is_brief(c)).collect();
         for (from, to) in renames {
             let from = from.to_ascii_lowercase();
             let id = table.names.iter().position(|name| **name == *from);
@@ -138,6 +147,12 @@ impl Table {
     /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.commands.is_empty()
+    }
+
+    /// Whether a command, its arguments and reply being short, takes a fraction of a microsecond: nobody measures one alone.
+    #[inline]
+    pub fn is_brief(&self, id: usize) -> bool {
+        self.brief[id]
     }
 
     /// The command with this id.

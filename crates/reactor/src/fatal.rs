@@ -160,10 +160,20 @@ pub fn prepare_thread() {
     if PREPARED.replace(true) {
         return;
     }
-    // Never freed: a handler may run on it until the thread's last moment. Zeroed pages are not touched before they are used.
-    let stack: &'static mut [u8] = Box::leak(vec![0u8; STACK_BYTES].into_boxed_slice());
+    // Never freed: a handler may run on it until the thread's last moment. Mapped, since it is no part of what the server uses: its
+    // pages are not there before they are touched.
+    #[allow(unsafe_code)]
+    // SAFETY: a fresh private mapping touches nothing that exists.
+    let stack = unsafe {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        mmap_anonymous(ptr::null_mut(), STACK_BYTES, access, MapFlags::PRIVATE)
+    };
+    let Ok(stack) = stack else {
+        return;
+    };
     let stack = libc::stack_t {
-        ss_sp: stack.as_mut_ptr().cast(),
+        ss_sp: stack,
         ss_flags: 0,
         ss_size: STACK_BYTES,
     };

@@ -62,9 +62,9 @@ pub(crate) fn start(
 /// Decides when free memory is given back: at once when the server is idle, else when it has been far too much twice in a row.
 #[derive(Debug, Default)]
 struct FreeMemory {
-    /// Commands processed at the last look.
-    commands: u64,
-    /// What is free was given back since the last command.
+    /// Commands processed, keys expired and values freed at the last look.
+    changes: u64,
+    /// What is free was given back since the last of them.
     is_given_back: bool,
     /// The last look found too much.
     was_too_much: bool,
@@ -72,15 +72,19 @@ struct FreeMemory {
 
 impl FreeMemory {
     fn look(&mut self, shared: &Shared) {
-        let commands = shared.total(|counters| &counters.commands);
-        if self.wants_figures(commands) && self.is_too_much((shared.allocator.figures)()) {
+        let store = &shared.engine.store;
+        // Keys expire, and big values are freed, while no command comes.
+        let changes = shared.total(|counters| &counters.commands)
+            + store.total(|counters| &counters.expired)
+            + store.freeing().1;
+        if self.wants_figures(changes) && self.is_too_much((shared.allocator.figures)()) {
             (shared.allocator.purge)();
         }
     }
 
     /// Whether anything may have changed since the last look. Asking the allocator costs more than asking this.
-    fn wants_figures(&mut self, commands: u64) -> bool {
-        let is_idle = std::mem::replace(&mut self.commands, commands) == commands;
+    fn wants_figures(&mut self, changes: u64) -> bool {
+        let is_idle = std::mem::replace(&mut self.changes, changes) == changes;
         if !is_idle {
             self.is_given_back = false;
         }

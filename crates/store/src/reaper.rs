@@ -10,6 +10,7 @@ use dunlin_structures::dict::Drain;
 use dunlin_structures::epoch::Limbo;
 
 use crate::entry::Entry;
+use crate::eviction::freed_bytes;
 use crate::shard::Shard;
 
 /// Entries freed in one slice.
@@ -131,10 +132,12 @@ impl Reaper {
         if let Some(shard) = &mut self.shard {
             let (entries, in_shard) = (&mut self.entries, &mut self.shard_entries);
             let set_aside = |entry: Entry| {
-                if entry.free_effort() > LEAVES_PER_SLICE {
+                let steps = entry.free_effort();
+                if steps > LEAVES_PER_SLICE {
                     *in_shard -= 1;
-                    // Whole shards are not counted by the byte.
-                    entries.push_back((entry, 0));
+                    let bytes = freed_bytes(&entry, steps);
+                    store.usage.doom(bytes);
+                    entries.push_back((entry, bytes));
                 }
             };
             if !shard.slice(ENTRIES_PER_SLICE, &mut self.reclaim, set_aside) {

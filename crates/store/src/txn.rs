@@ -10,7 +10,7 @@ use dunlin_structures::dict::{Ref, Slot};
 
 use crate::entry::{Entry, Image, NewString};
 use crate::event::Event;
-use crate::eviction::FREED_PER_STEP_BYTES;
+use crate::eviction::freed_bytes;
 use crate::hash::Key;
 use crate::local::{Counters, Local};
 use crate::log::Arg;
@@ -359,7 +359,7 @@ impl<'a> Txn<'a> {
     pub fn discard(&mut self, entry: Entry) {
         let steps = entry.free_effort();
         if steps > FREE_STEPS_MAX {
-            let bytes = steps as i64 * FREED_PER_STEP_BYTES;
+            let bytes = freed_bytes(&entry, steps);
             self.store.usage.doom(bytes);
             self.local.garbage.push(Garbage::Entry(entry, bytes));
         }

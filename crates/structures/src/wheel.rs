@@ -24,6 +24,9 @@ const CHUNK_NODES: usize = 128;
 /// Nodes that [`TimerWheel::look_ahead`] brings into the cache: about what one core can have under way.
 pub const LOOK_AHEAD_NODES: usize = 16;
 
+/// Nodes that [`TimerWheel::random`] looks at to find one that is taken.
+const RANDOM_NODES_MAX: usize = 64;
+
 /// End of a list.
 const NIL: u32 = u32::MAX;
 /// In `prev`: the node is free.
@@ -219,7 +222,7 @@ impl<P: Payload> TimerWheel<P> {
     }
 
     /// A payload that `random`, which is uniform, picks; every one has a chance, though after many removals not quite the same. `None`
-    /// in an empty wheel. Expected O(1), at worst O(nodes ever filed at once).
+    /// in an empty wheel, or in one where most nodes are free. O(1).
     #[must_use]
     pub fn random(&self, random: u64) -> Option<P> {
         if self.len == 0 {
@@ -230,6 +233,7 @@ impl<P: Payload> TimerWheel<P> {
         let start = (random % nodes as u64) as usize;
         (start..nodes)
             .chain(0..start)
+            .take(RANDOM_NODES_MAX)
             .map(|index| self.node(index as u32))
             .find(|node| node.prev != FREE)
             .map(|node| node.payload)

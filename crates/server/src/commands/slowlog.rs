@@ -81,10 +81,11 @@ const fn subcommand(name: &'static str, full_name: &'static str, handler: Handle
 fn get(cx: &mut Ctx<'_>) -> Outcome {
     let count = match cx.args.len() {
         2 => COUNT_DEFAULT,
-        3 => match parse_i64(cx.args.at(2)).ok_or(ReplyError::NotInteger)? {
-            -1 => usize::MAX,
-            count => usize::try_from(count)
-                .map_err(|_| ReplyError::err("count should be greater than or equal to -1"))?,
+        3 => match parse_i64(cx.args.at(2)) {
+            Some(-1) => usize::MAX,
+            count => count
+                .and_then(|count| usize::try_from(count).ok())
+                .ok_or_else(|| ReplyError::err("count should be greater than or equal to -1"))?,
         },
         _ => return Err(ReplyError::subcommand_syntax(cx.args)),
     };
@@ -225,7 +226,7 @@ mod tests {
         check(
             "SLOWLOG GET -2; SLOWLOG GET x; SLOWLOG GET 1 2; SLOWLOG NOSUCH; SLOWLOG LEN 1",
             "(error) ERR count should be greater than or equal to -1; \
-             (error) ERR value is not an integer or out of range; \
+             (error) ERR count should be greater than or equal to -1; \
              (error) ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.; \
              (error) ERR unknown subcommand 'NOSUCH'. Try SLOWLOG HELP.; \
              (error) ERR wrong number of arguments for 'slowlog|len' command",

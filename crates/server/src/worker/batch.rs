@@ -7,7 +7,7 @@
 
 use std::sync::atomic::Ordering;
 
-use dunlin_engine::{Args, Call, Executed, Flags, OwnedArgs, Replies, Session};
+use dunlin_engine::{Args, Call, Executed, OwnedArgs, Replies, Session};
 use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
 use dunlin_store::Sighting;
@@ -378,14 +378,14 @@ impl Worker {
                 let closing = session.close_after_reply;
                 slot.last = id.map_or(slot.last, |id| Some(id as u16));
                 let small = slot.out.len() - out_before <= SMALL_BYTES && prepared.is_small();
-                let fast = id.is_some_and(|id| self.engine.table.at(id).flags.has(Flags::FAST));
+                let brief = id.is_some_and(|id| self.engine.table.is_brief(id));
                 let next = batch.window.get(index + 1);
-                let last = !fast || !small || next.is_none_or(|next| next.id != prepared.id);
+                let last = !brief || !small || next.is_none_or(|next| next.id != prepared.id);
                 let ran = id.map(|id| (id, args, &*session));
                 if timing.after(&self.host, ran, last).is_some() && timing.is_stale() {
                     self.read_wall_clock();
                 }
-                if !fast {
+                if !brief {
                     // It may have been CLIENT PAUSE or MONITOR.
                     self.look_around();
                 }

@@ -140,7 +140,10 @@ impl Worker {
         self.over_soft.retain(|(other, _)| *other != conn);
         let (now_ms, now_mono_ms) = (self.now_ms, self.now_mono_ms);
         let Some(slot) = self.slot(conn) else { return };
-        slot.activity = Activity::Closing;
+        // What waits goes on waiting until `closed` gives it up.
+        if slot.is_idle() {
+            slot.activity = Activity::Closing;
+        }
         let client = slot.client.clone();
         let change = client.set_output(unsent);
         self.add_client_bytes(change);

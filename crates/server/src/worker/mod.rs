@@ -68,6 +68,10 @@ type Orphan = ((u32, Box<[u8]>, u64), Arc<WatchFlag>);
 
 /// See the module's text.
 pub struct Worker {
+    /// Replies that came back from the auxiliary thread in this turn, bytes.
+    arrived_bytes: i64,
+    /// A timer runs that looks whether a pause is over.
+    pause_timer_set: bool,
     number: usize,
     engine: Arc<Engine>,
     host: ServerHost,
@@ -107,6 +111,8 @@ impl Worker {
     pub fn new(host: ServerHost, remote: Remote, auxiliary: Arc<Exchange>, seed: u64) -> Worker {
         let engine = Arc::clone(&host.shared.engine);
         Worker {
+            arrived_bytes: 0,
+            pause_timer_set: false,
             number: host.worker,
             state: engine.worker(host.worker, seed),
             engine,
@@ -159,8 +165,11 @@ impl Worker {
         let store = &self.engine.store;
         if store.eviction.is_on() {
             self.state.local.used_bytes = store.usage.bytes();
-            self.state.local.batch_bytes = 0;
+        } else {
+            // Nothing is known when a limit comes in the middle of a turn: what is above it goes in the next.
+            self.state.local.used_bytes = 0;
         }
+        self.state.local.batch_bytes = 0;
         self.look_around();
         self.run_ready(io);
     }
@@ -268,10 +277,10 @@ impl Worker {
     }
 
     /// Evicts a slice of what is above the limit of memory, which commands left or CONFIG SET made so; whether there is more to do.
-    fn evict_some(&mut self) -> bool {
+    fn evict_some(&mut self) -> Room {
         let store = &self.engine.store;
         if !store.eviction.is_on() {
-            return false;
+            return Room::Enough;
         }
         let monitor = &self.host.shared.observer.latency;
         let started_us = monitor.is_on().then(|| self.host.clock.monotonic_us());
@@ -280,15 +289,18 @@ impl Worker {
             let elapsed_us = self.host.clock.monotonic_us() - started_us;
             monitor.sample("eviction-cycle", elapsed_us / 1_000, self.now_ms / 1_000);
         }
-        room == Room::More && !self.state.local.is_paused
+        room
     }
 
     /// Shows the loop's own counts to INFO, and its memory to who keeps the limit.
-    fn publish(&self, io: &Io<'_>) {
+    fn publish(&mut self, io: &Io<'_>) {
         let counters = self.host.counters();
         let stats = io.stats();
         let memory_bytes = io.buffer_memory_bytes();
-        self.engine.store.usage.publish(self.number, memory_bytes);
+        let usage = &self.engine.store.usage;
+        usage.publish(self.number, memory_bytes);
+        // Only now are they among this worker's buffers for everybody.
+        usage.in_transit(-std::mem::take(&mut self.arrived_bytes));
         counters.reads.store(stats.reads, Ordering::Relaxed);
         counters.writes.store(stats.writes, Ordering::Relaxed);
         let (buffers, pool) = (io.buffered_bytes(), io.pooled_bytes());
@@ -399,11 +411,8 @@ impl Handler for Worker {
         if slot.client.mark(Mark::POSTPONED, false) {
             self.count_postponed(-1);
         }
-        let waits = matches!(
-            slot.activity,
-            Activity::Parked { .. } | Activity::Stepping { parked: true, .. }
-        );
-        if waits {
+        // Asked of the waiter itself: whatever the connection has come to, a stripe that is granted to nobody is lost.
+        if slot.waiter.is_waiting() {
             self.engine.store.abandon_stripes(&slot.waiter);
         }
         if let Some(session) = slot.session {
@@ -422,7 +431,10 @@ impl Handler for Worker {
     fn timer(&mut self, io: &mut Io<'_>, token: u64) {
         self.begin(io);
         match token {
-            PAUSE_OVER => self.release_postponed(io),
+            PAUSE_OVER => {
+                self.pause_timer_set = false;
+                self.release_postponed(io);
+            }
             OUTPUT_CHECK => self.check_over_soft(io),
             _ => self.close_idle(io),
         }
@@ -469,16 +481,19 @@ impl Handler for Worker {
         let retry = self.run_unwatch();
         let pass_ms = self.look_after_deadlines();
         let seen_ms = self.engine.store.next_due(self.number).unwrap_or(u64::MAX);
-        let evicts = self.evict_some();
+        let room = self.evict_some();
         self.awake = false;
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.publish(io);
         let now_mono_ms = io.now_ms();
         let mut until = pass_ms.map(|pass| now_mono_ms + pass.saturating_sub(self.now_ms));
-        if retry {
+        if retry || room == Room::Busy {
             until = Some(until.unwrap_or(u64::MAX).min(now_mono_ms + RETRY_MS));
         }
-        if evicts || self.can_step(io) || until.is_some_and(|until| until <= now_mono_ms) {
+        if room == Room::More
+            || self.can_step(io)
+            || until.is_some_and(|until| until <= now_mono_ms)
+        {
             return Some(now_mono_ms);
         }
         // From here on a deadline or a hand-over that concerns this worker wakes it.

@@ -49,7 +49,11 @@ impl Worker {
         true
     }
 
-    fn wake_when_over(&self, io: &mut Io<'_>, end_ms: u64) {
+    fn wake_when_over(&mut self, io: &mut Io<'_>, end_ms: u64) {
+        // One is enough: if it comes too early it is set anew, and an end that is brought forward wakes the workers.
+        if std::mem::replace(&mut self.pause_timer_set, true) {
+            return;
+        }
         let left_ms = end_ms.saturating_sub(self.now_ms).max(1);
         io.set_timer(io.now_ms().saturating_add(left_ms), PAUSE_OVER);
     }

@@ -268,7 +268,7 @@ impl Worker {
 
     fn come_back(&mut self, io: &mut Io<'_>, finished: Finished) {
         let reply_bytes = finished.out.owned_bytes() as i64;
-        self.engine.store.usage.in_transit(-reply_bytes);
+        self.arrived_bytes += reply_bytes;
         let index = (finished.token & u64::from(u32::MAX)) as usize;
         let Some(slot) = self.slots.get_mut(index).and_then(Option::as_deref_mut) else {
             return self.forget(*finished.session);

@@ -1,4 +1,4 @@
-//! How long commands take, read from the clock once a run of equal small commands instead of twice a command.
+//! How long commands take, read from the clock once a run of equal brief commands instead of twice a command.
 //!
 //! The sum per command is exact: every moment of a window's execution is filed under the run it belongs to. What may be slow
 //! ends its run, so that a run's time is its last command's, up to what the small ones before it took: some microseconds.

@@ -30,10 +30,21 @@ use crate::txn::Txn;
 /// While what FLUSHALL and the like dropped is being freed, the limit is this part of itself higher: it was met before, and freeing is
 /// faster than writing.
 const FLUSHING_HEADROOM_SHARE: u64 = 8;
-/// Bytes that one step of freeing a big value is taken to free.
-pub(crate) const FREED_PER_STEP_BYTES: i64 = 4_096;
+/// Values that take more steps to free than this are not asked for their size: they are taken to free so many bytes a step.
+const SIZED_STEPS_MAX: usize = 2_048;
+const FREED_PER_STEP_BYTES: usize = 4_096;
+
+/// Bytes that freeing an entry's value in so many steps will free, or about as many.
+pub(crate) fn freed_bytes(entry: &Entry, steps: usize) -> i64 {
+    let bytes = if steps <= SIZED_STEPS_MAX || entry.big().is_none() {
+        entry.outside_bytes()
+    } else {
+        steps * FREED_PER_STEP_BYTES
+    };
+    bytes as i64
+}
 /// Candidates that one search for a victim gives up because they are gone, in use again, or in a busy stripe.
-const TRIES_MAX: usize = 16;
+const TRIES_MAX: usize = 64;
 /// Of so many keys of a stripe one is sampled.
 const KEYS_PER_SAMPLE: usize = 4;
 
@@ -44,8 +55,21 @@ pub enum Room {
     Enough,
     /// Victims went, but not enough yet: the rest follows.
     More,
+    /// What could go is behind stripes that others hold at the moment.
+    Busy,
+    /// Nothing is evicted for now (CLIENT PAUSE).
+    Paused,
     /// The policy finds nothing to evict.
     Full,
+}
+
+/// How the search for a victim ended.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+enum Search {
+    Evicted,
+    /// There may be some behind stripes that others hold.
+    Busy,
+    Nothing,
 }
 
 /// The limit and how it is kept.
@@ -228,13 +252,15 @@ impl Store {
             return Room::Full;
         }
         if local.is_paused {
-            return Room::More;
+            return Room::Paused;
         }
         for _ in 0..victims_max {
             let before = self.usage.of_this_thread();
             let doomed = self.usage.doomed.load(Ordering::Relaxed);
-            if !self.evict_one(local, now_ms, policy) {
-                return Room::Full;
+            match self.evict_one(local, now_ms, policy) {
+                Search::Evicted => {}
+                Search::Busy => return Room::Busy,
+                Search::Nothing => return Room::Full,
             }
             let handed_over = self.usage.doomed.load(Ordering::Relaxed) - doomed;
             local.batch_bytes += self.usage.of_this_thread() - before - handed_over.max(0);
@@ -245,15 +271,19 @@ impl Store {
         Room::More
     }
 
-    /// Evicts one key; false when there is none to evict.
-    fn evict_one(&self, local: &mut Local, now_ms: u64, policy: Policy) -> bool {
+    /// Evicts one key.
+    fn evict_one(&self, local: &mut Local, now_ms: u64, policy: Policy) -> Search {
         let mut pool = std::mem::take(&mut local.pool);
         pool.begin(policy);
         // A candidate may have gone since it was seen, and its stripe may be busy.
-        let mut evicted = false;
+        let mut search = Search::Busy;
+        let mut is_busy = false;
         for _ in 0..TRIES_MAX {
-            self.sample(local, &mut pool, now_ms, policy);
+            is_busy |= self.sample(local, &mut pool, now_ms, policy);
             let Some(candidate) = pool.take_best() else {
+                if !is_busy {
+                    search = Search::Nothing;
+                }
                 break;
             };
             let key = Key {
@@ -261,6 +291,7 @@ impl Store {
                 hash: candidate.hash,
             };
             let Some(mut held) = self.stripes.try_lock_one(self.stripe_of(key.hash)) else {
+                is_busy = true;
                 continue;
             };
             let clock = local.clock;
@@ -274,22 +305,23 @@ impl Store {
                     pool.offer(merit, candidate.db, &candidate.key, |_| candidate.hash);
                 } else {
                     txn.evict(found);
-                    evicted = true;
+                    search = Search::Evicted;
                 }
             }
             txn.commit();
             self.stripes.release(held);
-            if evicted {
+            if search == Search::Evicted {
                 break;
             }
         }
         local.pool = pool;
-        evicted
+        search
     }
 
     /// Shows the pool `maxmemory-samples` keys of each database: keys of one random stripe if it has many, since the hash has mixed
-    /// them well, else of several.
-    fn sample(&self, local: &mut Local, pool: &mut Pool, now_ms: u64, policy: Policy) {
+    /// them well, else of several. Whether there were some that it could not look at.
+    fn sample(&self, local: &mut Local, pool: &mut Pool, now_ms: u64, policy: Policy) -> bool {
+        let mut is_busy = false;
         let samples = self.eviction.samples.load(Ordering::Relaxed).max(1);
         let start = local.random() as usize;
         let databases = pool.databases(|| {
@@ -310,6 +342,7 @@ impl Store {
                     continue;
                 }
                 let Some(mut held) = self.stripes.try_lock_one(stripe) else {
+                    is_busy = true;
                     continue;
                 };
                 let here = left.min((count as usize / KEYS_PER_SAMPLE).max(1));
@@ -319,6 +352,8 @@ impl Store {
                     if let Some(entry) = txn.random_victim(db, stripe, policy.is_volatile()) {
                         let merit = self.eviction.merit(policy, &entry, clock, now_ms);
                         pool.offer(merit, db, entry.key(), |key| self.hasher().hash(key));
+                    } else {
+                        is_busy = true;
                     }
                 }
                 self.stripes.release(held);
@@ -328,5 +363,6 @@ impl Store {
                 }
             }
         }
+        is_busy
     }
 }
