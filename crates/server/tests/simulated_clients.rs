@@ -6,6 +6,8 @@ mod world;
 
 use dunlin_reactor::backend::memory::Client;
 use dunlin_resp::reply;
+use dunlin_store::stripes::{LockSet, ReadyList, Waiter, Wake};
+use std::sync::Arc;
 
 use world::{ADDRESS, World};
 
@@ -278,6 +280,31 @@ fn a_client_over_a_limit_of_output_is_closed() {
         (totals.output_limit_closed, totals.query_limit_closed),
         (2, 0)
     );
+}
+
+#[test]
+fn a_client_closed_while_it_waits_gives_its_stripe_up() {
+    struct NoOne;
+    impl Wake for NoOne {
+        fn wake(&self) {}
+    }
+    let limits = ["--client-output-buffer-limit", "normal 0 50000 1"];
+    let mut scene = Scene::new(2, &limits);
+    let long = "x".repeat(60_000);
+    assert_eq!(scene.ask(0, &[&format!("SET long {long}")]), OK);
+    let shared = Arc::clone(&scene.world.shared);
+    let store = &shared.engine.store;
+    let stripe = |key: &[u8]| store.stripe_of(store.hasher().hash(key)) as u16;
+    assert_ne!(stripe(b"long"), stripe(b"waited-for"));
+    let somebody = Waiter::new(ReadyList::new(NoOne), 0);
+    let held = store
+        .lock_stripes(&LockSet::One(stripe(b"waited-for")), &somebody)
+        .expect("nobody else has it");
+    scene.send(1, &["GET long", "SET waited-for 1"]);
+    (0..12).for_each(|_| scene.advance_ms(200));
+    assert_eq!(shared.totals().output_limit_closed, 1);
+    store.release_stripes(held);
+    assert_eq!(scene.ask(0, &["SET waited-for 2"]), OK);
 }
 
 #[test]

@@ -199,3 +199,50 @@ fn it_stops_at_the_limit() {
     );
     assert_eq!(world.gone().len(), 10);
 }
+
+#[test]
+fn a_busy_stripe_is_no_reason_to_refuse() {
+    let mut world = World::new(Policy::AllkeysLru);
+    world.fill();
+    let waiter = Waiter::new(ReadyList::new(NoOne), 0);
+    let held = world
+        .store
+        .lock_stripes(&dunlin_store::stripes::LockSet::All, &waiter)
+        .expect("nobody else is here");
+    assert_eq!(world.evict(10), Room::Busy);
+    world.store.release_stripes(held);
+    assert_eq!(world.evict(10), Room::More);
+    assert_eq!(world.gone().len(), 10);
+}
+
+#[test]
+fn a_big_value_counts_as_gone_before_it_is_freed() {
+    const BYTES: usize = 2 << 20;
+    for flush in [false, true] {
+        let mut world = World::new(Policy::AllkeysLru);
+        world.with(|txn| {
+            let key = txn.key(b"big");
+            txn.put_string(0, &key, NewString::Raw(&vec![b'v'; BYTES]), Ttl::Clear);
+            txn.record(0, b"big", dunlin_store::Event::string("set"), &[]);
+        });
+        world.with(|txn| {
+            if flush {
+                txn.flush(0);
+                txn.record_global(0, &[]);
+            } else {
+                let key = txn.key(b"big");
+                let entry = txn.remove(0, &key).expect("put just now");
+                txn.record(0, b"big", dunlin_store::Event::generic("del"), &[]);
+                txn.discard(entry);
+            }
+        });
+        let mut reaper = world.store.reaper();
+        let mut most = world.store.usage.doomed_bytes();
+        while reaper.step(&world.store) {
+            most = most.max(world.store.usage.doomed_bytes());
+        }
+        // What is flushed has the headroom of whole shards instead, unless it takes long to free.
+        assert!(flush || most >= BYTES as u64, "{most}");
+        assert_eq!(world.store.usage.doomed_bytes(), 0);
+    }
+}
