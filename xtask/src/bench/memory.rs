@@ -16,8 +16,8 @@ use crate::server::{Launch, Server};
 
 /// Idle connections.
 const CONNECTIONS: usize = 5_000;
-/// How long a server gets to put its house in order before it is looked at.
-const SETTLE_S: u64 = 3;
+/// How long a server gets to put its house in order before it is looked at: free memory is given back some seconds after the last command.
+const SETTLE_S: u64 = 6;
 /// A time to live that ends after the measurement.
 const TTL_MS: u64 = 3_600_000;
 
