@@ -1,7 +1,8 @@
 //! The thread of the lowest priority: it frees what is too big for the command that dropped it, and gives memory that has
 //! stayed free back to the system.
 //!
-//! Invariant: memory is given back only from here, and by MEMORY PURGE on the auxiliary thread. A worker that touched fresh memory in its place would stall for it.
+//! Invariant: memory is given back only from here, and by MEMORY PURGE on the auxiliary thread. A worker that touched fresh
+//! memory in its place would stall for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -43,6 +43,7 @@ pub(crate) fn freed_bytes(entry: &Entry, steps: usize) -> i64 {
     };
     bytes as i64
 }
+
 /// Candidates that one search for a victim gives up because they are gone, in use again, or in a busy stripe.
 const TRIES_MAX: usize = 64;
 /// Of so many keys of a stripe one is sampled.

@@ -32,7 +32,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Before a search: what was found under another policy counts no more, and merits of 0 were never worth keeping.
+    /// Before a search: what was found under another policy counts no more.
     pub(super) fn begin(&mut self, policy: Policy) {
         if self.policy != policy {
             self.policy = policy;
