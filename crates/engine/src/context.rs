@@ -38,6 +38,8 @@ pub enum Flow {
     Continue(Box<dyn Continuation>),
     /// Nothing was done yet: too long for a worker, to be run again on the auxiliary thread. See [`Ctx::is_heavy`].
     Heavy,
+    /// Likewise, and only the keys that the command declares will be read: it is run over images of them, their stripes free.
+    HeavyRead,
 }
 
 /// What a handler returns.
@@ -98,8 +100,8 @@ impl<'a> Ctx<'a> {
         }
     }
 
-    /// Whether a command that will touch so many elements should return [`Flow::Heavy`] instead, having changed and
-    /// answered nothing yet. The stripes stay held meanwhile.
+    /// Whether a command that will touch so many elements should return [`Flow::Heavy`] or [`Flow::HeavyRead`] instead, having changed
+    /// and answered nothing yet.
     #[inline]
     pub fn is_heavy(&self, elements: usize) -> bool {
         self.may_defer && Ctx::is_many(elements)

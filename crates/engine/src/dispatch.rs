@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use dunlin_store::eviction::Room;
 use dunlin_store::stripes::{Held, LockSet, Waiter};
-use dunlin_store::{Reads, Txn};
+use dunlin_store::{Aside, Key, Reads, Store, Txn};
 use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
@@ -64,10 +64,24 @@ pub enum Executed {
     Heavy(Box<Heavy>),
 }
 
-/// A heavy command; what it locks is held.
+/// A heavy command with its keys.
 pub struct Heavy {
     id: usize,
-    held: Option<Held>,
+    keys: HeavyKeys,
+}
+
+enum HeavyKeys {
+    /// Their stripes, held.
+    Held(Option<Held>),
+    /// Images of them; no stripe is held.
+    Aside(Aside),
+}
+
+impl Heavy {
+    /// Whether others wait for its stripes while it waits to be run.
+    pub fn holds_stripes(&self) -> bool {
+        matches!(self.keys, HeavyKeys::Held(Some(_)))
+    }
 }
 
 /// What became of one step.
@@ -127,7 +141,7 @@ impl Engine {
             };
         }
         match self.lock_set(command, call.args, call.session, None) {
-            None => self.run(call, id, command, None, true),
+            None => self.run(call, &self.store, id, command, None, true),
             Some(set) => match self.store.lock_stripes(&set, call.waiter) {
                 Ok(held) => self.run_or_defer(call, id, command, held),
                 Err(_parked) => Executed::Parked { id },
@@ -149,8 +163,29 @@ impl Engine {
 
     /// Runs a heavy command on the auxiliary thread, with that thread's worker state in `call`.
     pub fn run_heavy(&self, mut call: Call<'_>, heavy: Heavy) -> Executed {
-        let Heavy { id, held } = heavy;
-        self.run(&mut call, id, self.table.at(id), held, false)
+        let Heavy { id, keys } = heavy;
+        let command = self.table.at(id);
+        let mut aside = match keys {
+            HeavyKeys::Held(held) => {
+                return self.run(&mut call, &self.store, id, command, held, false);
+            }
+            HeavyKeys::Aside(aside) => aside,
+        };
+        let held = aside.lock();
+        let executed = self.run(&mut call, aside.store(), id, command, Some(held), false);
+        self.store.count_reads_of(&aside, call.worker.number);
+        executed
+    }
+
+    /// A heavy read goes on over images of its keys: whoever waits for their stripes need not wait for it.
+    #[cold]
+    fn set_aside(cx: &mut Ctx<'_>) -> HeavyKeys {
+        let mut places = SmallVec::<[usize; 8]>::new();
+        for spec in cx.command.keys {
+            spec.for_each(cx.args, |i| places.push(i));
+        }
+        let keys = places.iter().map(|&i| cx.key(i)).collect::<SmallVec<[Key<'_>; 8]>>();
+        HeavyKeys::Aside(cx.keys.set_aside(cx.session.db, keys.into_iter()))
     }
 
     /// Does one step of a command that goes on in steps. `call.args` is not looked at.
@@ -416,17 +451,18 @@ impl Engine {
         if let Some(weight) = command.weight
             && weight(self, call.session, call.args) > HEAVY_ELEMENTS
         {
-            let held = Some(held);
-            return Executed::Heavy(Box::new(Heavy { id, held }));
+            let keys = HeavyKeys::Held(Some(held));
+            return Executed::Heavy(Box::new(Heavy { id, keys }));
         }
-        self.run(call, id, command, Some(held), true)
+        self.run(call, &self.store, id, command, Some(held), true)
     }
 
-    /// Runs the handler over what is held, publishes its effects and releases.
+    /// Runs the handler over what is held of `store`, publishes its effects and releases.
     #[inline(always)]
     fn run(
         &self,
         call: &mut Call<'_>,
+        store: &Store,
         id: usize,
         command: &'static Command,
         mut held: Option<Held>,
@@ -437,7 +473,7 @@ impl Engine {
             command,
             args: call.args,
             keys: Txn::new(
-                &self.store,
+                store,
                 held.as_mut(),
                 &mut call.worker.local,
                 call.now_ms,
@@ -458,7 +494,7 @@ impl Engine {
             cx.set_reads();
         }
         let outcome = (command.handler)(&mut cx);
-        if special && cx.observed && !matches!(outcome, Ok(Flow::Heavy)) {
+        if special && cx.observed && !matches!(outcome, Ok(Flow::Heavy | Flow::HeavyRead)) {
             cx.observe();
         }
         let executed = match outcome {
@@ -467,7 +503,16 @@ impl Engine {
             Ok(Flow::Heavy) => {
                 // Keys that had expired may have been removed already.
                 cx.keys.commit();
-                return Executed::Heavy(Box::new(Heavy { id, held }));
+                let keys = HeavyKeys::Held(held);
+                return Executed::Heavy(Box::new(Heavy { id, keys }));
+            }
+            Ok(Flow::HeavyRead) => {
+                let keys = Engine::set_aside(&mut cx);
+                cx.keys.commit();
+                if let Some(held) = held {
+                    store.release_stripes(held);
+                }
+                return Executed::Heavy(Box::new(Heavy { id, keys }));
             }
             Err(error) => {
                 cx.reply.error(&error);
@@ -485,7 +530,7 @@ impl Engine {
         }
         cx.keys.commit();
         if let Some(held) = held {
-            self.store.release_stripes(held);
+            store.release_stripes(held);
         }
         executed
     }

@@ -1,4 +1,4 @@
-//! The auxiliary thread: runs commands that are too long for a worker, with their stripes held.
+//! The auxiliary thread: runs commands that are too long for a worker, with their stripes held or over images of their keys.
 //!
 //! Invariant: a session that is away belongs to its job alone and comes back with it, whatever becomes of its connection.
 
@@ -44,8 +44,16 @@ pub struct Finished {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    /// Those for whose stripes others may be waiting: first.
+    holding: VecDeque<Job>,
+    others: VecDeque<Job>,
     ended: bool,
+}
+
+impl Queue {
+    fn pop(&mut self) -> Option<Job> {
+        self.holding.pop_front().or_else(|| self.others.pop_front())
+    }
 }
 
 /// Both directions between the workers and the auxiliary thread. At most one job for each connection: bounded by
@@ -75,7 +83,14 @@ impl Exchange {
 
     /// Hands a job over.
     pub fn submit(&self, job: Job) {
-        lock(&self.queue).jobs.push_back(job);
+        let mut queue = lock(&self.queue);
+        let jobs = if job.heavy.holds_stripes() {
+            &mut queue.holding
+        } else {
+            &mut queue.others
+        };
+        jobs.push_back(job);
+        drop(queue);
         self.arrived.notify_one();
     }
 
@@ -138,7 +153,7 @@ impl Auxiliary {
             let exchange = Arc::clone(&self.exchange);
             let mut queue = lock(&exchange.queue);
             let job = loop {
-                match queue.jobs.pop_front() {
+                match queue.pop() {
                     Some(job) => break job,
                     None if queue.ended => return,
                     None => {
@@ -156,7 +171,7 @@ impl Auxiliary {
 
     /// Runs one job if there is one: for a scheduler that steps everything on one thread.
     pub fn step(&mut self) -> bool {
-        let job = lock(&self.exchange.queue).jobs.pop_front();
+        let job = lock(&self.exchange.queue).pop();
         job.map(|job| self.do_job(job)).is_some()
     }
 

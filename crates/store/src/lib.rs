@@ -7,6 +7,7 @@
 //! Invariants: what is behind a stripe is touched only by who holds it; every change of a key passes through
 //! [`Txn::record`]; memory that the look-ahead of another worker may read is freed only after a grace period.
 
+mod aside;
 pub mod big;
 pub mod chunked;
 mod counter;
@@ -33,6 +34,7 @@ mod undo;
 pub mod watch;
 pub mod zset;
 
+pub use aside::Aside;
 pub use big::{Big, MemberHash};
 pub use counter::Counter;
 pub use dunlin_structures::dict::Sighting;

@@ -120,6 +120,11 @@ pub struct Store {
 impl Store {
     /// An empty store.
     pub fn new(settings: &Settings) -> Store {
+        Store::with_hasher(settings, KeyHasher::new(settings.hash_key))
+    }
+
+    /// An empty store with a hash that exists already.
+    pub(crate) fn with_hasher(settings: &Settings, hasher: KeyHasher) -> Store {
         let stripes = settings.stripes;
         assert!(
             stripes.is_power_of_two() && stripes <= 256,
@@ -142,7 +147,7 @@ impl Store {
             heads: (0..stripes * settings.databases)
                 .map(|_| Head::default())
                 .collect(),
-            hasher: KeyHasher::new(settings.hash_key),
+            hasher,
             stripe_bits: stripes.trailing_zeros(),
             databases: settings.databases,
             workers: settings.workers,

@@ -200,19 +200,25 @@ impl<'a> Txn<'a> {
             }
             Some(found) => {
                 self.counters().hits.add(1);
-                if self.reads.keep_clocks {
-                    return Some(self.entry(found));
-                }
-                if self.local.counts_accesses {
-                    self.count_access(found);
-                    return Some(self.entry(found));
-                }
-                let clock = self.local.clock;
-                let entry = self.entry(found);
-                entry.set_clock(clock);
-                Some(entry)
+                Some(self.touch(found))
             }
         }
+    }
+
+    /// Sets the access clock of an entry that is read.
+    #[inline(always)]
+    pub(crate) fn touch(&mut self, found: Found) -> Ref<'_, Entry> {
+        if self.reads.keep_clocks {
+            return self.entry(found);
+        }
+        if self.local.counts_accesses {
+            self.count_access(found);
+            return self.entry(found);
+        }
+        let clock = self.local.clock;
+        let entry = self.entry(found);
+        entry.set_clock(clock);
+        entry
     }
 
     /// The access clock of an entry that is used once more, where the policy counts accesses.

@@ -51,7 +51,7 @@ fn list(cx: &mut Ctx<'_>, fields: bool, values: bool) -> Outcome {
     let hash = hash_of(&entry)?;
     let len = hash.map_or(0, |hash| hash.len());
     if may_defer && Ctx::is_many(len) {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     if fields && values {
         cx.reply.map(len);

@@ -88,7 +88,7 @@ fn many(cx: &mut Ctx<'_>, count: i64, with_values: bool) -> Outcome {
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let picked = if count < 0 { wanted } else { wanted.min(len) };
     if may_defer && Ctx::is_many(picked) {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     let nested = with_values && cx.reply.version() == dunlin_resp::Version::Resp3;
     let elements = if with_values && !nested {

@@ -46,7 +46,7 @@ fn hscan(cx: &mut Ctx<'_>) -> Outcome {
     };
     let options = ScanOptions::of_collection(cx.args)?;
     if may_defer && Ctx::is_many(options.count().min(hash.len())) {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     let mut pairs = Vec::new();
     let next = hash.scan(cursor, options.count(), |(field, value)| {

@@ -93,7 +93,7 @@ fn lpos(cx: &mut Ctx<'_>) -> Outcome {
     let (db, key, text) = (cx.db(), cx.key(1), cx.args.at(2));
     let len = cx.keys.elements(db, key.bytes) as usize;
     if cx.is_heavy(len.min(options.most)) {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     let mut found = Vec::new();
     if let Some(entry) = cx.keys.read(db, &key) {

@@ -35,7 +35,7 @@ fn lrange(cx: &mut Ctx<'_>) -> Outcome {
     if cx.is_heavy(span(start, stop, usize::MAX >> 1).len()) {
         let len = cx.keys.elements(db, key.bytes) as usize;
         if cx.is_heavy(span(start, stop, len).len()) {
-            return Ok(Flow::Heavy);
+            return Ok(Flow::HeavyRead);
         }
     }
     let Some(entry) = cx.keys.read(db, &key) else {

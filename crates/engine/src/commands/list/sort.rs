@@ -424,7 +424,8 @@ fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Outcome {
     let lookups = 1 + options.get.len() + usize::from(options.by.is_some());
     let elements = cx.keys.elements(db, key.bytes) as usize;
     if cx.is_heavy(elements.saturating_mul(lookups)) {
-        return Ok(Flow::Heavy);
+        let touches_others = lookups > 1 || options.store.is_some();
+        return Ok(if touches_others { Flow::Heavy } else { Flow::HeavyRead });
     }
     let (mut texts, mut is_sorted) = (Texts::default(), true);
     let mut wanted = 0..0;

@@ -70,7 +70,7 @@ fn left<'a>(cx: &Ctx<'_>, sources: &'a Sources) -> (Vec<Element<'a>>, bool) {
 
 fn sdiff(cx: &mut Ctx<'_>) -> Outcome {
     let Some(sources) = gather(cx, 1..cx.args.len(), work)? else {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     };
     let (members, _) = left(cx, &sources);
     reply_members(cx, &members)

@@ -93,7 +93,7 @@ fn common<'a>(cx: &Ctx<'_>, sources: &'a Sources) -> Vec<Element<'a>> {
 
 fn sinter(cx: &mut Ctx<'_>) -> Outcome {
     let Some(sources) = gather(cx, 1..cx.args.len(), work)? else {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     };
     if let [Some(only)] = sources.as_slice() {
         return reply_whole(cx, only);

@@ -54,7 +54,7 @@ fn sintercard(cx: &mut Ctx<'_>) -> Outcome {
             .ok_or_else(|| ReplyError::err("LIMIT can't be negative"))?;
     }
     let Some(sources) = gather(cx, 2..2 + count, work)? else {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     };
     let mut common = 0u64;
     each_common(&sources, cx.engine.store.hasher(), |_| {

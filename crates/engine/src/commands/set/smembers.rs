@@ -29,7 +29,7 @@ pub(super) const SMEMBERS: Command = Command {
 fn smembers(cx: &mut Ctx<'_>) -> Outcome {
     match look_up(cx, 1)? {
         None => cx.reply.set(0),
-        Some((_, len)) if cx.is_heavy(len) => return Ok(Flow::Heavy),
+        Some((_, len)) if cx.is_heavy(len) => return Ok(Flow::HeavyRead),
         Some((found, len)) => {
             hit(cx, found);
             cx.reply.set(len);

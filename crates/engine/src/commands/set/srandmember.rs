@@ -77,7 +77,7 @@ fn several(cx: &mut Ctx<'_>) -> Outcome {
     };
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     if count > 0 && cx.is_heavy(wanted.min(len)) {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     hit(cx, found);
     if count < 0 && wanted > DRAWN_PER_STEP {

@@ -49,7 +49,7 @@ fn sscan(cx: &mut Ctx<'_>) -> Outcome {
     };
     let options = ScanOptions::of_collection(cx.args)?;
     if cx.is_heavy(len.min(options.count())) {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     super::hit(cx, found);
     let (mut count, mut body) = (0, Vec::new());

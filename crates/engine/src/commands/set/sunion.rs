@@ -59,7 +59,7 @@ fn distinct(sources: &Sources) -> Vec<Element<'_>> {
 
 fn sunion(cx: &mut Ctx<'_>) -> Outcome {
     let Some(sources) = gather(cx, 1..cx.args.len(), work)? else {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     };
     if let [Some(only)] = sources.as_slice() {
         return reply_whole(cx, only);

@@ -120,7 +120,7 @@ fn lcs(cx: &mut Ctx<'_>) -> Outcome {
         ));
     }
     if cx.is_heavy(cells / CELLS_PER_ELEMENT) {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     let (a, b) = (text(cx, 1), text(cx, 2));
     let table = Table::new(&a, &b, !options.len);

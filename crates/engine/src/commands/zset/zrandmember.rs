@@ -98,7 +98,7 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Outcome {
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let answered = if count < 0 { wanted } else { wanted.min(len) };
     if answered > max {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     if count < 0 {
         return repeated(cx, wanted, len, with_scores);

@@ -291,7 +291,7 @@ fn range(cx: &mut Ctx<'_>, form: Form) -> Outcome {
     let zset = view(&entry)?;
     let ranks = query.ranks(zset);
     if ranks.len() > max {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     let items = zset.range(ranks);
     if query.reversed {

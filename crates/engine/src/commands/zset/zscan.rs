@@ -47,7 +47,7 @@ fn zscan(cx: &mut Ctx<'_>) -> Outcome {
     let options = ScanOptions::of_collection(cx.args)?;
     let count = options.count().min(zset.len());
     if count > max {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     }
     let mut items = Vec::new();
     let next = zset.scan(cursor, count, |(member, score)| {

@@ -108,7 +108,7 @@ fn answer(cx: &mut Ctx<'_>, operation: Operation) -> Outcome {
         counts: false,
     };
     let Some(mut query) = Query::read(cx, form)? else {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     };
     let with_scores = query.with_scores;
     let items = query.result(cx.engine.store.hasher());
@@ -124,7 +124,7 @@ fn zintercard(cx: &mut Ctx<'_>) -> Outcome {
         counts: true,
     };
     let Some(mut query) = Query::read(cx, form)? else {
-        return Ok(Flow::Heavy);
+        return Ok(Flow::HeavyRead);
     };
     cx.reply.count(query.count(cx.engine.store.hasher()));
     Ok(Flow::Done)
