@@ -3,10 +3,12 @@
 use std::any::Any;
 use std::sync::atomic::Ordering;
 
+use dunlin_store::blocked::Wanted;
 use dunlin_store::stripes::LockSet;
+use smallvec::SmallVec;
 use dunlin_store::{Event, Found, Key, Reads, Txn};
 
-use crate::args::Args;
+use crate::args::{Args, OwnedArgs};
 use crate::command::{Command, Flags};
 use crate::dispatch::HEAVY_ELEMENTS;
 use crate::engine::{CommandStats, Engine};
@@ -40,6 +42,23 @@ pub enum Flow {
     Heavy,
     /// Likewise, and only the keys that the command declares will be read: it is run over images of them, their stripes free.
     HeavyRead,
+    /// Nothing was done: there is nothing for the command yet. It is run again when a key may have something. Only where
+    /// [`Ctx::may_block`].
+    Block(Box<Block>),
+}
+
+/// What a command waits for.
+pub struct Block {
+    /// Places of the keys among the arguments.
+    pub keys: SmallVec<[usize; 4]>,
+    /// What a key must become.
+    pub wanted: Wanted,
+    /// When it gives up, milliseconds since 1970.
+    pub deadline_ms: Option<u64>,
+    /// Writes what is answered then.
+    pub nothing: fn(&mut Reply<'_>),
+    /// The arguments with which it is run again, if not its own: `XREAD ... $` waits for what comes after the present.
+    pub args: Option<OwnedArgs>,
 }
 
 /// What a handler returns.
@@ -117,6 +136,11 @@ impl<'a> Ctx<'a> {
     /// Whether the command runs inside a transaction, where nothing may wait.
     pub fn is_inside(&self) -> bool {
         !self.may_defer
+    }
+
+    /// Whether the command may wait for a key: neither a transaction nor the log does.
+    pub fn may_block(&self) -> bool {
+        self.may_defer && !self.session.replaying
     }
 
     /// Whether so many elements are too many for a worker.

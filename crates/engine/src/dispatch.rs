@@ -7,15 +7,17 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use dunlin_store::blocked::Ticket;
 use dunlin_store::eviction::Room;
 use dunlin_store::stripes::{Held, LockSet, Waiter};
 use dunlin_store::{Aside, Key, Reads, Store, Txn};
 use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
-use crate::args::Args;
+use crate::args::{Args, OwnedArgs};
+use crate::commands::transaction::is_exec;
 use crate::command::{Command, Flags, Scope, has_patterns};
-use crate::context::{Continuation, Ctx, Flow, Host, Progress};
+use crate::context::{Block, Continuation, Ctx, Flow, Host, Progress};
 use crate::engine::{Engine, WorkerState};
 use crate::error::ReplyError;
 use crate::reply::Reply;
@@ -58,10 +60,26 @@ pub enum Executed {
         /// Id of the command.
         id: usize,
     },
+    /// Suspend the session until its ticket is called, which its waiter will tell, or until the deadline: [`Engine::resume_called`].
+    Blocked(Box<Blocked>),
     /// Suspend the session and call [`Engine::step`] until it is done.
     Continue(Box<dyn Continuation>),
     /// Too long for a worker: suspend the session and have the auxiliary thread call [`Engine::run_heavy`].
     Heavy(Box<Heavy>),
+}
+
+/// A command that waits for a key.
+pub struct Blocked {
+    /// Id of the command.
+    pub id: usize,
+    /// Its place in the queues.
+    pub ticket: Arc<Ticket>,
+    /// When it gives up, milliseconds since 1970.
+    pub deadline_ms: Option<u64>,
+    /// Writes what is answered then.
+    pub nothing: fn(&mut Reply<'_>),
+    /// Its arguments from now on, if they have changed.
+    pub args: Option<OwnedArgs>,
 }
 
 /// A heavy command with its keys.
@@ -161,6 +179,22 @@ impl Engine {
         }
     }
 
+    /// Runs a command again whose ticket was called and whose waiter came out of the ready list. It may have to wait for a stripe
+    /// ([`Executed::Parked`], its ticket still called) or to wait on, as before ([`Executed::Blocked`]).
+    pub fn resume_called(&self, mut call: Call<'_>, id: usize, ticket: &Arc<Ticket>) -> Executed {
+        let command = self.table.at(id);
+        let set = self
+            .lock_set(command, call.args, call.session, None)
+            .expect("a command that waits for a key has one");
+        match self.store.resume_stripes(&set, call.waiter) {
+            Ok(held) => {
+                let held = Some(held);
+                self.run_with(&mut call, &self.store, id, command, held, true, Some(ticket))
+            }
+            Err(_parked) => Executed::Parked { id },
+        }
+    }
+
     /// Runs a heavy command on the auxiliary thread, with that thread's worker state in `call`.
     pub fn run_heavy(&self, mut call: Call<'_>, heavy: Heavy) -> Executed {
         let Heavy { id, keys } = heavy;
@@ -175,6 +209,36 @@ impl Engine {
         let executed = self.run(&mut call, aside.store(), id, command, Some(held), false);
         self.store.count_reads_of(&aside, call.worker.number);
         executed
+    }
+
+    /// Has the session wait for its keys, at its old place if it has one.
+    #[cold]
+    fn block(
+        cx: &mut Ctx<'_>,
+        id: usize,
+        block: Block,
+        ticket: Option<&Arc<Ticket>>,
+        waiter: &Arc<Waiter>,
+    ) -> Box<Blocked> {
+        let ticket = match ticket {
+            Some(ticket) => {
+                cx.keys.wait_again(ticket);
+                Arc::clone(ticket)
+            }
+            None => {
+                let keys = block.keys.iter().map(|&i| cx.key(i));
+                let keys = keys.collect::<SmallVec<[Key<'_>; 4]>>();
+                let db = cx.db();
+                cx.keys.wait_for(db, keys.into_iter(), block.wanted, waiter)
+            }
+        };
+        Box::new(Blocked {
+            id,
+            ticket,
+            deadline_ms: block.deadline_ms,
+            nothing: block.nothing,
+            args: block.args,
+        })
     }
 
     /// A heavy read goes on over images of its keys: whoever waits for their stripes need not wait for it.
@@ -247,7 +311,7 @@ impl Engine {
                 Stepped::Done
             }
         };
-        cx.keys.commit();
+        cx.keys.commit(Some(call.waiter));
         if let Some(held) = held {
             self.store.release_stripes(held);
         }
@@ -293,7 +357,9 @@ impl Engine {
                 .ok_or_else(|| (None, ReplyError::unknown_subcommand(command.name, name)))?;
             command = self.table.at(id);
         }
-        let refusal = if !command.accepts(args.len()) {
+        let refusal = if !command.accepts(args.len())
+            || (command.scope == Scope::Transaction && !is_exec(args))
+        {
             ReplyError::WrongArity(command.full_name)
         } else if !session.authenticated
             && self.password_required.load(Ordering::Relaxed)
@@ -465,8 +531,24 @@ impl Engine {
         store: &Store,
         id: usize,
         command: &'static Command,
+        held: Option<Held>,
+        may_defer: bool,
+    ) -> Executed {
+        self.run_with(call, store, id, command, held, may_defer, None)
+    }
+
+    /// The same for a command that may have been called by its `ticket`.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "one body for all ways to run a command, inlined into each")]
+    fn run_with(
+        &self,
+        call: &mut Call<'_>,
+        store: &Store,
+        id: usize,
+        command: &'static Command,
         mut held: Option<Held>,
         may_defer: bool,
+        ticket: Option<&Arc<Ticket>>,
     ) -> Executed {
         let paused = call.worker.local.is_paused;
         let mut cx = Ctx {
@@ -493,22 +575,38 @@ impl Engine {
         if special {
             cx.set_reads();
         }
+        if let Some(ticket) = ticket {
+            cx.keys.take_turn(ticket);
+        }
         let outcome = (command.handler)(&mut cx);
-        if special && cx.observed && !matches!(outcome, Ok(Flow::Heavy | Flow::HeavyRead)) {
+        if special && cx.observed && matches!(outcome, Ok(Flow::Done | Flow::Continue(_)) | Err(_)) {
             cx.observe();
+        }
+        if let Some(ticket) = ticket
+            && !matches!(outcome, Ok(Flow::Block(_)))
+        {
+            cx.keys.stop_waiting(ticket);
         }
         let executed = match outcome {
             Ok(Flow::Done) => Executed::Done { id: Some(id) },
             Ok(Flow::Continue(continuation)) => Executed::Continue(continuation),
             Ok(Flow::Heavy) => {
                 // Keys that had expired may have been removed already.
-                cx.keys.commit();
+                cx.keys.commit(Some(call.waiter));
                 let keys = HeavyKeys::Held(held);
                 return Executed::Heavy(Box::new(Heavy { id, keys }));
             }
+            Ok(Flow::Block(block)) => {
+                let blocked = Engine::block(&mut cx, id, *block, ticket, call.waiter);
+                cx.keys.commit(Some(call.waiter));
+                if let Some(held) = held {
+                    store.release_stripes(held);
+                }
+                return Executed::Blocked(blocked);
+            }
             Ok(Flow::HeavyRead) => {
                 let keys = Engine::set_aside(&mut cx);
-                cx.keys.commit();
+                cx.keys.commit(Some(call.waiter));
                 if let Some(held) = held {
                     store.release_stripes(held);
                 }
@@ -528,7 +626,7 @@ impl Engine {
         if !matches!(executed, Executed::Done { id: None }) {
             cx.stats.commands[id].calls.add(1);
         }
-        cx.keys.commit();
+        cx.keys.commit(Some(call.waiter));
         if let Some(held) = held {
             store.release_stripes(held);
         }
@@ -537,8 +635,8 @@ impl Engine {
 }
 
 impl Ctx<'_> {
-    /// Runs a queued command to its end inside a transaction whose stripes are held.
-    pub(crate) fn run_queued(&mut self, queued: &Queued) {
+    /// Runs a queued command to its end inside a transaction whose stripes are held; its error, which is answered, too.
+    pub(crate) fn run_queued(&mut self, queued: &Queued) -> Option<ReplyError> {
         let mut cx = self.nested(queued.command, queued.args.as_args());
         let special = cx.observed | cx.paused | cx.session.no_touch;
         if special {
@@ -559,14 +657,16 @@ impl Ctx<'_> {
         }
         let stat = &cx.stats.commands[queued.id];
         stat.calls.add(1);
-        if let Err(error) = outcome {
+        let failure = outcome.err();
+        if let Some(error) = &failure {
             stat.failed.add(1);
-            cx.stats.count_error(&error);
-            cx.reply.error(&error);
+            cx.stats.count_error(error);
+            cx.reply.error(error);
         }
         cx.host.inner_ran(queued.id, cx.args, cx.session);
         let version = cx.reply.version();
         self.reply.set_version(version);
+        failure
     }
 }
 

@@ -127,6 +127,12 @@ pub enum ReplyError {
     /// EXEC that was refused before it ran, with the refusal's text.
     #[error("EXECABORT Transaction discarded because of: {0}")]
     ExecRefused(String),
+    /// EXEC RB of a transaction in which a command failed, with that command's error.
+    #[error("EXECABORT Transaction rolled back: {0}")]
+    RolledBack(String),
+    /// A wait that CLIENT UNBLOCK ended.
+    #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
+    Unblocked,
     /// MULTI in MULTI.
     #[error("ERR MULTI calls can not be nested")]
     NestedMulti,

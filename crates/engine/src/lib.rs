@@ -7,6 +7,7 @@
 //! in [`dispatch`]; a handler takes no lock and does no I/O.
 
 pub mod args;
+pub mod blocking;
 pub mod command;
 pub mod commands;
 pub mod context;
@@ -27,8 +28,8 @@ pub mod testing;
 
 pub use args::{Args, OwnedArgs};
 pub use command::{Command, Flags};
-pub use context::{Continuation, Ctx, Flow, Host, Outcome, Progress};
-pub use dispatch::{Call, Executed, Heavy};
+pub use context::{Block, Continuation, Ctx, Flow, Host, Outcome, Progress};
+pub use dispatch::{Blocked, Call, Executed, Heavy};
 pub use engine::{CommandStat, Engine, WorkerState};
 pub use error::ReplyError;
 pub use reply::Reply;

@@ -123,6 +123,7 @@ impl Console {
         match self.engine.execute(call!(owned)) {
             Executed::Done { .. } => {}
             Executed::Parked { .. } => panic!("one thread has nobody to wait for"),
+            Executed::Blocked(_) => panic!("a console waits for nobody"),
             Executed::Continue(mut continuation) => loop {
                 match self.engine.step(call!(none), &mut *continuation, false) {
                     Stepped::More => {}

@@ -13,7 +13,7 @@ use common::commands::{choices, named, request};
 use common::rng::Rng;
 use common::world::{Dataset, Nobody, START_MS, StillHost, engine, replayed};
 use dunlin_engine::dispatch::{Call, Executed, Stepped};
-use dunlin_engine::{Args, Engine, OwnedArgs, Session, WorkerState};
+use dunlin_engine::{Args, Blocked, Engine, OwnedArgs, Session, WorkerState};
 use dunlin_store::stripes::{LockSet, ReadyList, Waiter};
 use dunlin_structures::rope::Rope;
 
@@ -43,6 +43,12 @@ impl Client<'_> {
         loop {
             executed = match executed {
                 Executed::Done { .. } => break,
+                Executed::Blocked(blocked) => {
+                    match self.give_up_or_go_on(&blocked, args.as_args(), now_ms, &mut out) {
+                        Some(executed) => executed,
+                        None => break,
+                    }
+                }
                 Executed::Heavy(heavy) => {
                     self.call(args.as_args(), now_ms, &mut out, |engine, call| {
                         engine.run_heavy(call, *heavy)
@@ -73,7 +79,42 @@ impl Client<'_> {
                 }
             };
         }
+        if let Some(turn) = self.worker.local.turn.take()
+            && !turn.is_over()
+        {
+            wait(&self.ready);
+            self.waiter.note_passed();
+        }
         self.worker.local.batch_boundary(&self.engine.store.epochs);
+    }
+
+    /// A command that waits for a key gives up, unless somebody has something for it at this very moment: then it is run again.
+    fn give_up_or_go_on(
+        &mut self,
+        blocked: &Blocked,
+        args: Args<'_>,
+        now_ms: u64,
+        out: &mut Rope,
+    ) -> Option<Executed> {
+        let ticket = &blocked.ticket;
+        if ticket.cancel() {
+            let local = &mut self.worker.local;
+            while !self.engine.store.forget_ticket(local, now_ms, ticket) {
+                std::thread::yield_now();
+            }
+            return None;
+        }
+        loop {
+            self.wait();
+            let executed = self.call(args, now_ms, out, |engine, call| {
+                engine.resume_called(call, blocked.id, ticket)
+            });
+            if !matches!(executed, Executed::Parked { .. }) {
+                // It was served in the turn of another.
+                self.worker.local.turn = None;
+                return Some(executed);
+            }
+        }
     }
 
     fn call<T>(

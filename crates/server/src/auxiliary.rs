@@ -7,7 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dunlin_engine::{Call, Engine, Executed, Heavy, OwnedArgs, Session, WorkerState};
 use dunlin_reactor::Waker;
-use dunlin_store::stripes::{ReadyList, Waiter, Wake};
+use dunlin_store::blocked::Turn;
+use dunlin_store::stripes::Waiter;
 use dunlin_structures::Rope;
 
 use crate::host::ServerHost;
@@ -30,6 +31,8 @@ pub struct Job {
     pub arrived_us: u64,
     /// Microseconds that it ran on its worker.
     pub ran_us: u64,
+    /// What its session waits by.
+    pub waiter: Arc<Waiter>,
 }
 
 /// A command on its way back.
@@ -40,6 +43,8 @@ pub struct Finished {
     pub session: Box<Session>,
     /// The reply.
     pub out: Rope,
+    /// Those whom the command has something for, if there are any.
+    pub turn: Option<Turn>,
 }
 
 #[derive(Default)]
@@ -113,20 +118,12 @@ impl Exchange {
     }
 }
 
-/// Nobody parks on the auxiliary thread: its jobs hold all that they need.
-struct NoOne;
-
-impl Wake for NoOne {
-    fn wake(&self) {}
-}
-
 /// The auxiliary thread's own state.
 pub struct Auxiliary {
     engine: Arc<Engine>,
     exchange: Arc<Exchange>,
     state: WorkerState,
     host: ServerHost,
-    waiter: Arc<Waiter>,
 }
 
 impl Auxiliary {
@@ -143,7 +140,6 @@ impl Auxiliary {
             exchange,
             state,
             host,
-            waiter: Waiter::new(ReadyList::new(NoOne), 0),
         }
     }
 
@@ -191,11 +187,12 @@ impl Auxiliary {
                 out: &mut out,
                 host: &mut self.host,
                 worker: &mut self.state,
-                waiter: &self.waiter,
+                waiter: &job.waiter,
                 now_ms: job.now_ms,
             },
             *job.heavy,
         );
+        let turn = self.state.local.turn.take();
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.engine.store.epochs.offline(self.state.number);
         self.host.wake_others();
@@ -220,6 +217,7 @@ impl Auxiliary {
                 token: job.token,
                 session,
                 out,
+                turn,
             },
         );
     }

@@ -70,6 +70,8 @@ pub struct WorkerCounters {
     pub parked: Counter,
     /// Clients whose commands wait until CLIENT PAUSE is over.
     pub postponed: AtomicUsize,
+    /// Clients that wait for a key.
+    pub blocked: AtomicUsize,
     /// Memory of the clients, bytes.
     pub client_bytes: AtomicU64,
     /// Clients closed over `client-query-buffer-limit`.
@@ -397,11 +399,11 @@ impl Shared {
         self.clients.len()
     }
 
-    /// Clients whose commands wait: until CLIENT PAUSE is over.
+    /// Clients whose commands wait: for a key, or until CLIENT PAUSE is over.
     pub fn blocked_clients(&self) -> usize {
         self.workers
             .iter()
-            .map(|w| w.postponed.load(Ordering::Relaxed))
+            .map(|w| w.postponed.load(Ordering::Relaxed) + w.blocked.load(Ordering::Relaxed))
             .sum()
     }
 

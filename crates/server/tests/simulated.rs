@@ -273,7 +273,7 @@ fn digest(engine: &Engine, worker: &mut WorkerState, now_ms: u64) -> Digest {
         .expect("nobody else is about");
     let mut txn = Txn::new(&engine.store, Some(&mut held), &mut worker.local, now_ms);
     let digest = Digest::of_dataset(&mut txn);
-    txn.commit();
+    txn.commit(None);
     engine.store.release_stripes(held);
     digest
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts up; only its owning worker may write, any thread may read a value that was true a moment ago.
+/// Only its owning worker may write; any thread may read a value that was true a moment ago.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -14,6 +14,11 @@ impl Counter {
             self.0.load(Ordering::Relaxed).wrapping_add(n),
             Ordering::Relaxed,
         );
+    }
+
+    /// Takes `n` back.
+    pub fn sub(&self, n: u64) {
+        self.add(n.wrapping_neg());
     }
 
     /// The count.

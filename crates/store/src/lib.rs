@@ -9,6 +9,7 @@
 
 mod aside;
 pub mod big;
+pub mod blocked;
 pub mod chunked;
 mod counter;
 pub mod entry;

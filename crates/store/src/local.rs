@@ -2,6 +2,7 @@
 
 use dunlin_structures::epoch::{Epochs, Limbo};
 
+use crate::blocked::{Offer, Turn};
 use crate::counter::Counter;
 use crate::eviction::Pool;
 use crate::log::Record;
@@ -42,6 +43,9 @@ pub struct Local {
     pub(crate) reclaim: Limbo,
     pub(crate) garbage: Vec<Garbage>,
     pub(crate) undo: Option<Undo>,
+    /// Those who are served because of the last command, if anybody is.
+    pub turn: Option<Turn>,
+    pub(crate) offers: Vec<Offer>,
     /// A change was made that no [`crate::Txn::record`] has told of yet (checked in debug builds).
     pub(crate) unrecorded: bool,
     random: u64,
@@ -61,6 +65,8 @@ impl Local {
             reclaim: Limbo::new(),
             garbage: Vec::new(),
             undo: None,
+            turn: None,
+            offers: Vec::new(),
             unrecorded: false,
             random: seed | 1,
         }

@@ -89,6 +89,14 @@ impl Record {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
+    /// Takes back every effect but the first `count`.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        if let Some(&(_, start)) = self.effects.get(count) {
+            self.effects.truncate(count);
+            self.bytes.truncate(start);
+        }
+    }
+
     /// The effects in order: database and encoded command.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
         self.effects.iter().enumerate().map(|(i, &(db, start))| {

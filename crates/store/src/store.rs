@@ -8,6 +8,7 @@ use dunlin_structures::dict::{Root, Sighting};
 use dunlin_structures::epoch::Epochs;
 use dunlin_structures::wheel::LOOK_AHEAD_NODES;
 
+use crate::blocked::BlockedTable;
 use crate::eviction::{Eviction, Usage};
 use crate::hash::KeyHasher;
 use crate::local::{Counters, Local};
@@ -59,6 +60,7 @@ pub(crate) struct StripeData {
     pub(crate) index: usize,
     pub(crate) shards: Vec<Option<Box<Shard>>>,
     pub(crate) watched: WatchTable,
+    pub(crate) blocked: BlockedTable,
     /// Latest time seen here, in milliseconds: a stripe's time never runs backwards.
     pub(crate) now_ms: u64,
 }
@@ -104,7 +106,8 @@ pub struct Store {
     stripe_due_ms: Box<[AtomicU64]>,
     wake_owner: OnceLock<WakeOwner>,
     active_expire: AtomicBool,
-    watched_keys: AtomicUsize,
+    /// Keys that are watched and keys that somebody waits for.
+    observed_keys: AtomicUsize,
     heap: Heap,
     counters: Box<[CachePadded<Counters>]>,
     /// Grace periods for memory that the look-ahead of other workers may be reading.
@@ -142,6 +145,7 @@ impl Store {
                 index,
                 shards: (0..settings.databases).map(|_| None).collect(),
                 watched: WatchTable::default(),
+                blocked: BlockedTable::default(),
                 now_ms: 0,
             }),
             heads: (0..stripes * settings.databases)
@@ -155,7 +159,7 @@ impl Store {
             stripe_due_ms: (0..stripes).map(|_| AtomicU64::new(NEVER)).collect(),
             wake_owner: OnceLock::new(),
             active_expire: AtomicBool::new(true),
-            watched_keys: AtomicUsize::new(0),
+            observed_keys: AtomicUsize::new(0),
             heap: Heap::default(),
             counters: (0..=settings.workers)
                 .map(|_| CachePadded::default())
@@ -498,16 +502,16 @@ impl Store {
                 next = next.min(deadline);
             }
         }
-        txn.commit();
+        txn.commit(None);
         self.stripe_due_ms[stripe].store(if out_of_work { 0 } else { next }, Ordering::Relaxed);
         out_of_work
     }
 
-    /// Whether any key of any stripe is watched. A command that changes a key while another session's WATCH is on its
+    /// Whether any key of any stripe is watched or waited for. A command that changes a key while another session's WATCH is on its
     /// way holds the key's stripe, as WATCH does, so the count it reads is the one that matters.
     #[inline]
-    pub(crate) fn any_watched(&self) -> bool {
-        self.watched_keys.load(Ordering::Relaxed) != 0
+    pub(crate) fn any_observed(&self) -> bool {
+        self.observed_keys.load(Ordering::Relaxed) != 0
     }
 
     /// Changes a stripe's watchers and keeps the count of watched keys.
@@ -519,7 +523,20 @@ impl Store {
         let before = table.len();
         change(table);
         let after = table.len();
-        self.watched_keys
+        self.observed_keys
+            .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// Changes who waits for a stripe's keys and keeps the count of such keys.
+    pub(crate) fn count_blocked(
+        &self,
+        table: &mut BlockedTable,
+        change: impl FnOnce(&mut BlockedTable),
+    ) {
+        let before = table.len();
+        change(table);
+        let after = table.len();
+        self.observed_keys
             .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
     }
 

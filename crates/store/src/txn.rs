@@ -4,11 +4,15 @@
 //! change is then told by [`Txn::record`], which trips WATCH, counts it and puts its effect into the record. What was
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
+mod undone;
 mod victim;
+
+use std::sync::Arc;
 
 use dunlin_structures::dict::{Ref, Slot};
 
-use crate::entry::{Entry, Image, NewString};
+use crate::blocked::BlockedTable;
+use crate::entry::{Entry, NewString, ValueType};
 use crate::event::Event;
 use crate::eviction::freed_bytes;
 use crate::hash::Key;
@@ -18,8 +22,7 @@ use crate::reads::Reads;
 use crate::reaper::Garbage;
 use crate::shard::{Expired, Shard};
 use crate::store::{Store, StripeData};
-use crate::stripes::Held;
-use crate::undo::{Before, Undo};
+use crate::stripes::{Held, Waiter};
 use crate::watch::{WatchFlag, WatchTable};
 
 /// Entries whose freeing takes more steps than this are freed in the background.
@@ -143,6 +146,27 @@ impl<'a> Txn<'a> {
     fn shard_at(&mut self, found: Found) -> &mut Shard {
         self.shard(found.db, found.stripe)
             .expect("a found key's shard exists")
+    }
+
+    /// Where a key is, expired or not.
+    fn look_up(&mut self, db: u32, key: &Key<'_>) -> Option<Found> {
+        let stripe = self.store.stripe_of(key.hash);
+        let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
+        Some(Found {
+            db,
+            stripe,
+            slot,
+            has_deadline: entry.deadline().is_some(),
+        })
+    }
+
+    /// Type of the value under a key that has not expired. Changes nothing.
+    pub(crate) fn type_of(&mut self, db: u32, key: &Key<'_>) -> Option<ValueType> {
+        let found = self.look_up(db, key)?;
+        let now_ms = self.stripe_now(found.stripe);
+        let entry = self.entry(found);
+        let is_alive = entry.deadline().is_none_or(|at| at > now_ms);
+        is_alive.then(|| entry.kind().value_type())
     }
 
     /// Finds a key that has not expired; one that has is removed, and its DEL recorded. Expected O(1).
@@ -426,21 +450,6 @@ impl<'a> Txn<'a> {
         }
     }
 
-    #[cold]
-    fn remember(&mut self, db: u32, key: &[u8], hash: u64, image: Option<Image>) {
-        let Some(undo) = &mut self.local.undo else {
-            return;
-        };
-        if undo.is_first_touch(db, key) {
-            undo.touched.push(Before {
-                db,
-                key: key.into(),
-                hash,
-                image,
-            });
-        }
-    }
-
     /// Tells of a change: trips WATCH, counts it, and records its effect when the log is read.
     #[inline]
     pub fn record(&mut self, db: u32, key: &[u8], event: Event, effect: &[Arg<'_>]) {
@@ -466,7 +475,7 @@ impl<'a> Txn<'a> {
     /// Tells of a change whose effect another call records (the further keys of MSET).
     #[inline]
     pub fn changed(&mut self, db: u32, key: &[u8], event: Event) {
-        self.counters().changes.add(1);
+        self.count_changes(1);
         self.tell(db, key, event);
     }
 
@@ -474,6 +483,9 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn count_changes(&mut self, further: u64) {
         self.counters().changes.add(further);
+        if let Some(undo) = &mut self.local.undo {
+            undo.changes += further;
+        }
     }
 
     /// Records an effect of a change that [`Txn::changed`] told of: where the effect's database is not the key's (COPY).
@@ -493,8 +505,8 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn tell(&mut self, db: u32, key: &[u8], _event: Event) {
         self.local.unrecorded = false;
-        if self.store.any_watched() {
-            self.touch_watchers(db, key);
+        if self.store.any_observed() {
+            self.tell_observers(db, key);
         }
     }
 
@@ -505,21 +517,72 @@ impl<'a> Txn<'a> {
     /// Records an effect that concerns no single key (FLUSHALL, SWAPDB).
     pub fn record_global(&mut self, db: u32, effect: &[Arg<'_>]) {
         self.local.unrecorded = false;
-        self.counters().changes.add(1);
+        self.count_changes(1);
         if self.store.log.is_active() {
             self.local.record.push(db, effect);
         }
     }
 
     #[cold]
-    fn touch_watchers(&mut self, db: u32, key: &[u8]) {
+    fn tell_observers(&mut self, db: u32, key: &[u8]) {
         let stripe = self.store.stripe_of(self.store.hasher().hash(key));
-        self.data(stripe).watched.touch(db, key);
+        let data = self.data(stripe);
+        let (is_watched, is_waited_for) = (!data.watched.is_empty(), data.blocked.has(db, key));
+        if is_watched {
+            self.touch_watchers(stripe, db, key);
+        }
+        if is_waited_for {
+            self.offer(db, key);
+        }
+    }
+
+    /// Raises the flags of who watches a key: at the end where the change may yet be undone.
+    fn touch_watchers(&mut self, stripe: usize, db: u32, key: &[u8]) {
+        match &mut self.local.undo {
+            Some(undo) => undo.told.push((db, key.into())),
+            None => self.data(stripe).watched.touch(db, key),
+        }
+    }
+
+    /// The watched keys of database `db` in a stripe that exist in one of `there`.
+    fn watched_among(&mut self, stripe: usize, db: u32, there: &[u32]) -> Vec<Box<[u8]>> {
+        let hasher = self.store.hasher();
+        let data = self.data(stripe);
+        let exists = |key: &[u8]| {
+            there.iter().any(|&db| {
+                let shard = data.shards[db as usize].as_deref();
+                shard.is_some_and(|s| s.contains(hasher.hash(key), key))
+            })
+        };
+        let keys = data.watched.keys();
+        keys.filter(|(of, key)| *of == db && exists(key))
+            .map(|(_, key)| key.into())
+            .collect()
+    }
+
+    pub(crate) fn blocked_table(&mut self, stripe: usize) -> &mut BlockedTable {
+        &mut self.data(stripe).blocked
+    }
+
+    /// See [`crate::stripes::Stripes::summon`].
+    pub(crate) fn summon(&mut self, stripe: usize, waiter: &Arc<Waiter>) -> bool {
+        self.store
+            .stripes
+            .summon(held(&mut self.held), stripe, waiter)
+    }
+
+    /// Offers every key of a database in a stripe that somebody waits for.
+    fn offer_all(&mut self, db: u32, stripe: usize) {
+        let table = self.blocked_table(stripe);
+        if table.len() > 0 {
+            let keys: Vec<Box<[u8]>> = table.keys_of(db).map(Box::from).collect();
+            keys.iter().for_each(|key| self.offer(db, key));
+        }
     }
 
     /// Watches a key: `flag` is raised when it changes; false when it was watched with that flag before. An already
     /// expired key is removed first, so that its removal later is no change.
-    pub fn watch(&mut self, db: u32, key: &Key<'_>, flag: &std::sync::Arc<WatchFlag>) -> bool {
+    pub fn watch(&mut self, db: u32, key: &Key<'_>, flag: &Arc<WatchFlag>) -> bool {
         let _ = self.find(db, key);
         let stripe = self.store.stripe_of(key.hash);
         let store = self.store;
@@ -531,7 +594,7 @@ impl<'a> Txn<'a> {
     }
 
     /// Stops watching a key.
-    pub fn unwatch(&mut self, db: u32, key: &Key<'_>, flag: &std::sync::Arc<WatchFlag>) {
+    pub fn unwatch(&mut self, db: u32, key: &Key<'_>, flag: &Arc<WatchFlag>) {
         let stripe = self.store.stripe_of(key.hash);
         let store = self.store;
         store.count_watched(self.watch_table(stripe), |table| {
@@ -551,37 +614,22 @@ impl<'a> Txn<'a> {
             if self.local.undo.is_some() {
                 self.remember_shard(db, stripe);
             }
+            // A watched key that lies there expired was alive when watched, since WATCH removes expired ones.
+            for key in self.watched_among(stripe, db, &[db]) {
+                self.touch_watchers(stripe, db, &key);
+            }
             let store = self.store;
             let data = store.stripes.with(held(&mut self.held), stripe);
             let Some(shard) = data.shards[db as usize].take() else {
                 continue;
             };
-            if !data.watched.is_empty() {
-                // A watched key that lies there expired was alive when watched, since WATCH removes expired ones.
-                let hasher = store.hasher();
-                data.watched
-                    .touch_all(db, |key| shard.contains(hasher.hash(key), key));
-            }
             removed += shard.len() as u64;
             store.clear_head(db, stripe);
             self.store.usage.doom_shard();
             self.local.garbage.push(Garbage::Shard(shard));
+            self.offer_all(db, stripe);
         }
         removed
-    }
-
-    fn remember_shard(&mut self, db: u32, stripe: usize) {
-        let mut befores = Vec::new();
-        if let Some(shard) = self.shard(db, stripe) {
-            shard
-                .dict()
-                .iter()
-                .for_each(|e| befores.push((Box::<[u8]>::from(e.key()), e.image())));
-        }
-        for (key, image) in befores {
-            let hash = self.store.hasher().hash(&key);
-            self.remember(db, &key, hash, Some(image));
-        }
     }
 
     /// Exchanges two databases; every stripe is held. O(stripes).
@@ -589,20 +637,27 @@ impl<'a> Txn<'a> {
         if a == b {
             return;
         }
+        if let Some(undo) = &mut self.local.undo {
+            undo.swapped(a, b);
+        }
         for stripe in 0..self.store.stripe_count() {
             self.expire_watched(stripe, [a, b]);
-            let store = self.store;
-            let data = store.stripes.with(held(&mut self.held), stripe);
-            let hasher = store.hasher();
             for db in [a, b] {
                 // A key that exists in neither is not changed by the exchange.
-                data.watched.touch_all(db, |key| {
-                    [a, b].iter().any(|&d| {
-                        let shard = data.shards[d as usize].as_deref();
-                        shard.is_some_and(|s| s.contains(hasher.hash(key), key))
-                    })
-                });
+                for key in self.watched_among(stripe, db, &[a, b]) {
+                    self.touch_watchers(stripe, db, &key);
+                }
+                self.offer_all(db, stripe);
             }
+        }
+        self.swap_shards(a, b);
+    }
+
+    fn swap_shards(&mut self, a: u32, b: u32) {
+        for stripe in 0..self.store.stripe_count() {
+            let store = self.store;
+            let data = store.stripes.with(held(&mut self.held), stripe);
+            // The wheels come along; their owners keep looking at the stripe's earliest deadline.
             data.shards.swap(a as usize, b as usize);
             for db in [a, b] {
                 match data.shards[db as usize].as_deref() {
@@ -610,7 +665,6 @@ impl<'a> Txn<'a> {
                     None => store.clear_head(db, stripe),
                 }
             }
-            // The wheels came along; their owners keep looking at the stripe's earliest deadline.
         }
     }
 
@@ -721,40 +775,10 @@ impl<'a> Txn<'a> {
         self.shard(db, stripe)?.next_deadline()
     }
 
-    /// Starts keeping first-touch images, for [`Txn::roll_back`].
-    pub fn keep_images(&mut self) {
-        self.local.undo = Some(Undo::default());
-    }
-
-    /// Puts every key touched since [`Txn::keep_images`] back as it was and drops the effects: nothing reaches the log.
-    pub fn roll_back(&mut self) {
-        let undo = self.local.undo.take().expect("images were kept");
-        for before in undo.touched.into_iter().rev() {
-            let key = Key {
-                bytes: &before.key,
-                hash: before.hash,
-            };
-            match before.image {
-                Some(image) => self.put_entry(
-                    before.db,
-                    &key,
-                    image.to_entry(&before.key),
-                    image.deadline(),
-                ),
-                None => {
-                    if let Some(entry) = self.remove(before.db, &key) {
-                        self.discard(entry);
-                    }
-                }
-            }
-        }
-        self.local.record = Default::default();
-        self.local.unrecorded = false;
-    }
-
-    /// Publishes what was recorded and hands garbage over. Call before releasing the stripes.
+    /// Publishes what was recorded, hands garbage over, and calls who waits for a key that was changed; `session` is whose command it
+    /// was. Call before releasing the stripes.
     #[inline]
-    pub fn commit(&mut self) {
+    pub fn commit(&mut self, session: Option<&Arc<Waiter>>) {
         debug_assert!(!self.local.unrecorded, "a change was not recorded");
         if !self.local.record.effects.is_empty() {
             let record = std::mem::take(&mut self.local.record);
@@ -763,8 +787,8 @@ impl<'a> Txn<'a> {
         if !self.local.garbage.is_empty() {
             self.store.heap().push(self.local.garbage.drain(..));
         }
-        if self.local.undo.is_some() {
-            self.local.undo = None;
+        if !self.local.offers.is_empty() {
+            self.call_waiting(session);
         }
     }
 }

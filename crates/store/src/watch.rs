@@ -65,15 +65,6 @@ impl WatchTable {
         }
     }
 
-    /// Raises the flags of every watched key of `db` for which `affected` holds.
-    pub fn touch_all(&self, db: u32, affected: impl Fn(&[u8]) -> bool) {
-        for ((key_db, key), flags) in &self.keys {
-            if *key_db == db && affected(key) {
-                flags.iter().for_each(|f| f.raise());
-            }
-        }
-    }
-
     /// The watched keys and their databases.
     pub fn keys(&self) -> impl Iterator<Item = (u32, &[u8])> {
         self.keys.keys().map(|(db, key)| (*db, &**key))

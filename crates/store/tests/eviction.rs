@@ -44,7 +44,7 @@ impl World {
             .expect("nobody else is here");
         let mut txn = Txn::new(&self.store, Some(&mut held), &mut self.local, NOW_MS);
         let result = act(&mut txn);
-        txn.commit();
+        txn.commit(None);
         self.store.release_stripes(held);
         result
     }

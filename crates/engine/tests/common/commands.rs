@@ -1,6 +1,6 @@
 //! Random commands, written from the argument trees of the command table: a command that is added takes part by itself.
 
-use dunlin_engine::command::{ArgKind, Argument, Command};
+use dunlin_engine::command::{ArgKind, Argument, Command, Flags};
 use dunlin_engine::{Engine, Table};
 
 use super::rng::Rng;
@@ -28,6 +28,8 @@ pub(crate) fn choices(engine: &Engine) -> Vec<&'static Command> {
         }
         let weight = match (command.group, command.full_name) {
             (_, "flushall" | "flushdb" | "swapdb") => 1,
+            // Who waits does nothing else.
+            _ if command.flags.has(Flags::BLOCKING) => 1,
             (_, "set" | "expire" | "pexpire") => 16,
             (_, "select" | "multi") => 10,
             ("string" | "generic" | "hash" | "list" | "set" | "sorted-set", _) => 8,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dunlin_engine::digest::Digest;
 use dunlin_engine::dispatch::{Call, Executed, Heavy, Stepped};
 use dunlin_engine::replay::{ReplayError, Replayer};
-use dunlin_engine::{Continuation, Engine, Host, OwnedArgs, Session, WorkerState};
+use dunlin_engine::{Blocked, Continuation, Engine, Host, OwnedArgs, Session, WorkerState};
 use dunlin_store::log::Record;
 use dunlin_store::stripes::{Held, LockSet, ReadyList, Waiter, Wake};
 use dunlin_store::{Settings, Txn};
@@ -50,6 +50,10 @@ enum Pending {
     StepStripe(Box<dyn Continuation>),
     /// The auxiliary thread.
     Heavy(Box<Heavy>),
+    /// A key.
+    Key(Box<Blocked>),
+    /// Those who are served because of its command.
+    Others,
 }
 
 struct Client {
@@ -71,6 +75,8 @@ pub(crate) struct World {
     /// Someone who takes stripes without doing anything, so that others have to wait.
     blocker: Arc<Waiter>,
     blocked: Option<Held>,
+    /// Who waits for a key gives up.
+    gives_up: bool,
     /// How often a command had to wait.
     pub(crate) parked: usize,
 }
@@ -106,6 +112,7 @@ impl World {
             clients: (0..clients).map(client).collect(),
             blocker: Waiter::new(Arc::clone(&ready), clients as u64),
             blocked: None,
+            gives_up: false,
             engine,
             now_ms: START_MS,
             ready,
@@ -135,6 +142,13 @@ impl World {
             Some(pending @ (Pending::Step(_) | Pending::Heavy(_))) => {
                 self.act(client, Some(pending))
             }
+            Some(Pending::Key(blocked)) if self.gives_up && blocked.ticket.cancel() => {
+                let Client { worker, .. } = &self.clients[client];
+                let local = &mut self.workers[*worker].local;
+                let store = &self.engine.store;
+                assert!(store.forget_ticket(local, self.now_ms, &blocked.ticket));
+                self.resume_ready();
+            }
             waiting => self.clients[client].pending = waiting,
         }
     }
@@ -153,6 +167,7 @@ impl World {
         let worker = &mut self.workers[*worker];
         let mut host = StillHost(now_ms);
         let is_step = matches!(pending, Some(Pending::Step(_) | Pending::StepStripe(_)));
+        let is_called = matches!(pending, Some(Pending::Key(_)));
         let call = Call {
             args: if is_step {
                 none.as_args()
@@ -172,6 +187,17 @@ impl World {
             None => self.engine.execute(call),
             Some(Pending::Stripe(id)) => self.engine.resume(call, id),
             Some(Pending::Heavy(heavy)) => self.engine.run_heavy(call, *heavy),
+            Some(Pending::Others) => {
+                waiter.note_passed();
+                Executed::Done { id: None }
+            }
+            Some(Pending::Key(blocked)) => {
+                let (id, ticket) = (blocked.id, &blocked.ticket);
+                match self.engine.resume_called(call, id, ticket) {
+                    Executed::Parked { .. } => return self.park(client, Pending::Key(blocked)),
+                    other => other,
+                }
+            }
             Some(Pending::Step(mut continuation)) => {
                 match self.engine.step(call, &mut *continuation, false) {
                     Stepped::More => Executed::Continue(continuation),
@@ -189,11 +215,16 @@ impl World {
         };
         match executed {
             Executed::Done { .. } => *next = None,
+            Executed::Blocked(blocked) => *next = Some(Pending::Key(blocked)),
             Executed::Continue(continuation) => *next = Some(Pending::Step(continuation)),
             Executed::Heavy(heavy) => *next = Some(Pending::Heavy(heavy)),
             Executed::Parked { id } => return self.park(client, Pending::Stripe(id)),
         }
+        let turn = worker.local.turn.take().filter(|_| !is_called);
         self.resume_ready();
+        if turn.is_some_and(|turn| !turn.is_over()) {
+            self.clients[client].pending = Some(Pending::Others);
+        }
     }
 
     fn park(&mut self, client: usize, pending: Pending) {
@@ -244,9 +275,11 @@ impl World {
     /// Brings everything that was started to its end.
     pub(crate) fn settle(&mut self) {
         self.unblock();
+        self.gives_up = true;
         while let Some(client) = (0..self.clients.len()).find(|&i| self.is_busy(i)) {
             self.step(client);
         }
+        self.gives_up = false;
     }
 
     /// Lets time pass; each worker looks after its deadlines, or not.
@@ -289,7 +322,7 @@ impl World {
             let encoding = entry.kind().encoding_name().to_owned();
             names.push((entry.key().escape_ascii().to_string(), encoding));
         });
-        keys.commit();
+        keys.commit(None);
         store.release_stripes(held);
         names.sort();
         names
@@ -329,7 +362,7 @@ impl Dataset {
                 ));
             });
         }
-        keys.commit();
+        keys.commit(None);
         engine.store.release_stripes(held);
         Dataset { digest, entries }
     }

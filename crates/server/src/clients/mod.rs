@@ -20,14 +20,28 @@ pub use monitor::{MONITOR_BYTES_MAX, Monitor, Monitors, line as monitor_line};
 pub use pause::{Pause, Scope};
 pub use record::{Buffered, Client, Figures, Mark, Texts};
 
+/// What a worker is to do with one of its clients, which it knows by its token.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// Close its connection.
+    Close(u64),
+    /// End its wait for a key, as by its timeout or with an error.
+    Unblock {
+        /// Its connection.
+        token: u64,
+        /// With an error.
+        with_error: bool,
+    },
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Clients {
     by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
     count: AtomicUsize,
     next_id: AtomicU64,
-    /// For each worker, the tokens of connections that it is to close.
-    mail: Box<[Mutex<Vec<u64>>]>,
+    /// For each worker, what it is to do with its clients.
+    mail: Box<[Mutex<Vec<Order>>]>,
     /// CLIENT PAUSE.
     pub pause: Pause,
     /// MONITOR.
@@ -97,12 +111,22 @@ impl Clients {
             return false;
         }
         self.remove(client);
-        lock(&self.mail[client.worker()]).push(client.token);
+        lock(&self.mail[client.worker()]).push(Order::Close(client.token));
         true
     }
 
-    /// The connections that a worker is to close.
-    pub fn take_mail(&self, worker: usize) -> Vec<u64> {
+    /// Has the wait of a client ended by its worker, which must be woken; false if it waits for no key.
+    pub fn unblock(&self, client: &Client, with_error: bool) -> bool {
+        let is_blocked = client.mark(Mark::BLOCKED, false);
+        if is_blocked {
+            let token = client.token;
+            lock(&self.mail[client.worker()]).push(Order::Unblock { token, with_error });
+        }
+        is_blocked
+    }
+
+    /// What a worker is to do.
+    pub fn take_mail(&self, worker: usize) -> Vec<Order> {
         std::mem::take(&mut *lock(&self.mail[worker]))
     }
 
@@ -175,6 +199,6 @@ mod tests {
         assert!(clients.kill(&client));
         assert!(!clients.kill(&client));
         assert!(clients.find(client.id).is_none() && clients.is_empty());
-        assert_eq!(clients.take_mail(0), [7]);
+        assert_eq!(clients.take_mail(0), [Order::Close(7)]);
     }
 }

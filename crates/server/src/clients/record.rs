@@ -31,6 +31,8 @@ impl Mark {
     pub const MONITOR: Mark = Mark(1 << 3);
     /// Its commands wait until the pause is over.
     pub const POSTPONED: Mark = Mark(1 << 4);
+    /// It waits for a key.
+    pub const BLOCKED: Mark = Mark(1 << 5);
 }
 
 /// Session conditions in [`Pulse::state`].

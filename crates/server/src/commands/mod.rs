@@ -16,6 +16,7 @@ mod shutdown;
 mod slowlog;
 #[cfg(test)]
 mod testing;
+mod wait;
 
 use dunlin_engine::Command;
 
@@ -34,5 +35,7 @@ pub const FAMILIES: &[&[&Command]] = &[
         &role::ROLE,
         &shutdown::SHUTDOWN,
         &slowlog::SLOWLOG,
+        &wait::WAIT,
+        &wait::WAITAOF,
     ],
 ];

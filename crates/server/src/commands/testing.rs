@@ -150,6 +150,7 @@ impl Console {
         match engine.execute(call.again()) {
             Executed::Done { id } => ran = id,
             Executed::Parked { .. } => panic!("one thread has nobody to wait for"),
+            Executed::Blocked(_) => panic!("a console waits for nobody"),
             Executed::Continue(mut continuation) => loop {
                 match engine.step(call.again(), &mut *continuation, false) {
                     Stepped::More => {}

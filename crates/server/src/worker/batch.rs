@@ -375,6 +375,7 @@ impl Worker {
                 if muted || session.replies != Replies::On {
                     settle_replies(session, muted, &mut unwanted, &mut slot.out);
                 }
+                let turn = self.state.local.turn.take();
                 let closing = session.close_after_reply;
                 slot.last = id.map_or(slot.last, |id| Some(id as u16));
                 let small = slot.out.len() - out_before <= SMALL_BYTES && prepared.is_small();
@@ -388,6 +389,11 @@ impl Worker {
                 if !brief {
                     // It may have been CLIENT PAUSE or MONITOR.
                     self.look_around();
+                }
+                if let Some(turn) = turn
+                    && self.serve_others(io, conn, turn)
+                {
+                    return end;
                 }
                 let full = slot_output_is_full(&self.slots, conn);
                 if closing {

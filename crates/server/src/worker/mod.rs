@@ -3,6 +3,7 @@
 //! Invariant: a worker never waits. A session that would have to is suspended (see [`suspended`]), and the others go on.
 
 mod batch;
+mod blocked;
 mod limits;
 mod postponed;
 mod slot;
@@ -20,12 +21,14 @@ use dunlin_engine::{Engine, Session, WorkerState};
 use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Peer, Remote};
 use dunlin_resp::{ProtocolError, RequestParser};
 use dunlin_store::ExpireProgress;
+use dunlin_store::blocked::Ticket;
 use dunlin_store::eviction::Room;
 use dunlin_store::stripes::{ReadyList, Waiter, Wake};
 use dunlin_store::watch::WatchFlag;
 use dunlin_structures::Rope;
 
 use self::batch::Batch;
+use self::blocked::BLOCKED_UNTIL;
 use self::slot::{Activity, Slot, Stopwatch, token_of};
 use crate::auxiliary::Exchange;
 use crate::clients::{Client, Mark};
@@ -83,6 +86,8 @@ pub struct Worker {
     tokens: Vec<u64>,
     stepping: VecDeque<ConnId>,
     unwatch_later: Vec<Orphan>,
+    /// Tickets that are over and still in the queue of a stripe that was busy.
+    forget_later: Vec<Arc<Ticket>>,
     /// Clients whose next command waits until the pause is over.
     postponed: Vec<ConnId>,
     /// Clients over the soft limit of output, and since when (the loop's clock).
@@ -124,6 +129,7 @@ impl Worker {
             tokens: Vec::new(),
             stepping: VecDeque::new(),
             unwatch_later: Vec::new(),
+            forget_later: Vec::new(),
             postponed: Vec::new(),
             over_soft: Vec::new(),
             query_bytes_max: 0,
@@ -403,9 +409,10 @@ impl Handler for Worker {
 
     fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, _why: CloseReason) {
         self.begin(io);
-        let Some(slot) = self.slots.get_mut(conn.index()).and_then(Option::take) else {
+        let Some(mut slot) = self.slots.get_mut(conn.index()).and_then(Option::take) else {
             return;
         };
+        self.abandon_wait(io, &mut slot);
         self.host.shared.clients.remove(&slot.client);
         self.add_client_bytes(-(slot.client.memory() as i64));
         if slot.client.mark(Mark::POSTPONED, false) {
@@ -436,6 +443,7 @@ impl Handler for Worker {
                 self.release_postponed(io);
             }
             OUTPUT_CHECK => self.check_over_soft(io),
+            token if token & BLOCKED_UNTIL != 0 => self.blocked_until(io, token),
             _ => self.close_idle(io),
         }
     }
@@ -446,9 +454,10 @@ impl Handler for Worker {
     }
 
     fn peer_closed(&mut self, io: &mut Io<'_>, conn: ConnId) {
-        // As in Redis, what waits for the end of the pause is not executed for a client that is gone.
-        let postponed = |slot: &mut Slot| matches!(slot.activity, Activity::Postponed);
-        if self.slot(conn).is_some_and(postponed) {
+        // As in Redis, what waits for a key or for the end of the pause is not executed for a client that is gone.
+        let waits =
+            |slot: &mut Slot| matches!(slot.activity, Activity::Postponed | Activity::Blocked(_));
+        if self.slot(conn).is_some_and(waits) {
             io.close(conn);
         }
     }
@@ -457,7 +466,7 @@ impl Handler for Worker {
         self.begin(io);
         self.run_ready(io);
         self.run_finished(io);
-        self.close_killed(io);
+        self.read_mail(io);
         self.release_postponed(io);
         if !self.idle_check_set {
             self.close_idle(io);
@@ -478,7 +487,7 @@ impl Handler for Worker {
             self.deliver_to_monitors(io);
         }
         self.evict_clients();
-        let retry = self.run_unwatch();
+        let retry = self.run_unwatch() | self.run_forget();
         let pass_ms = self.look_after_deadlines();
         let seen_ms = self.engine.store.next_due(self.number).unwrap_or(u64::MAX);
         let room = self.evict_some();

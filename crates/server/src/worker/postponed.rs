@@ -9,7 +9,7 @@ use dunlin_reactor::{ConnId, Io};
 
 use super::slot::{Activity, Slot, token_of};
 use super::{PAUSE_OVER, Worker};
-use crate::clients::{Mark, Scope};
+use crate::clients::{Mark, Order, Scope};
 
 impl Worker {
     /// Puts a client aside whose command has to wait until the pause is over; false if it has not. What is refused anyway is
@@ -83,14 +83,19 @@ impl Worker {
         postponed.fetch_add(change as usize, Ordering::Relaxed);
     }
 
-    /// Closes the clients that somebody killed.
-    pub(super) fn close_killed(&mut self, io: &mut Io<'_>) {
-        for token in self.host.shared.clients.take_mail(self.number) {
-            let index = (token & u64::from(u32::MAX)) as usize;
-            if let Some(slot) = self.slots.get(index).and_then(Option::as_deref)
-                && token_of(slot.conn) == token
-            {
-                io.close(slot.conn);
+    /// Does what others ask of this worker's clients.
+    pub(super) fn read_mail(&mut self, io: &mut Io<'_>) {
+        for order in self.host.shared.clients.take_mail(self.number) {
+            match order {
+                Order::Close(token) => {
+                    let index = (token & u64::from(u32::MAX)) as usize;
+                    if let Some(slot) = self.slots.get(index).and_then(Option::as_deref)
+                        && token_of(slot.conn) == token
+                    {
+                        io.close(slot.conn);
+                    }
+                }
+                Order::Unblock { token, with_error } => self.unblock(io, token, with_error),
             }
         }
     }

@@ -8,6 +8,7 @@ use dunlin_resp::RequestParser;
 use dunlin_store::stripes::Waiter;
 use dunlin_structures::Rope;
 
+use super::blocked::Waiting;
 use crate::clients::Client;
 
 /// What a connection is doing.
@@ -16,6 +17,10 @@ pub(super) enum Activity {
     Idle,
     /// A command waits for a stripe.
     Parked { id: usize, args: OwnedArgs },
+    /// A command waits for a key.
+    Blocked(Box<Waiting>),
+    /// Its reply waits until others are served.
+    Settling,
     /// A command goes on in steps. `parked`: its next step waits for a stripe.
     Stepping {
         continuation: Box<dyn Continuation>,

@@ -1,10 +1,13 @@
-//! Sessions that wait: for a stripe, for their next step, or for the auxiliary thread.
+//! Sessions that wait: for a stripe, for their next step, or for the auxiliary thread. Those that wait for a key: `blocked`.
 //!
 //! Invariant: a suspended connection's input is paused, its session executes nothing else, and it owns its arguments.
+
+use std::sync::Arc;
 
 use dunlin_engine::dispatch::Stepped;
 use dunlin_engine::{Args, Call, Executed, Heavy, OwnedArgs, Session};
 use dunlin_reactor::{ConnId, Io};
+use dunlin_store::blocked::Turn;
 use dunlin_structures::Rope;
 
 use super::Worker;
@@ -50,6 +53,7 @@ impl Worker {
                 };
                 self.stepping.push_back(conn);
             }
+            Executed::Blocked(blocked) => self.block(io, conn, *blocked, args.to_owned()),
             Executed::Heavy(heavy) => self.send_away(conn, heavy, args),
         }
         let counters = &self.host.shared.workers[number];
@@ -63,6 +67,7 @@ impl Worker {
         let slot = self.slot(conn).expect("the connection executes a command");
         slot.activity = Activity::Away;
         let Stopwatch { arrived_us, ran_us } = slot.suspended;
+        let waiter = Arc::clone(&slot.waiter);
         let session = slot
             .session
             .take()
@@ -76,6 +81,7 @@ impl Worker {
             now_ms,
             arrived_us,
             ran_us,
+            waiter,
         };
         self.auxiliary.submit(job);
     }
@@ -136,7 +142,8 @@ impl Worker {
                         let Stopwatch { arrived_us, ran_us } = slot.suspended;
                         self.host
                             .suspended_ran(id, args.as_args(), session, arrived_us, ran_us);
-                        self.finish(io, conn);
+                        let turn = self.state.local.turn.take();
+                        self.finish_in_turn(io, conn, turn);
                     }
                     other => self.suspend(io, conn, other, args.as_args()),
                 }
@@ -153,12 +160,24 @@ impl Worker {
                     self.stepping.push_back(conn);
                 }
             }
+            Activity::Blocked(waiting) => self.resume_called(io, conn, waiting),
+            Activity::Settling => {
+                slot.waiter.note_passed();
+                self.finish(io, conn);
+            }
             other => slot.activity = other,
         }
     }
 
+    /// A command is done that may have had something for others, who are served first.
+    fn finish_in_turn(&mut self, io: &mut Io<'_>, conn: ConnId, turn: Option<Turn>) {
+        if turn.is_none_or(|turn| !self.serve_others(io, conn, turn)) {
+            self.finish(io, conn);
+        }
+    }
+
     /// A command is done: sends its reply and lets the connection go on.
-    fn finish(&mut self, io: &mut Io<'_>, conn: ConnId) {
+    pub(super) fn finish(&mut self, io: &mut Io<'_>, conn: ConnId) {
         let Some(slot) = self.slot(conn) else { return };
         slot.activity = Activity::Idle;
         if let Some(session) = slot.session.as_deref_mut() {
@@ -279,7 +298,7 @@ impl Worker {
         let conn = slot.conn;
         slot.session = Some(finished.session);
         slot.out.append(&mut { finished.out });
-        self.finish(io, conn);
+        self.finish_in_turn(io, conn, finished.turn);
     }
 
     /// Drops a session whose connection is gone; what it watches is unwatched as soon as its stripes are free.
@@ -296,9 +315,6 @@ impl Worker {
 
     /// Unwatches for sessions that are gone; whether some stripe was busy.
     pub(super) fn run_unwatch(&mut self) -> bool {
-        if self.unwatch_later.is_empty() {
-            return false;
-        }
         let store = &self.engine.store;
         self.unwatch_later
             .retain(|((db, key, hash), flag)| !store.unwatch_now(*db, key, *hash, flag));
@@ -315,6 +331,9 @@ impl Worker {
         else {
             return;
         };
+        if matches!(slot.activity, Activity::Settling) {
+            return;
+        }
         if slot.conn == conn && !slot.out.is_empty() {
             let counters = &self.host.shared.workers[number];
             counters.output_bytes.add(slot.out.len() as u64);

@@ -309,7 +309,7 @@ impl Store {
                     search = Search::Evicted;
                 }
             }
-            txn.commit();
+            txn.commit(None);
             self.stripes.release(held);
             if search == Search::Evicted {
                 break;

@@ -300,6 +300,17 @@ impl<T> Stripes<T> {
         Some(Held::new(LockSet::One(stripe as u16), self.id))
     }
 
+    /// Has a session that waits for no stripe take one that is held here, before all who wait for it: it will be on its ready list, and
+    /// resumes with a set that has this stripe. False: the session is gone.
+    ///
+    /// # Panics
+    /// When `held` does not cover the stripe, and when the session waits for a stripe already.
+    pub fn summon(&self, held: &mut Held, stripe: usize, waiter: &Arc<Waiter>) -> bool {
+        held.assert_covers(self.id, stripe);
+        // A stripe that exists has a number of 16 bits.
+        self.stripes[stripe].queue_first(waiter, stripe as u16)
+    }
+
     /// Gives the stripes back, each to its first waiter if it has one.
     ///
     /// # Panics

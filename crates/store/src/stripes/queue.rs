@@ -47,6 +47,21 @@ impl Queue {
         self.tail = new;
     }
 
+    /// Puts a waiter before all others. O(1).
+    ///
+    /// # Safety
+    /// As for [`push`](Self::push).
+    #[allow(unsafe_code)]
+    pub(super) unsafe fn push_front(&mut self, waiter: Arc<Waiter>) {
+        let new = Arc::into_raw(waiter);
+        // SAFETY: `new` is alive (we own the reference just turned into a pointer), and its link is ours by contract.
+        unsafe { (*new).next.with_mut(|next| *next = self.head) };
+        if self.tail.is_null() {
+            self.tail = new;
+        }
+        self.head = new;
+    }
+
     /// Takes the first waiter. O(1).
     #[allow(unsafe_code)]
     pub(super) fn pop(&mut self) -> Option<Arc<Waiter>> {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use super::{
     queue::Queue,
     sync::{AtomicU32, Mutex, Ordering, UnsafeCell, hold, spin_loop},
-    waiter::Waiter,
+    waiter::{Place, Waiter},
 };
 
 const FREE: u32 = 0;
@@ -125,6 +125,24 @@ impl<T> Stripe<T> {
         // SAFETY: `join` has just made sure that the waiter was in no list.
         unsafe { queue.push(Arc::clone(waiter)) };
         false
+    }
+
+    /// Puts a waiter at the head of the queue of this stripe, which the caller holds, so that it is the next to have it. False: its
+    /// session is gone.
+    #[allow(unsafe_code)]
+    pub(super) fn queue_first(&self, waiter: &Arc<Waiter>, number: u16) -> bool {
+        let Some(progress) = waiter.begin_called(Place::Stripe(number)) else {
+            return false;
+        };
+        let mut queue = hold(&self.queue);
+        // Relaxed: only the holder, which is the caller, takes the word out of `LOCKED`, but for those who do it under the queue's lock.
+        self.word.store(CONTENDED, Ordering::Relaxed);
+        waiter.join();
+        // SAFETY: `join` has just made sure that the waiter was in no list.
+        unsafe { queue.push_front(Arc::clone(waiter)) };
+        drop(queue);
+        drop(progress);
+        true
     }
 
     /// Unlocks where nobody waits: one compare-exchange. False: somebody does, use [`hand_over`](Self::hand_over).

@@ -146,6 +146,45 @@ impl Waiter {
         progress
     }
 
+    /// Starts an acquisition on behalf of a session that waits for nothing and does not run meanwhile: somebody calls it to `place`.
+    /// Nothing when it is gone.
+    pub(super) fn begin_called(&self, place: Place) -> Option<MutexGuard<'_, Progress>> {
+        let mut progress = hold(&self.progress);
+        let state = self.state.load(Ordering::Relaxed);
+        if state == DEAD {
+            return None;
+        }
+        assert!(
+            state == IDLE,
+            "a session that waits is called (state {state})"
+        );
+        self.takes_all.store(false, Ordering::Relaxed);
+        progress.place = place;
+        Some(progress)
+    }
+
+    /// Puts a session that waits for nothing on its ready list: it has been granted nothing, and takes note of that by
+    /// [`Waiter::note_passed`]. Nothing happens when it is gone.
+    #[allow(unsafe_code)]
+    pub(crate) fn pass(self: Arc<Self>) {
+        let Some(progress) = self.begin_called(Place::Gate) else {
+            return;
+        };
+        self.join();
+        let is_alive = self.grant();
+        drop(progress);
+        if is_alive {
+            let list = Arc::clone(&self.ready);
+            // SAFETY: `join` has just made sure that the waiter was in no list.
+            unsafe { list.push(self) };
+        }
+    }
+
+    /// A session that came out of its ready list because of [`Waiter::pass`] goes on.
+    pub fn note_passed(&self) {
+        drop(self.take_up());
+    }
+
     /// Before standing in a queue. The caller holds the lock of that queue.
     pub(super) fn join(&self) {
         // Relaxed: whoever takes the waiter out of the queue takes the lock of the queue before.

@@ -1,10 +1,15 @@
 //! LMOVE source destination LEFT | RIGHT LEFT | RIGHT: an element from one list to another, which may be the same.
-//! RPOPLPUSH is its older form. <https://redis.io/commands/lmove>
+//! RPOPLPUSH is its older form; BLMOVE and BRPOPLPUSH wait for an element. <https://redis.io/commands/lmove>,
+//! <https://redis.io/commands/blmove>
+//!
+//! What is recorded is the LMOVE that it comes down to.
 
+use dunlin_store::ValueType;
 use dunlin_store::list::{self, End, ListRef};
 use smallvec::SmallVec;
 
 use super::{ENDS, at_end, end, fill, length, pop_names, push_event, take, tell_deleted};
+use crate::blocking::{deadline_of_seconds, wait};
 use crate::command::{ArgKind, Argument, Categories, Command, Flags, KeySpec, Scope};
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
@@ -34,9 +39,49 @@ pub(super) const LMOVE: Command = Command {
     ],
     handler: |cx| {
         let (from, to) = (end(cx.args, 3)?, end(cx.args, 4)?);
-        lmove(cx, from, to)
+        at_once(cx, from, to)
     },
     ..Command::BASE
+};
+
+/// BLMOVE.
+pub(super) const BLMOVE: Command = Command {
+    name: "blmove",
+    full_name: "blmove",
+    arity: 6,
+    flags: LMOVE.flags.and(Flags::BLOCKING),
+    categories: LMOVE.categories.and(Categories::BLOCKING),
+    summary: "Takes an element from an end of one list, pushes it at an end of another, and returns it; waits until there is one.",
+    arguments: &[
+        Argument::new("source", ArgKind::Key(0)),
+        Argument::new("destination", ArgKind::Key(1)),
+        Argument::one_of("wherefrom", ENDS),
+        Argument::one_of("whereto", ENDS),
+        Argument::new("timeout", ArgKind::Double),
+    ],
+    handler: |cx| {
+        let (from, to) = (end(cx.args, 3)?, end(cx.args, 4)?);
+        or_wait(cx, from, to, 5)
+    },
+    ..LMOVE
+};
+
+/// BRPOPLPUSH.
+pub(super) const BRPOPLPUSH: Command = Command {
+    name: "brpoplpush",
+    full_name: "brpoplpush",
+    arity: 4,
+    since: "2.2.0",
+    summary: "Takes the last element of one list, pushes it at the left end of another, and returns it; waits until there is one.",
+    history: &[("6.0.0", "The timeout may have a fraction.")],
+    deprecated: Some(("6.2.0", "`BLMOVE` with `RIGHT` and `LEFT`")),
+    arguments: &[
+        Argument::new("source", ArgKind::Key(0)),
+        Argument::new("destination", ArgKind::Key(1)),
+        Argument::new("timeout", ArgKind::Double),
+    ],
+    handler: |cx| or_wait(cx, End::Right, End::Left, 3),
+    ..BLMOVE
 };
 
 /// RPOPLPUSH.
@@ -51,15 +96,35 @@ pub(super) const RPOPLPUSH: Command = Command {
         Argument::new("source", ArgKind::Key(0)),
         Argument::new("destination", ArgKind::Key(1)),
     ],
-    handler: |cx| lmove(cx, End::Right, End::Left),
+    handler: |cx| at_once(cx, End::Right, End::Left),
     ..LMOVE
 };
 
-fn lmove(cx: &mut Ctx<'_>, from: End, to: End) -> Outcome {
-    let (db, source, destination) = (cx.db(), cx.key(1), cx.key(2));
-    let Some(found) = cx.keys.find(db, &source) else {
+fn at_once(cx: &mut Ctx<'_>, from: End, to: End) -> Outcome {
+    if !lmove(cx, from, to)? {
+        cx.reply.null();
+    }
+    Ok(Flow::Done)
+}
+
+/// The timeout is argument `timeout`.
+fn or_wait(cx: &mut Ctx<'_>, from: End, to: End, timeout: usize) -> Outcome {
+    let deadline_ms = deadline_of_seconds(cx, timeout)?;
+    if lmove(cx, from, to)? {
+        return Ok(Flow::Done);
+    }
+    if !cx.may_block() {
         cx.reply.null();
         return Ok(Flow::Done);
+    }
+    wait(cx, 1..2, ValueType::List, deadline_ms)
+}
+
+/// Moves an element; false when there is none.
+fn lmove(cx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, ReplyError> {
+    let (db, source, destination) = (cx.db(), cx.key(1), cx.key(2));
+    let Some(found) = cx.keys.find(db, &source) else {
+        return Ok(false);
     };
     let len = length(cx, found)?;
     let target = cx.keys.find(db, &destination);
@@ -96,11 +161,27 @@ fn lmove(cx: &mut Ctx<'_>, from: End, to: End) -> Outcome {
             }
         }
     }
-    cx.record_verbatim(destination.bytes, push_event(to));
+    let effect = [
+        "LMOVE".into(),
+        source.bytes.into(),
+        destination.bytes.into(),
+        side(from).into(),
+        side(to).into(),
+    ];
+    cx.keys
+        .record(db, destination.bytes, push_event(to), &effect);
     cx.keys.tell(db, source.bytes, pop_names(from).1);
     tell_deleted(cx, source.bytes, deleted);
     cx.reply.bulk(&text);
-    Ok(Flow::Done)
+    Ok(true)
+}
+
+/// How an end is named among the arguments.
+fn side(end: End) -> &'static str {
+    match end {
+        End::Left => "LEFT",
+        End::Right => "RIGHT",
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
-//! LMPOP numkeys key [key ...] LEFT | RIGHT [COUNT count]: elements from the first list that has some.
-//! <https://redis.io/commands/lmpop>
+//! LMPOP numkeys key [key ...] LEFT | RIGHT [COUNT count]: elements from the first list that has some. BLMPOP, with a timeout before
+//! the rest, waits for them. <https://redis.io/commands/lmpop>, <https://redis.io/commands/blmpop>
 //!
 //! What is recorded is the LPOP or RPOP that it comes down to.
 
+use std::ops::Range;
+
+use dunlin_store::ValueType;
 use dunlin_store::list::End;
 
 use super::{ENDS, end, length, pop_many, pop_names, tell_deleted};
+use crate::blocking::{deadline_of_seconds, wait};
 use crate::command::{ArgKind, Argument, Begin, Categories, Command, Find, Flags, KeySpec, Scope};
 use crate::number::parse_i64;
-use crate::{Ctx, Flow, Outcome, ReplyError};
+use crate::{Ctx, Flow, ReplyError};
 
 /// LMPOP.
 pub(super) const LMPOP: Command = Command {
@@ -41,19 +45,63 @@ pub(super) const LMPOP: Command = Command {
             .with_token("COUNT")
             .optional(),
     ],
-    handler: lmpop,
+    handler: |cx| match lmpop(cx, 1)? {
+        Popped::Done(flow) => Ok(flow),
+        Popped::Nothing(_) => {
+            cx.reply.null_array();
+            Ok(Flow::Done)
+        }
+    },
     ..Command::BASE
 };
 
-/// The keys' number, where to pop, and how many.
-fn options(cx: &Ctx<'_>) -> Result<(usize, End, usize), ReplyError> {
+/// BLMPOP.
+pub(super) const BLMPOP: Command = Command {
+    name: "blmpop",
+    full_name: "blmpop",
+    arity: -5,
+    flags: LMPOP.flags.and(Flags::BLOCKING),
+    categories: LMPOP.categories.and(Categories::BLOCKING),
+    keys: &[KeySpec {
+        begin: Begin::Index(2),
+        ..LMPOP.keys[0]
+    }],
+    summary: "Takes elements from an end of the first of several lists that is not empty; waits until there is one.",
+    arguments: &[
+        Argument::new("timeout", ArgKind::Double),
+        Argument::new("numkeys", ArgKind::Integer),
+        Argument::KEY.multiple(),
+        Argument::one_of("where", ENDS),
+        Argument::new("count", ArgKind::Integer)
+            .with_token("COUNT")
+            .optional(),
+    ],
+    handler: |cx| {
+        let deadline_ms = deadline_of_seconds(cx, 1)?;
+        match lmpop(cx, 2)? {
+            Popped::Done(flow) => Ok(flow),
+            Popped::Nothing(keys) => wait(cx, keys, ValueType::List, deadline_ms),
+        }
+    },
+    ..LMPOP
+};
+
+/// What became of it.
+enum Popped {
+    Done(Flow),
+    /// None of these keys had any.
+    Nothing(Range<usize>),
+}
+
+/// The keys' number, which is argument `at`, where to pop, and how many.
+fn options(cx: &Ctx<'_>, at: usize) -> Result<(usize, End, usize), ReplyError> {
     let positive = |index: usize, refusal: &str| {
         let n = parse_i64(cx.args.at(index)).and_then(|n| usize::try_from(n).ok());
         n.filter(|n| *n > 0).ok_or_else(|| ReplyError::err(refusal))
     };
-    let keys = positive(1, "numkeys should be greater than 0")?;
+    let keys = positive(at, "numkeys should be greater than 0")?;
     let ending = keys
-        .checked_add(2)
+        .checked_add(at + 1)
         .filter(|at| *at < cx.args.len())
         .ok_or(ReplyError::Syntax)?;
     let end = end(cx.args, ending)?;
@@ -68,17 +116,18 @@ fn options(cx: &Ctx<'_>) -> Result<(usize, End, usize), ReplyError> {
     Ok((keys, end, count.unwrap_or(1)))
 }
 
-fn lmpop(cx: &mut Ctx<'_>) -> Outcome {
-    let (keys, end, count) = options(cx)?;
+fn lmpop(cx: &mut Ctx<'_>, at: usize) -> Result<Popped, ReplyError> {
+    let (keys, end, count) = options(cx, at)?;
+    let keys = at + 1..at + 1 + keys;
     let db = cx.db();
-    for index in 2..2 + keys {
+    for index in keys.clone() {
         let key = cx.key(index);
         let Some(found) = cx.keys.find(db, &key) else {
             continue;
         };
         let count = count.min(length(cx, found)?);
         if cx.is_heavy(count) {
-            return Ok(Flow::Heavy);
+            return Ok(Popped::Done(Flow::Heavy));
         }
         cx.reply.array(2);
         cx.reply.bulk(key.bytes);
@@ -88,10 +137,9 @@ fn lmpop(cx: &mut Ctx<'_>) -> Outcome {
         cx.keys.record(db, key.bytes, event, &effect);
         cx.keys.count_changes(count as u64 - 1);
         tell_deleted(cx, key.bytes, deleted);
-        return Ok(Flow::Done);
+        return Ok(Popped::Done(Flow::Done));
     }
-    cx.reply.null_array();
-    Ok(Flow::Done)
+    Ok(Popped::Nothing(keys))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Commands on lists.
 
+mod bpop;
 mod lindex;
 mod linsert;
 mod llen;
@@ -26,6 +27,11 @@ use crate::{Args, Command, Ctx, Engine, ReplyError};
 
 /// Sorted by name.
 pub const TABLE: &[&Command] = &[
+    &lmove::BLMOVE,
+    &lmpop::BLMPOP,
+    &bpop::BLPOP,
+    &bpop::BRPOP,
+    &lmove::BRPOPLPUSH,
     &lindex::LINDEX,
     &linsert::LINSERT,
     &llen::LLEN,

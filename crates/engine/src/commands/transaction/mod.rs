@@ -6,6 +6,8 @@ mod watch;
 
 use crate::Command;
 
+pub(crate) use exec::is_exec;
+
 /// Sorted by name.
 pub const TABLE: &[&Command] = &[
     &multi::DISCARD,

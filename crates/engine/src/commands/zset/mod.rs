@@ -1,6 +1,7 @@
 //! Commands on sorted sets.
 
 mod bounds;
+mod bzpop;
 mod combine;
 mod zadd;
 mod zcard;
@@ -30,6 +31,9 @@ use crate::{Ctx, ReplyError};
 
 /// Sorted by name.
 pub const TABLE: &[&Command] = &[
+    &zmpop::BZMPOP,
+    &bzpop::BZPOPMAX,
+    &bzpop::BZPOPMIN,
     &zadd::ZADD,
     &zcard::ZCARD,
     &zcount::ZCOUNT,

@@ -1,11 +1,16 @@
 //! ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]: take members out of the first of several sorted sets that is there.
-//! <https://redis.io/commands/zmpop>
+//! BZMPOP, with a timeout before the rest, waits for one. <https://redis.io/commands/zmpop>, <https://redis.io/commands/bzmpop>
+
+use std::ops::Range;
+
+use dunlin_store::ValueType;
 
 use super::zpop::{End, take};
 use super::{SLOW_WRITE, view};
-use crate::command::{ArgKind, Argument, Begin, Command, Find, Flags, KeySpec};
+use crate::blocking::{deadline_of_seconds, wait};
+use crate::command::{ArgKind, Argument, Begin, Categories, Command, Find, Flags, KeySpec};
 use crate::number::parse_i64;
-use crate::{Ctx, Flow, Outcome, ReplyError};
+use crate::{Ctx, Flow, ReplyError};
 
 /// ZMPOP.
 pub(super) const ZMPOP: Command = Command {
@@ -36,18 +41,66 @@ pub(super) const ZMPOP: Command = Command {
             .with_token("COUNT")
             .optional(),
     ],
-    handler: zmpop,
+    handler: |cx| match zmpop(cx, 1)? {
+        Popped::Done(flow) => Ok(flow),
+        Popped::Nothing(_) => {
+            cx.reply.null_array();
+            Ok(Flow::Done)
+        }
+    },
     ..SLOW_WRITE
 };
 
-fn zmpop(cx: &mut Ctx<'_>) -> Outcome {
+/// BZMPOP.
+pub(super) const BZMPOP: Command = Command {
+    name: "bzmpop",
+    full_name: "bzmpop",
+    arity: -5,
+    flags: ZMPOP.flags.and(Flags::BLOCKING),
+    categories: ZMPOP.categories.and(Categories::BLOCKING),
+    keys: &[KeySpec {
+        begin: Begin::Index(2),
+        ..ZMPOP.keys[0]
+    }],
+    summary: "Takes the members with the lowest or highest scores out of the first sorted set that is not empty; waits until there is one.",
+    arguments: &[
+        Argument::new("timeout", ArgKind::Double),
+        Argument::new("numkeys", ArgKind::Integer),
+        Argument::KEY.multiple(),
+        Argument::one_of(
+            "where",
+            &[Argument::token("min", "MIN"), Argument::token("max", "MAX")],
+        ),
+        Argument::new("count", ArgKind::Integer)
+            .with_token("COUNT")
+            .optional(),
+    ],
+    handler: |cx| {
+        let deadline_ms = deadline_of_seconds(cx, 1)?;
+        match zmpop(cx, 2)? {
+            Popped::Done(flow) => Ok(flow),
+            Popped::Nothing(keys) => wait(cx, keys, ValueType::ZSet, deadline_ms),
+        }
+    },
+    ..ZMPOP
+};
+
+/// What became of it.
+enum Popped {
+    Done(Flow),
+    /// None of these keys had any.
+    Nothing(Range<usize>),
+}
+
+/// The keys' number is argument `at`.
+fn zmpop(cx: &mut Ctx<'_>, at: usize) -> Result<Popped, ReplyError> {
     let args = cx.args;
     let at_least_one = |text: &[u8], refusal: &str| match parse_i64(text) {
         Some(n) if n >= 1 => Ok(usize::try_from(n).unwrap_or(usize::MAX)),
         _ => Err(ReplyError::err(refusal)),
     };
-    let keys = at_least_one(args.at(1), "numkeys should be greater than 0")?;
-    let place = keys.saturating_add(2);
+    let keys = at_least_one(args.at(at), "numkeys should be greater than 0")?;
+    let place = keys.saturating_add(at + 1);
     let end = if args.is(place, "min") {
         End::Min
     } else if args.is(place, "max") {
@@ -65,24 +118,23 @@ fn zmpop(cx: &mut Ctx<'_>) -> Outcome {
         count = Some(at_least_one(args.at(i + 1), refusal)?);
         i += 2;
     }
-    for i in 2..place {
+    for i in at + 1..place {
         let Some(found) = cx.find(i) else {
             continue;
         };
         let len = view(&cx.keys.entry(found))?.len();
         let taken = len.min(count.unwrap_or(1));
         if cx.is_heavy(taken) {
-            return Ok(Flow::Heavy);
+            return Ok(Popped::Done(Flow::Heavy));
         }
         let key = cx.key(i);
         cx.reply.array(2);
         cx.reply.bulk(key.bytes);
         cx.reply.array(taken);
         take(cx, &key, (found, len), taken, end, true);
-        return Ok(Flow::Done);
+        return Ok(Popped::Done(Flow::Done));
     }
-    cx.reply.null_array();
-    Ok(Flow::Done)
+    Ok(Popped::Nothing(at + 1..place))
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! CLIENT UNBLOCK id [TIMEOUT | ERROR]: ends the wait of a blocked client. <https://redis.io/commands/client-unblock>
 //!
-//! No command of this build blocks, so there is never anybody to wake. Who waits for the end of a pause is not woken, as in
-//! Redis.
+//! Who waits for the end of a pause is not woken, as in Redis.
+
+use std::sync::Arc;
 
 use dunlin_engine::command::{ArgKind, Argument};
 use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use super::admin;
+use crate::host::host;
 
 /// CLIENT UNBLOCK.
 pub(super) const UNBLOCK: Command = Command {
@@ -40,8 +42,17 @@ fn unblock(cx: &mut Ctx<'_>) -> Outcome {
         }
         _ => return Err(ReplyError::subcommand_syntax(cx.args)),
     }
-    parse_i64(cx.args.at(2)).ok_or(ReplyError::NotInteger)?;
-    cx.reply.integer(0);
+    let id = parse_i64(cx.args.at(2)).ok_or(ReplyError::NotInteger)?;
+    let with_error = cx.args.is(3, "error");
+    let shared = Arc::clone(&host(cx).shared);
+    let client = u64::try_from(id)
+        .ok()
+        .and_then(|id| shared.clients.find(id));
+    let unblocked = client.filter(|client| shared.clients.unblock(client, with_error));
+    if let Some(client) = &unblocked {
+        shared.wake_worker(client.worker());
+    }
+    cx.reply.count(usize::from(unblocked.is_some()));
     Ok(Flow::Done)
 }
 
