@@ -15,8 +15,8 @@ use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
 use crate::args::{Args, OwnedArgs};
-use crate::commands::transaction::is_exec;
 use crate::command::{Command, Flags, Scope, has_patterns};
+use crate::commands::transaction::is_exec;
 use crate::context::{Block, Continuation, Ctx, Flow, Host, Progress};
 use crate::engine::{Engine, WorkerState};
 use crate::error::ReplyError;
@@ -189,7 +189,15 @@ impl Engine {
         match self.store.resume_stripes(&set, call.waiter) {
             Ok(held) => {
                 let held = Some(held);
-                self.run_with(&mut call, &self.store, id, command, held, true, Some(ticket))
+                self.run_with(
+                    &mut call,
+                    &self.store,
+                    id,
+                    command,
+                    held,
+                    true,
+                    Some(ticket),
+                )
             }
             Err(_parked) => Executed::Parked { id },
         }
@@ -248,7 +256,10 @@ impl Engine {
         for spec in cx.command.keys {
             spec.for_each(cx.args, |i| places.push(i));
         }
-        let keys = places.iter().map(|&i| cx.key(i)).collect::<SmallVec<[Key<'_>; 8]>>();
+        let keys = places
+            .iter()
+            .map(|&i| cx.key(i))
+            .collect::<SmallVec<[Key<'_>; 8]>>();
         HeavyKeys::Aside(cx.keys.set_aside(cx.session.db, keys.into_iter()))
     }
 
@@ -539,7 +550,10 @@ impl Engine {
 
     /// The same for a command that may have been called by its `ticket`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "one body for all ways to run a command, inlined into each")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one body for all ways to run a command, inlined into each"
+    )]
     fn run_with(
         &self,
         call: &mut Call<'_>,
@@ -554,12 +568,7 @@ impl Engine {
         let mut cx = Ctx {
             command,
             args: call.args,
-            keys: Txn::new(
-                store,
-                held.as_mut(),
-                &mut call.worker.local,
-                call.now_ms,
-            ),
+            keys: Txn::new(store, held.as_mut(), &mut call.worker.local, call.now_ms),
             reply: Reply::new(call.out, call.session.version),
             session: call.session,
             host: call.host,
@@ -579,7 +588,8 @@ impl Engine {
             cx.keys.take_turn(ticket);
         }
         let outcome = (command.handler)(&mut cx);
-        if special && cx.observed && matches!(outcome, Ok(Flow::Done | Flow::Continue(_)) | Err(_)) {
+        if special && cx.observed && matches!(outcome, Ok(Flow::Done | Flow::Continue(_)) | Err(_))
+        {
             cx.observe();
         }
         if let Some(ticket) = ticket

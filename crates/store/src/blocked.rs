@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::entry::ValueType;
 use crate::hash::Key;
@@ -44,15 +44,8 @@ pub struct Ticket {
     keys: Box<[WaitedKey]>,
     waiter: Arc<Waiter>,
     state: AtomicU8,
-    call: Mutex<Option<Called>>,
-}
-
-/// By what a ticket was called.
-#[derive(Debug)]
-struct Called {
-    db: u32,
-    key: Box<[u8]>,
-    turn: Turn,
+    /// In which turn it was called.
+    turn: Mutex<Option<Turn>>,
 }
 
 impl Ticket {
@@ -66,27 +59,23 @@ impl Ticket {
     /// The session is gone or has been answered: it is not called any more. For its own session.
     pub fn end(&self) {
         self.state.store(OVER, Ordering::Release);
-        self.called().take();
+        self.turn().take();
     }
 
-    fn call(&self, db: u32, key: &[u8], turn: &Turn) -> bool {
+    fn call(&self, turn: &Turn) -> bool {
         let is_ours = self
             .state
             .compare_exchange(WAITING, CALLED, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
         if is_ours {
-            *self.called() = Some(Called {
-                db,
-                key: key.into(),
-                turn: turn.clone(),
-            });
+            *self.turn() = Some(turn.clone());
         }
         is_ours
     }
 
-    fn called(&self) -> std::sync::MutexGuard<'_, Option<Called>> {
+    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
         // A panic aborts the process, so a poisoned lock is never seen in production.
-        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,15 +155,17 @@ impl BlockedTable {
         }
     }
 
-    /// The oldest ticket from number `from` on that waits for what is there.
+    /// The oldest ticket from number `from` on that waits for what is there. None when that one has been called: after its run, it
+    /// offers the key to those behind it.
     fn next(&self, offer: &Offer, there: Option<ValueType>) -> Option<Arc<Ticket>> {
         let tickets = self.keys.get(&(offer.db, offer.key.clone()))?;
         let serves = |t: &&Arc<Ticket>| {
             t.number >= offer.from
-                && t.state.load(Ordering::Acquire) == WAITING
+                && t.state.load(Ordering::Acquire) != OVER
                 && (there == Some(t.wanted.kind) || t.wanted.or_loss)
         };
-        tickets.iter().find(serves).cloned()
+        let first = tickets.iter().find(serves)?;
+        (first.state.load(Ordering::Acquire) == WAITING).then(|| Arc::clone(first))
     }
 
     pub(crate) fn keys_of(&self, db: u32) -> impl Iterator<Item = &[u8]> {
@@ -201,7 +192,7 @@ impl Txn<'_> {
             keys: keys.map(|key| (db, key.bytes.into(), key.hash)).collect(),
             waiter: Arc::clone(waiter),
             state: AtomicU8::new(WAITING),
-            call: Mutex::new(None),
+            turn: Mutex::new(None),
         });
         for (db, key, hash) in &ticket.keys {
             let store = self.store();
@@ -215,11 +206,13 @@ impl Txn<'_> {
 
     /// A called session is about to run its command, its stripes held: it goes on in the turn of who called it.
     pub fn take_turn(&mut self, ticket: &Ticket) {
-        let called = ticket.called().take();
-        if let Some(Called { db, key, turn }) = called {
-            let from = ticket.number + 1;
+        let turn = ticket.turn().take();
+        self.local().turn = turn;
+        // Those behind it have waited for its run, whichever of its keys they wait for.
+        let from = ticket.number + 1;
+        for (db, key, _) in &ticket.keys {
+            let (db, key) = (*db, key.clone());
             self.local().offers.push(Offer { db, key, from });
-            self.local().turn = Some(turn);
         }
     }
 
@@ -259,15 +252,15 @@ impl Txn<'_> {
             let there = self.type_of(offer.db, &key);
             while let Some(ticket) = self.blocked_table(stripe).next(&offer, there) {
                 let turn = self.local().turn.get_or_insert_with(|| Turn::new(session));
-                if !ticket.call(offer.db, &offer.key, turn) {
-                    // It timed out this moment.
+                if !ticket.call(turn) {
+                    // It timed out this moment, or somebody else has called it.
                     continue;
                 }
                 if self.summon(stripe, &ticket.waiter) {
                     break;
                 }
                 // Its session is gone, so nobody else ends it.
-                ticket.called().take();
+                ticket.turn().take();
                 self.stop_waiting_for(stripe, &offer, &ticket);
             }
         }

@@ -152,16 +152,21 @@ impl Client {
     }
 
     pub(crate) fn try_ask(&mut self, words: &[&str]) -> std::io::Result<String> {
+        self.send(words)?;
+        self.reply()
+    }
+
+    /// Sends a request whose reply is read later.
+    pub(crate) fn send(&mut self, words: &[&str]) -> std::io::Result<()> {
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
             let word = if *word == "''" { "" } else { word };
             request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
         }
-        self.stream.get_mut().write_all(request.as_bytes())?;
-        self.reply()
+        self.stream.get_mut().write_all(request.as_bytes())
     }
 
-    fn reply(&mut self) -> std::io::Result<String> {
+    pub(crate) fn reply(&mut self) -> std::io::Result<String> {
         let mut line = String::new();
         if self.stream.read_line(&mut line)? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -169,7 +174,7 @@ impl Client {
         let line = line.trim_end();
         let (kind, rest) = line.split_at(1);
         Ok(match kind {
-            "$" if rest == "-1" => "nil".to_owned(),
+            "$" | "*" if rest == "-1" => "nil".to_owned(),
             "$" => {
                 let mut bytes = vec![0; rest.parse::<usize>().unwrap() + 2];
                 self.stream.read_exact(&mut bytes)?;

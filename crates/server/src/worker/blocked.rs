@@ -38,7 +38,13 @@ pub(super) enum GiveUp {
 
 impl Worker {
     /// Puts a session aside that waits for a key. Its input is paused already.
-    pub(super) fn block(&mut self, io: &mut Io<'_>, conn: ConnId, blocked: Blocked, args: OwnedArgs) {
+    pub(super) fn block(
+        &mut self,
+        io: &mut Io<'_>,
+        conn: ConnId,
+        blocked: Blocked,
+        args: OwnedArgs,
+    ) {
         let now_ms = self.now_ms;
         let Some(slot) = self.slot(conn) else { return };
         let timer = blocked.deadline_ms.map(|at_ms| {
@@ -56,6 +62,19 @@ impl Worker {
         }));
         slot.client.mark(Mark::BLOCKED, true);
         self.count_blocked(1);
+        if self.is_stopping {
+            io.close(conn);
+        }
+    }
+
+    /// The server ends: who waits for a key is closed, for the wait could outlast all patience.
+    pub(super) fn stop_waiting(&mut self, io: &mut Io<'_>) {
+        self.is_stopping = true;
+        for slot in self.slots.iter().flatten() {
+            if matches!(slot.activity, Activity::Blocked(_)) {
+                io.close(slot.conn);
+            }
+        }
     }
 
     fn count_blocked(&self, change: isize) {
@@ -101,9 +120,7 @@ impl Worker {
             waiter: &slot.waiter,
             now_ms: self.now_ms,
         };
-        let executed = self
-            .engine
-            .resume_called(call, waiting.id, &waiting.ticket);
+        let executed = self.engine.resume_called(call, waiting.id, &waiting.ticket);
         slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
         match executed {
             Executed::Parked { .. } => slot.activity = Activity::Blocked(waiting),

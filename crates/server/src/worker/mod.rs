@@ -109,6 +109,8 @@ pub struct Worker {
     expired_before: u64,
     awake: bool,
     idle_check_set: bool,
+    /// Nobody may wait for a key any more.
+    is_stopping: bool,
 }
 
 impl Worker {
@@ -143,6 +145,7 @@ impl Worker {
             expired_before: 0,
             awake: false,
             idle_check_set: false,
+            is_stopping: false,
         }
     }
 
@@ -451,6 +454,11 @@ impl Handler for Worker {
     fn backlog(&mut self, io: &mut Io<'_>, conn: ConnId) {
         self.begin(io);
         self.note_backlog(io, conn);
+    }
+
+    fn stopping(&mut self, io: &mut Io<'_>) {
+        self.begin(io);
+        self.stop_waiting(io);
     }
 
     fn peer_closed(&mut self, io: &mut Io<'_>, conn: ConnId) {
