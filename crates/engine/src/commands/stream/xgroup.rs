@@ -247,6 +247,8 @@ fn destroy(cx: &mut Ctx<'_>) -> Outcome {
     });
     discard(cx, remains);
     tell_quietly(cx, key, "xgroup-destroy");
+    let (db, key) = (cx.db(), cx.key(2));
+    cx.keys.offer_quietly(db, &key);
     cx.reply.integer(1);
     Ok(Flow::Done)
 }

@@ -1,13 +1,17 @@
 //! XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]: entries behind an id, of several streams.
 //! <https://redis.io/commands/xread>
 
-use dunlin_store::stream::{Id, Stream};
+use dunlin_store::ValueType;
+use dunlin_store::blocked::Wanted;
+use dunlin_store::stream::{Id, IdText, Stream};
 use smallvec::SmallVec;
 
 use super::{READ, id, integer, reply_entry, stream_of, view};
+use crate::blocking::deadline_of_ms;
 use crate::command::{ArgKind, Argument, Begin, Categories, Command, Find, Flags, KeySpec};
+use crate::context::Block;
 use crate::reply::Reply;
-use crate::{Ctx, Flow, Outcome, ReplyError};
+use crate::{Ctx, Flow, Outcome, OwnedArgs, ReplyError};
 
 /// Options before the keys, and how many arguments each has.
 const OPTIONS: &[(&str, usize)] = &[("block", 1), ("count", 1), ("group", 2), ("noack", 0)];
@@ -67,8 +71,8 @@ pub(super) const XREAD: Command = Command {
 pub(super) struct Request<'a> {
     /// Most entries of each stream.
     pub(super) count: usize,
-    /// How long to wait, in milliseconds, 0 for ever; `None` where the reply is due at once.
-    pub(super) block_ms: Option<u64>,
+    /// Until when to wait, milliseconds since 1970, or for ever; `None` where the reply is due at once.
+    pub(super) block_until: Option<Option<u64>>,
     /// Group and consumer.
     pub(super) group: Option<(&'a [u8], &'a [u8])>,
     pub(super) noack: bool,
@@ -76,16 +80,6 @@ pub(super) struct Request<'a> {
     pub(super) first: usize,
     /// Number of keys; the id of each is so many arguments behind it.
     pub(super) streams: usize,
-}
-
-fn timeout(text: &[u8], now_ms: u64) -> Result<u64, ReplyError> {
-    let ms = crate::number::parse_i64(text)
-        .ok_or_else(|| ReplyError::err("timeout is not an integer or out of range"))?;
-    match u64::try_from(ms) {
-        Err(_) => Err(ReplyError::err("timeout is negative")),
-        Ok(ms) if ms > i64::MAX as u64 - now_ms => Err(ReplyError::err("timeout is out of range")),
-        Ok(ms) => Ok(ms),
-    }
 }
 
 fn only_of_groups(option: &str) -> ReplyError {
@@ -99,7 +93,7 @@ pub(super) fn parse<'a>(cx: &Ctx<'a>, of_group: bool) -> Result<Request<'a>, Rep
     let args = cx.args;
     let mut request = Request {
         count: usize::MAX,
-        block_ms: None,
+        block_until: None,
         group: None,
         noack: false,
         first: 0,
@@ -110,7 +104,7 @@ pub(super) fn parse<'a>(cx: &Ctx<'a>, of_group: bool) -> Result<Request<'a>, Rep
         let more = args.len() - i - 1;
         if more >= 1 && args.is(i, "block") {
             i += 1;
-            request.block_ms = Some(timeout(args.at(i), cx.keys.now_ms())?);
+            request.block_until = Some(deadline_of_ms(cx, i)?);
         } else if more >= 1 && args.is(i, "count") {
             i += 1;
             let count = integer(args.at(i))?;
@@ -151,10 +145,27 @@ pub(super) fn parse<'a>(cx: &Ctx<'a>, of_group: bool) -> Result<Request<'a>, Rep
     Ok(request)
 }
 
-/// The reply where no stream has anything to give.
-pub(super) fn nothing(cx: &mut Ctx<'_>, _request: &Request<'_>) -> Outcome {
-    cx.reply.null_array();
-    Ok(Flow::Done)
+/// No stream has anything to give: a null reply, or, if the client is ready to wait, that. `resolved` are the arguments to come back with.
+pub(super) fn nothing(
+    cx: &mut Ctx<'_>,
+    request: &Request<'_>,
+    resolved: Option<OwnedArgs>,
+) -> Outcome {
+    let Some(deadline_ms) = request.block_until.filter(|_| cx.may_block()) else {
+        cx.reply.null_array();
+        return Ok(Flow::Done);
+    };
+    Ok(Flow::Block(Box::new(Block {
+        keys: (request.first..request.first + request.streams).collect(),
+        wanted: Wanted {
+            kind: ValueType::Stream,
+            // Who reads for a group is told that the group is gone.
+            or_loss: request.group.is_some(),
+        },
+        deadline_ms,
+        nothing: |reply| reply.null_array(),
+        args: resolved,
+    })))
 }
 
 /// Head of a reply of so many streams.
@@ -184,16 +195,28 @@ fn after(text: &[u8], stream: Option<&Stream>) -> Result<Id, ReplyError> {
     }
 }
 
+/// The arguments with `$` replaced by what it stands for now, if there is any: who waits is to be given what comes from now on.
+fn resolve(cx: &Ctx<'_>, request: &Request<'_>, after: &[Id]) -> Option<OwnedArgs> {
+    let first = request.first + request.streams;
+    if request.block_until.is_none() || !cx.args.from(first).any(|text| text == b"$") {
+        return None;
+    }
+    let ids: Vec<IdText> = after.iter().map(|id| id.text()).collect();
+    let head = cx.args.iter().take(first);
+    Some(OwnedArgs::of(head.chain(ids.iter().map(IdText::as_bytes))))
+}
+
 fn xread(cx: &mut Ctx<'_>) -> Outcome {
     let request = parse(cx, false)?;
     let (db, may_defer) = (cx.db(), cx.may_defer);
     let mut parts = SmallVec::<[(usize, Id, usize); 8]>::new();
-    let mut entries = 0;
+    let (mut entries, mut after_all) = (0, SmallVec::<[Id; 8]>::new());
     for at in request.first..request.first + request.streams {
         let (key, text) = (cx.key(at), cx.args.at(at + request.streams));
         let entry = cx.keys.read(db, &key);
         let stream = stream_of(&entry)?;
         let after = after(text, stream)?;
+        after_all.push(after);
         if let (Some(stream), Some(from)) = (stream, after.next())
             && stream.last().is_some_and(|last| last > after)
         {
@@ -203,7 +226,8 @@ fn xread(cx: &mut Ctx<'_>) -> Outcome {
         }
     }
     if parts.is_empty() {
-        return nothing(cx, &request);
+        let resolved = resolve(cx, &request, &after_all);
+        return nothing(cx, &request, resolved);
     }
     if may_defer && Ctx::is_many(entries) {
         return Ok(Flow::HeavyRead);
@@ -235,8 +259,8 @@ mod tests {
              [[s [[2-0 [a 2]]]]]; [[s [[2-0 [a 2]]]] [s [[1-0 [a 1]] [2-0 [a 2]]]]]; nil",
         );
         check(
-            "XADD s 1 a 1; XADD s 2 a 2; XDEL s 2; XREAD STREAMS s 1; XREAD BLOCK 100 STREAMS s 5; MULTI; XREAD BLOCK 0 STREAMS s $; EXEC",
-            "1-0; 2-0; 1; nil; nil; OK; QUEUED; [nil]",
+            "XADD s 1 a 1; XADD s 2 a 2; XDEL s 2; XREAD STREAMS s 1; MULTI; XREAD BLOCK 100 STREAMS s 5; XREAD BLOCK 0 STREAMS s $; EXEC",
+            "1-0; 2-0; 1; nil; OK; QUEUED; QUEUED; [nil nil]",
         );
     }
 

@@ -138,7 +138,7 @@ fn xreadgroup(cx: &mut Ctx<'_>) -> Outcome {
             reply_streams(&mut cx.reply, 1);
         }
         if !serve(cx, &request, part, None) {
-            return nothing(cx, &request);
+            return nothing(cx, &request, None);
         }
         return Ok(Flow::Done);
     }
@@ -148,7 +148,7 @@ fn xreadgroup(cx: &mut Ctx<'_>) -> Outcome {
         served += usize::from(serve(cx, &request, part, Some(&mut output)));
     }
     if served == 0 {
-        return nothing(cx, &request);
+        return nothing(cx, &request, None);
     }
     reply_streams(&mut cx.reply, served);
     cx.reply.append(&mut output);
