@@ -143,6 +143,16 @@ pub enum Begin {
     Index(usize),
     /// Behind this word, searched from the given argument on (from the end when negative).
     Keyword(&'static str, i32),
+    /// Behind this word, which ends a list of options with so many arguments each. Clients are told to search for the word from the
+    /// given argument on, which is true unless an option's argument is that word.
+    Options {
+        /// The word.
+        word: &'static str,
+        /// Where clients begin to search.
+        from: i32,
+        /// The options, and how many arguments each has.
+        options: &'static [(&'static str, usize)],
+    },
     /// Key specs have no words for it; [`Find`] knows.
     Unknown,
 }
@@ -236,6 +246,19 @@ impl KeySpec {
                     // Without the keyword the command has no such keys.
                     None => return true,
                 }
+            }
+            Begin::Options { word, options, .. } => {
+                let mut i = 1;
+                while i < len && !args.is(i, word) {
+                    match options.iter().find(|(option, _)| args.is(i, option)) {
+                        Some((_, skipped)) => i += 1 + skipped,
+                        None => i = len,
+                    }
+                }
+                if i >= len {
+                    return true;
+                }
+                i + 1
             }
             Begin::Unknown => 0,
         };

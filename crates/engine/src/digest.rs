@@ -4,6 +4,7 @@ use dunlin_resp::push_shortest;
 use dunlin_store::hash_value::HashRef;
 use dunlin_store::list::ListRef;
 use dunlin_store::set::SetRef;
+use dunlin_store::stream::{self, Id, Stream};
 use dunlin_store::zset::ZSetRef;
 use dunlin_store::{Entry, Txn};
 use sha1::{Digest as _, Sha1};
@@ -51,6 +52,8 @@ impl Digest {
             }
         } else if let Some(zset) = ZSetRef::of(entry) {
             self.add_zset(zset);
+        } else if let Some(stream) = stream::of(entry) {
+            self.add_stream(stream);
         }
         if entry.deadline().is_some() {
             self.xor(b"!!expire!!");
@@ -67,6 +70,17 @@ impl Digest {
             push_shortest(&mut score_text, score);
             item.mix(&score_text);
             self.xor(&item.0);
+        }
+    }
+
+    /// Entries, ids with a dot; groups are left out, as in Redis.
+    fn add_stream(&mut self, stream: &Stream) {
+        for entry in stream.range(Id::MIN, Id::MAX) {
+            self.mix(entry.id.dotted().as_bytes());
+            for (name, value) in entry.pairs() {
+                name.with_text(|text| self.mix(text));
+                value.with_text(|text| self.mix(text));
+            }
         }
     }
 

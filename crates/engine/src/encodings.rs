@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+use dunlin_store::stream::BlockLimits;
+
 /// Limits of one type's packed form.
 #[derive(Debug)]
 pub struct PackedLimit {
@@ -49,6 +51,21 @@ pub struct Encodings {
     pub zset: PackedLimit,
     /// `list-max-listpack-size`: elements, or from -1 to -5 bytes: 4, 8, 16, 32, 64 KiB.
     pub list_size: AtomicI64,
+    /// `stream-node-max-bytes`.
+    pub stream_bytes: AtomicUsize,
+    /// `stream-node-max-entries`.
+    pub stream_entries: AtomicUsize,
+}
+
+impl Encodings {
+    /// When a block of a stream takes no further entry.
+    #[inline]
+    pub fn stream_blocks(&self) -> BlockLimits {
+        BlockLimits {
+            bytes: self.stream_bytes.load(Ordering::Relaxed),
+            entries: self.stream_entries.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// A packed form lies in its entry, and an entry's value is no longer than this.
@@ -62,6 +79,8 @@ impl Default for Encodings {
             intset_entries: AtomicUsize::new(512),
             zset: PackedLimit::new(128, 64),
             list_size: AtomicI64::new(-2),
+            stream_bytes: AtomicUsize::new(4096),
+            stream_entries: AtomicUsize::new(100),
         }
     }
 }

@@ -37,6 +37,7 @@ fn lower_limits(engine: &Engine) {
     }
     encodings.intset_entries.store(6, Ordering::Relaxed);
     encodings.list_size.store(8, Ordering::Relaxed);
+    encodings.stream_entries.store(7, Ordering::Relaxed);
 }
 
 /// Runs one group's commands and compares; how many effects they had, and the encodings that were met.
@@ -118,4 +119,9 @@ fn effects_of_sets() {
 #[test]
 fn effects_of_sorted_sets() {
     check("sorted-set", 5, &["listpack", "skiplist"]);
+}
+
+#[test]
+fn effects_of_streams() {
+    check("stream", 6, &["stream"]);
 }

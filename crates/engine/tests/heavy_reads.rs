@@ -9,7 +9,7 @@ use dunlin_engine::Engine;
 
 const ELEMENTS: usize = 30_000;
 /// Each with the key that is read; another client runs the second line in between.
-const READS: [&str; 12] = [
+const READS: [&str; 16] = [
     "SMEMBERS set",
     "SUNION set small gone",
     "SINTER set set2",
@@ -22,6 +22,10 @@ const READS: [&str; 12] = [
     "ZUNION 2 zset zset2",
     "SORT list ALPHA DESC",
     "SORT_RO set ALPHA",
+    "XRANGE stream - +",
+    "XREVRANGE stream + 5",
+    "XREAD STREAMS stream 0",
+    "XINFO STREAM stream FULL COUNT 0",
 ];
 
 /// Two clients of an engine with one stripe, so that a stripe that stays held would keep the other one waiting.
@@ -50,6 +54,9 @@ fn world() -> World {
         format!("ZADD zset2 {}", pairs(ELEMENTS)),
     ] {
         run(&mut world, 0, &line);
+    }
+    for id in 1..=ELEMENTS {
+        run(&mut world, 0, &format!("XADD stream {id} n {id}"));
     }
     world
 }
@@ -83,6 +90,9 @@ fn what_was_there_is_answered_and_nobody_waits() {
             "LTRIM list 10 20",
             "HSET hash 5 other",
             "ZREM zset m5",
+            "XDEL stream 5 6",
+            "XTRIM stream MAXLEN 10",
+            "XADD stream * a b",
             "FLUSHALL",
         ] {
             start(&mut world, 1, change);

@@ -123,6 +123,37 @@ fn ranges_behind_a_keyword() {
 }
 
 #[test]
+fn ranges_behind_options() {
+    let streams = spec(
+        Begin::Options {
+            word: "STREAMS",
+            from: 4,
+            options: &[("count", 1), ("noack", 0), ("group", 2)],
+        },
+        Find::Range {
+            last: -1,
+            step: 1,
+            limit: 2,
+        },
+    );
+    check(
+        streams,
+        &[
+            ("xreadgroup GROUP g c streams a b > >", Some("a b")),
+            (
+                "xreadgroup COUNT 1 noack GROUP streams streams STREAMS streams >",
+                Some("streams"),
+            ),
+            ("xreadgroup COUNT STREAMS a 0", Some("")),
+            ("xreadgroup GROUP g c STREAMS a", None),
+            ("xreadgroup GROUP g c STREAMS", None),
+            ("xreadgroup GROUP g", Some("")),
+            ("xreadgroup FOO STREAMS a 0", Some("")),
+        ],
+    );
+}
+
+#[test]
 fn counted() {
     // EVAL: script, number, keys.
     let eval = spec(

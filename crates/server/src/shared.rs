@@ -288,6 +288,10 @@ impl Shared {
         encodings.intset_entries.store(intset, relaxed);
         let list = config.list_max_listpack_size();
         encodings.list_size.store(list, relaxed);
+        let entries = config.collection_limit("stream-node-max-entries");
+        encodings.stream_entries.store(entries, relaxed);
+        let node_bytes = config.collection_bytes("stream-node-max-bytes");
+        encodings.stream_bytes.store(node_bytes, relaxed);
         self.apply_eviction(&config);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine

@@ -6,6 +6,7 @@
 use dunlin_structures::tree::{SortKey, Tree};
 
 use crate::entry::Kind;
+use crate::stream::Stream;
 use crate::zset::ZSet;
 
 /// Upper half of a member's hash: what members of sets and fields of hashes are ordered by. Equal ones are in no order.
@@ -22,6 +23,8 @@ pub enum Big {
     Hash(Tree<MemberHash>),
     /// A sorted set.
     ZSet(ZSet),
+    /// A stream, which has this form whatever its size. Boxed, since it is larger than the others.
+    Stream(Box<Stream>),
 }
 
 impl Big {
@@ -32,6 +35,7 @@ impl Big {
             Big::Set(_) => Kind::Set,
             Big::Hash(_) => Kind::Hash,
             Big::ZSet(_) => Kind::ZSet,
+            Big::Stream(_) => Kind::Stream,
         }
     }
 
@@ -41,10 +45,11 @@ impl Big {
             Big::List(tree) => tree.len(),
             Big::Set(tree) | Big::Hash(tree) => tree.len(),
             Big::ZSet(zset) => zset.len(),
+            Big::Stream(stream) => stream.len() as usize,
         }
     }
 
-    /// Whether there is no element; a filed one is never empty.
+    /// Whether there is no element; of what is filed only a stream may be empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -55,6 +60,7 @@ impl Big {
             Big::List(tree) => tree.leaf_count(),
             Big::Set(tree) | Big::Hash(tree) => tree.leaf_count(),
             Big::ZSet(zset) => zset.leaf_count(),
+            Big::Stream(stream) => stream.leaf_count(),
         }
     }
 
@@ -65,6 +71,7 @@ impl Big {
                 Big::List(tree) => tree.memory_bytes(),
                 Big::Set(tree) | Big::Hash(tree) => tree.memory_bytes(),
                 Big::ZSet(zset) => zset.memory_bytes(),
+                Big::Stream(stream) => stream.memory_bytes(),
             }
     }
 
@@ -74,6 +81,7 @@ impl Big {
             Big::List(tree) => shed(tree, leaves),
             Big::Set(tree) | Big::Hash(tree) => shed(tree, leaves),
             Big::ZSet(zset) => zset.shed(leaves),
+            Big::Stream(stream) => stream.shed(leaves),
         }
     }
 }

@@ -243,6 +243,14 @@ impl Txn<'_> {
         }
     }
 
+    /// The same for a change that WATCH does not see, and that is not recorded therefore (a group of a stream goes).
+    pub fn offer_quietly(&mut self, db: u32, key: &Key<'_>) {
+        let stripe = self.store().stripe_of(key.hash);
+        if self.blocked_table(stripe).has(db, key.bytes) {
+            self.offer(db, key.bytes);
+        }
+    }
+
     /// Calls the oldest ticket of each key that was offered. Before the stripes are released. `session`: whose command it was.
     #[cold]
     pub(crate) fn call_waiting(&mut self, session: Option<&Arc<Waiter>>) {

@@ -15,6 +15,8 @@ pub enum EventClass {
     Hash,
     /// `z`: sorted-set commands.
     ZSet,
+    /// `t`: stream commands.
+    Stream,
     /// `x`: a key expired.
     Expired,
     /// `e`: a key was evicted.
@@ -70,6 +72,13 @@ impl Event {
     pub const fn zset(name: &'static str) -> Event {
         Event {
             class: EventClass::ZSet,
+            name,
+        }
+    }
+    /// An event of class `t`.
+    pub const fn stream(name: &'static str) -> Event {
+        Event {
+            class: EventClass::Stream,
             name,
         }
     }

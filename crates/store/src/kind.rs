@@ -33,6 +33,8 @@ pub enum Kind {
     ZSetPacked = 11,
     /// A sorted set: [`crate::Big::ZSet`].
     ZSet = 12,
+    /// A stream: [`crate::Big::Stream`].
+    Stream = 13,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             10 => Kind::Hash,
             11 => Kind::ZSetPacked,
             12 => Kind::ZSet,
+            13 => Kind::Stream,
             other => unreachable!("entry of unknown kind {other}"),
         }
     }
@@ -66,6 +69,7 @@ impl Kind {
             Kind::SetInts => "intset",
             Kind::Set | Kind::Hash => "hashtable",
             Kind::ZSet => "skiplist",
+            Kind::Stream => "stream",
         }
     }
 
@@ -77,6 +81,7 @@ impl Kind {
             Kind::SetInts | Kind::SetPacked | Kind::Set => ValueType::Set,
             Kind::HashPacked | Kind::Hash => ValueType::Hash,
             Kind::ZSetPacked | Kind::ZSet => ValueType::ZSet,
+            Kind::Stream => ValueType::Stream,
         }
     }
 
@@ -95,7 +100,10 @@ impl Kind {
     /// Whether the value is a [`Big`].
     #[inline]
     pub fn is_big(self) -> bool {
-        matches!(self, Kind::List | Kind::Set | Kind::Hash | Kind::ZSet)
+        matches!(
+            self,
+            Kind::List | Kind::Set | Kind::Hash | Kind::ZSet | Kind::Stream
+        )
     }
 }
 
@@ -113,6 +121,8 @@ pub enum ValueType {
     ZSet = 3,
     /// Fields with values.
     Hash = 4,
+    /// Entries of fields with values, in the order of their ids.
+    Stream = 6,
 }
 
 impl ValueType {
@@ -124,6 +134,7 @@ impl ValueType {
             ValueType::Set => "set",
             ValueType::ZSet => "zset",
             ValueType::Hash => "hash",
+            ValueType::Stream => "stream",
         }
     }
 }

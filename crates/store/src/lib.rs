@@ -28,6 +28,7 @@ mod reaper;
 pub mod set;
 pub mod shard;
 mod store;
+pub mod stream;
 pub mod stripes;
 mod text;
 mod txn;

@@ -5,6 +5,7 @@ pub mod epoch;
 pub mod packed;
 pub mod prefetch;
 pub mod rope;
+pub mod sequence;
 pub mod tree;
 pub mod wheel;
 

@@ -124,6 +124,20 @@ impl<'a> Element<'a> {
     #[inline]
     pub fn encode(self, out: &mut impl Sink) {
         let start = out.len();
+        self.encode_forward(out);
+        let len = out.len() - start;
+        if len < usize::from(LONG_BACK) {
+            out.put_byte(len as u8);
+        } else {
+            let len = u32::try_from(len).expect("a string is below 4 GiB");
+            out.put(&len.to_le_bytes());
+            out.put_byte(LONG_BACK);
+        }
+    }
+
+    /// Appends head and content only: a list of such elements is read from the front, by [`forward_at`].
+    #[inline]
+    pub fn encode_forward(self, out: &mut impl Sink) {
         match self {
             Element::Int(n) => {
                 if let Ok(n) = i8::try_from(n) {
@@ -153,14 +167,6 @@ impl<'a> Element<'a> {
                 }
                 out.put(bytes);
             }
-        }
-        let len = out.len() - start;
-        if len < usize::from(LONG_BACK) {
-            out.put_byte(len as u8);
-        } else {
-            let len = u32::try_from(len).expect("a string is below 4 GiB");
-            out.put(&len.to_le_bytes());
-            out.put_byte(LONG_BACK);
         }
     }
 }
@@ -203,10 +209,22 @@ fn bytes_of<const N: usize>(list: &[u8], at: usize) -> [u8; N] {
 /// The element at a position, and the position behind it. `None` at the end. O(1).
 #[inline]
 pub fn element_at(list: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
+    let (element, end) = forward_at(list, at)?;
+    let back = if end - at < usize::from(LONG_BACK) {
+        1
+    } else {
+        5
+    };
+    Some((element, end + back))
+}
+
+/// The element that [`Element::encode_forward`] wrote at a position, and the position behind it. `None` at the end. O(1).
+#[inline]
+pub fn forward_at(list: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
     let head = *list.get(at)?;
     let body = at + 1;
     let string = |body: usize, len: usize| (Element::Bytes(&list[body..body + len]), body + len);
-    let (element, end) = match head {
+    Some(match head {
         INT8 => (
             Element::Int(i8::from_le_bytes(bytes_of(list, body)).into()),
             body + 1,
@@ -229,13 +247,7 @@ pub fn element_at(list: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
             assert!(usize::from(len) <= STRING_MAX, "a damaged packed list");
             string(body, len.into())
         }
-    };
-    let back = if end - at < usize::from(LONG_BACK) {
-        1
-    } else {
-        5
-    };
-    Some((element, end + back))
+    })
 }
 
 /// The element that ends at a position, and where it begins. `None` at the start. O(1).

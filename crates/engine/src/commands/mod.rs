@@ -9,6 +9,7 @@ pub mod keyspace;
 pub mod list;
 pub mod server;
 pub mod set;
+pub mod stream;
 pub mod string;
 pub mod transaction;
 pub mod zset;
@@ -21,6 +22,7 @@ pub const FAMILIES: &[&[&crate::Command]] = &[
     list::TABLE,
     server::TABLE,
     set::TABLE,
+    stream::TABLE,
     string::TABLE,
     transaction::TABLE,
     zset::TABLE,

@@ -32,7 +32,8 @@ pub(crate) fn choices(engine: &Engine) -> Vec<&'static Command> {
             _ if command.flags.has(Flags::BLOCKING) => 1,
             (_, "set" | "expire" | "pexpire") => 16,
             (_, "select" | "multi") => 10,
-            ("string" | "generic" | "hash" | "list" | "set" | "sorted-set", _) => 8,
+            ("stream", "xadd" | "xreadgroup" | "xgroup|create") => 30,
+            ("string" | "generic" | "hash" | "list" | "set" | "sorted-set" | "stream", _) => 8,
             ("transactions", _) => 4,
             _ => 1,
         };
@@ -70,6 +71,10 @@ fn add(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64, request: &m
     if argument.optional && rng.chance(60) {
         return;
     }
+    // A stream's LIMIT is one of approximate trims.
+    if argument.token == "LIMIT" && group == "stream" && !request.iter().any(|word| word == b"~") {
+        return;
+    }
     let times = if argument.multiple {
         rng.between(1, 3)
     } else {
@@ -78,6 +83,9 @@ fn add(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64, request: &m
     for _ in 0..times {
         if !argument.token.is_empty() {
             request.push(argument.token.as_bytes().to_vec());
+        }
+        if argument.name == "streams" {
+            return add_streams(rng, group, request);
         }
         match argument.kind {
             ArgKind::Token => {}
@@ -94,6 +102,30 @@ fn add(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64, request: &m
     }
 }
 
+/// As many ids as keys.
+fn add_streams(rng: &mut Rng, group: &str, request: &mut Request) {
+    let keys = if rng.chance(80) { 1 } else { rng.between(2, 3) };
+    (0..keys).for_each(|_| request.push(key_of(rng, group)));
+    for _ in 0..keys {
+        let of_group = request[0] == b"xreadgroup";
+        let id = match rng.below(10) {
+            0..7 if of_group => b">".to_vec(),
+            0 => b"$".to_vec(),
+            _ => stream_id(rng),
+        };
+        request.push(id);
+    }
+}
+
+/// An id out of few, or a greater one.
+fn stream_id(rng: &mut Rng) -> Vec<u8> {
+    match rng.below(12) {
+        0 => rng.below(400).to_string().into_bytes(),
+        1 => format!("{}-*", rng.below(400)).into_bytes(),
+        _ => format!("{}-{}", rng.below(400), rng.below(4)).into_bytes(),
+    }
+}
+
 /// A key out of few, so that commands meet.
 pub(crate) fn key(rng: &mut Rng) -> Vec<u8> {
     format!("key:{}", rng.below(12)).into_bytes()
@@ -107,10 +139,11 @@ fn key_of(rng: &mut Rng, group: &str) -> Vec<u8> {
         "list" => (17, 5),
         "set" => (22, 5),
         "sorted-set" => (27, 5),
-        _ => (0, 32),
+        "stream" => (32, 3),
+        _ => (0, 35),
     };
     if rng.chance(8) {
-        return format!("key:{}", rng.below(32)).into_bytes();
+        return format!("key:{}", rng.below(35)).into_bytes();
     }
     format!("key:{}", first + rng.below(count)).into_bytes()
 }
@@ -141,6 +174,7 @@ fn value(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64) -> Vec<u8
             };
             time.to_string().into_bytes()
         }
+        _ if group == "stream" => stream_word(rng, argument.name),
         _ => string(rng, argument.name),
     }
 }
@@ -152,10 +186,31 @@ fn integer(rng: &mut Rng, name: &str) -> i64 {
         "db" | "destination-db" | "index" | "index1" | "index2" => rng.between(0, 15),
         "cursor" => rng.below(1 << 48) as i64 * i64::from(rng.chance(50)),
         "count" => rng.between(1, 20),
+        "ms" | "min-idle-time" => rng.between(0, 2000),
+        "entries-read" | "entriesread" => rng.between(-1, 50),
+        "entries-added" => rng.between(0, 500),
         // Now and then far enough for a chunked string.
         "offset" if rng.chance(5) => rng.between(65_000, 70_000),
         "offset" => rng.between(0, 30),
         _ => rng.between(-20, 20),
+    }
+}
+
+fn stream_word(rng: &mut Rng, name: &str) -> Vec<u8> {
+    match name {
+        "group" => rng.pick(&["g", "h"]).as_bytes().to_vec(),
+        "consumer" => rng.pick(&["a", "b", "c"]).as_bytes().to_vec(),
+        "ID" | "id" | "start" | "end" | "last-id" | "max-deleted-id" | "lastid" => {
+            match rng.below(8) {
+                0 if name == "start" => b"-".to_vec(),
+                0 if name == "end" => b"+".to_vec(),
+                _ => stream_id(rng),
+            }
+        }
+        "threshold" if rng.chance(60) => rng.below(60).to_string().into_bytes(),
+        "threshold" => stream_id(rng),
+        "min-idle-time" => rng.pick(&["0", "1", "700"]).as_bytes().to_vec(),
+        _ => string(rng, name),
     }
 }
 

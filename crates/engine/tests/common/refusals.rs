@@ -34,6 +34,10 @@ const SHORT: &[(&str, &str)] = &[
     ("!range", "(error) ERR value is out of range"),
     ("!syntax", "(error) ERR syntax error"),
     (
+        "!id",
+        "(error) ERR Invalid stream ID specified as stream command argument",
+    ),
+    (
         "!overflow",
         "(error) ERR increment or decrement would overflow",
     ),

@@ -10,6 +10,7 @@ use dunlin_engine::dispatch::{Call, Executed, Heavy, Stepped};
 use dunlin_engine::replay::{ReplayError, Replayer};
 use dunlin_engine::{Blocked, Continuation, Engine, Host, OwnedArgs, Session, WorkerState};
 use dunlin_store::log::Record;
+use dunlin_store::stream::{self, Id, Stream};
 use dunlin_store::stripes::{Held, LockSet, ReadyList, Waiter, Wake};
 use dunlin_store::{Settings, Txn};
 use dunlin_structures::rope::Rope;
@@ -215,7 +216,12 @@ impl World {
         };
         match executed {
             Executed::Done { .. } => *next = None,
-            Executed::Blocked(blocked) => *next = Some(Pending::Key(blocked)),
+            Executed::Blocked(mut blocked) => {
+                if let Some(changed) = blocked.args.take() {
+                    *args = changed;
+                }
+                *next = Some(Pending::Key(blocked));
+            }
             Executed::Continue(continuation) => *next = Some(Pending::Step(continuation)),
             Executed::Heavy(heavy) => *next = Some(Pending::Heavy(heavy)),
             Executed::Parked { id } => return self.park(client, Pending::Stripe(id)),
@@ -357,8 +363,9 @@ impl Dataset {
                 let value = Digest::of_value(entry);
                 let deadline = entry.deadline();
                 entries.insert(format!(
-                    "{db} {} {value} {deadline:?}",
-                    entry.key().escape_ascii()
+                    "{db} {} {value} {deadline:?}{}",
+                    entry.key().escape_ascii(),
+                    stream::of(entry).map_or_else(String::new, beside_entries),
                 ));
             });
         }
@@ -371,6 +378,29 @@ impl Dataset {
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }
+}
+
+/// What the digest of a stream leaves out, but for times and numbers of deliveries: reading what is pending changes these without an effect,
+/// as in Redis.
+fn beside_entries(stream: &Stream) -> String {
+    let (last, deleted) = (stream.last_id(), stream.max_deleted_id());
+    let mut text = format!(" {last:?} {deleted:?} {}", stream.entries_added());
+    for group in stream.groups() {
+        let consumers = group.consumers().map(|consumer| consumer.name());
+        let consumers: Vec<String> = consumers.map(|n| n.escape_ascii().to_string()).collect();
+        let pending = group.pending_from(Id::MIN).map(|pending| {
+            let name = group.consumer(pending.consumer).name();
+            format!("{:?} {}", pending.id, name.escape_ascii())
+        });
+        let pending: Vec<String> = pending.collect();
+        text += &format!(
+            " [{} {:?} {:?} {consumers:?} {pending:?}]",
+            group.name().escape_ascii(),
+            group.last_id,
+            group.entries_read,
+        );
+    }
+    text
 }
 
 /// What these records make of an empty engine.

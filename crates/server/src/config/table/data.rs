@@ -35,9 +35,11 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Longest member of a packed set, bytes.")
         .acted(),
     memory("stream-node-max-bytes", "4096", 0, LONG_MAX as u64)
-        .doc("Bytes of one node of a stream. 0 is no limit."),
+        .doc("Bytes of one node of a stream, at most 64 KiB. 0 is no other limit.")
+        .acted(),
     integer("stream-node-max-entries", "100", 0, LONG_MAX)
-        .doc("Entries in one node of a stream. 0 is no limit."),
+        .doc("Entries in one node of a stream. 0 is no limit.")
+        .acted(),
     integer("zset-max-listpack-entries", "128", 0, LONG_MAX)
         .alias("zset-max-ziplist-entries")
         .doc("Members of a packed sorted set.")

@@ -108,7 +108,7 @@ fn write_key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
     reply.bulk(b"begin_search");
     match spec.begin {
         Begin::Index(index) => write_search(reply, "index", &[("index", index as i64)], None),
-        Begin::Keyword(word, from) => {
+        Begin::Keyword(word, from) | Begin::Options { word, from, .. } => {
             write_search(
                 reply,
                 "keyword",
