@@ -121,10 +121,13 @@ pub(crate) struct Offer {
     from: u64,
 }
 
+/// Oldest first.
+type Queue = Vec<Arc<Ticket>>;
+
 /// Who waits for one stripe's keys.
 #[derive(Debug, Default)]
 pub(crate) struct BlockedTable {
-    keys: HashMap<(u32, Box<[u8]>), Vec<Arc<Ticket>>>,
+    keys: HashMap<(u32, Box<[u8]>), Queue>,
 }
 
 impl BlockedTable {
