@@ -49,6 +49,8 @@ pub struct Encodings {
     pub zset: PackedLimit,
     /// `list-max-listpack-size`: elements, or from -1 to -5 bytes: 4, 8, 16, 32, 64 KiB.
     pub list_size: AtomicI64,
+    /// `hll-sparse-max-bytes`: longest HyperLogLog in its sparse form, header included.
+    pub hll_sparse_bytes: AtomicUsize,
 }
 
 /// A packed form lies in its entry, and an entry's value is no longer than this.
@@ -62,6 +64,7 @@ impl Default for Encodings {
             intset_entries: AtomicUsize::new(512),
             zset: PackedLimit::new(128, 64),
             list_size: AtomicI64::new(-2),
+            hll_sparse_bytes: AtomicUsize::new(3000),
         }
     }
 }

@@ -119,3 +119,18 @@ fn effects_of_sets() {
 fn effects_of_sorted_sets() {
     check("sorted-set", 5, &["listpack", "skiplist"]);
 }
+
+#[test]
+fn effects_of_bitmaps() {
+    check("bitmap", 6, &["raw"]);
+}
+
+#[test]
+fn effects_of_hyperloglogs() {
+    check("hyperloglog", 7, &["raw"]);
+}
+
+#[test]
+fn effects_of_points() {
+    check("geo", 8, &["listpack", "skiplist"]);
+}

@@ -30,6 +30,9 @@ const GROUPS: &[&str] = &[
     "list",
     "set",
     "sorted-set",
+    "bitmap",
+    "hyperloglog",
+    "geo",
 ];
 
 /// Commands that depend on chance, on the clock, or on the order of keys; and what 7.2 describes in other words.

@@ -288,6 +288,8 @@ impl Shared {
         encodings.intset_entries.store(intset, relaxed);
         let list = config.list_max_listpack_size();
         encodings.list_size.store(list, relaxed);
+        let hll_sparse = config.collection_bytes("hll-sparse-max-bytes");
+        encodings.hll_sparse_bytes.store(hll_sparse, relaxed);
         self.apply_eviction(&config);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine
