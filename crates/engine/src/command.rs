@@ -62,6 +62,8 @@ mod flags {
         FAST = "fast",
         /// Allowed without authentication.
         NO_AUTH = "no_auth",
+        /// May have an effect though it does not write. Redis does not tell clients of it.
+        MAY_REPLICATE = "",
         /// Not while a replica loads beside serving.
         NO_ASYNC_LOADING = "no_async_loading",
         /// Not inside MULTI.
@@ -342,6 +344,8 @@ pub enum ArgKind {
 pub struct Argument {
     /// Name, in lower case with hyphens.
     pub name: &'static str,
+    /// Name under which a person sees it, where that is another; else empty.
+    pub shown: &'static str,
     /// Type.
     pub kind: ArgKind,
     /// The word before the value, or the word itself; empty for none.
@@ -350,6 +354,8 @@ pub struct Argument {
     pub optional: bool,
     /// May be repeated.
     pub multiple: bool,
+    /// Its word is repeated with it.
+    pub multiple_token: bool,
     /// Version that had it first, where that is later than the command's; else empty.
     pub since: &'static str,
     /// Inner arguments of [`ArgKind::OneOf`] and [`ArgKind::Block`].
@@ -361,10 +367,12 @@ impl Argument {
     pub const fn new(name: &'static str, kind: ArgKind) -> Argument {
         Argument {
             name,
+            shown: "",
             kind,
             token: "",
             optional: false,
             multiple: false,
+            multiple_token: false,
             since: "",
             inner: &[],
         }
@@ -396,6 +404,10 @@ impl Argument {
     pub const fn with_token(self, token: &'static str) -> Argument {
         Argument { token, ..self }
     }
+    /// Shown under another name.
+    pub const fn shown_as(self, shown: &'static str) -> Argument {
+        Argument { shown, ..self }
+    }
     /// Added to the command by this version.
     pub const fn since(self, version: &'static str) -> Argument {
         Argument {
@@ -415,6 +427,13 @@ impl Argument {
         Argument {
             multiple: true,
             ..self
+        }
+    }
+    /// May be repeated, its word each time.
+    pub const fn multiple_with_token(self) -> Argument {
+        Argument {
+            multiple_token: true,
+            ..self.multiple()
         }
     }
 }

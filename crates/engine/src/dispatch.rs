@@ -409,7 +409,8 @@ impl Engine {
             .as_ref()
             .map_or(Flags::NONE, |t| t.flags);
         let executes = command.scope == Scope::Transaction;
-        Some(command.flags.has(Flags::WRITE) || (executes && queued.has(Flags::WRITE)))
+        let changes = |flags: Flags| flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);
+        Some(changes(command.flags) || (executes && changes(queued)))
     }
 
     /// Answers an error from before the handler; in a transaction EXEC will refuse.

@@ -55,6 +55,8 @@ pub struct Encodings {
     pub stream_bytes: AtomicUsize,
     /// `stream-node-max-entries`.
     pub stream_entries: AtomicUsize,
+    /// `hll-sparse-max-bytes`: longest HyperLogLog in its sparse form, header included.
+    pub hll_sparse_bytes: AtomicUsize,
 }
 
 impl Encodings {
@@ -81,6 +83,7 @@ impl Default for Encodings {
             list_size: AtomicI64::new(-2),
             stream_bytes: AtomicUsize::new(4096),
             stream_entries: AtomicUsize::new(100),
+            hll_sparse_bytes: AtomicUsize::new(3000),
         }
     }
 }

@@ -154,6 +154,12 @@ pub enum ReplyError {
     /// HELLO with another version.
     #[error("NOPROTO unsupported protocol version")]
     NoProto,
+    /// A string that is no HyperLogLog.
+    #[error("WRONGTYPE Key is not a valid HyperLogLog string value.")]
+    NotHyperLogLog,
+    /// A HyperLogLog whose registers make no sense.
+    #[error("INVALIDOBJ Corrupted HLL object detected")]
+    CorruptedHyperLogLog,
     /// Any other text, code first.
     #[error("{0}")]
     Text(Cow<'static, str>),

@@ -129,6 +129,21 @@ impl<'a> Reply<'a> {
         let version = self.version;
         reply::double(self.tail(), version, x);
     }
+    /// A double without exponent, with up to 17 digits behind the point; in RESP2 a bulk string.
+    pub fn human_double(&mut self, x: f64) {
+        let text = format!("{x:.17}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        let text = if text == "-0" { "0" } else { text };
+        match self.version {
+            Version::Resp2 => self.bulk(text.as_bytes()),
+            Version::Resp3 => {
+                let tail = self.tail();
+                tail.push(b',');
+                tail.extend_from_slice(text.as_bytes());
+                tail.extend_from_slice(b"\r\n");
+            }
+        }
+    }
     /// A text with format `txt`; in RESP2 a bulk string.
     pub fn verbatim(&mut self, text: &[u8]) {
         let version = self.version;

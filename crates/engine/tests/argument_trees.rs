@@ -22,7 +22,13 @@ fn what_a_tree_allows_is_no_syntax_error() {
         if !command.subcommands.is_empty() && command.full_name != "command" {
             continue;
         }
-        for _ in 0..TRIES {
+        // Without arguments every request is the same.
+        let tries = if command.arguments.is_empty() {
+            1
+        } else {
+            TRIES
+        };
+        for _ in 0..tries {
             let request = request(&mut rng, command, START_MS);
             assert!(
                 command.accepts(request.len()),

@@ -125,3 +125,18 @@ fn effects_of_sorted_sets() {
 fn effects_of_streams() {
     check("stream", 6, &["stream"]);
 }
+
+#[test]
+fn effects_of_bitmaps() {
+    check("bitmap", 6, &["raw"]);
+}
+
+#[test]
+fn effects_of_hyperloglogs() {
+    check("hyperloglog", 7, &["raw"]);
+}
+
+#[test]
+fn effects_of_points() {
+    check("geo", 8, &["listpack", "skiplist"]);
+}

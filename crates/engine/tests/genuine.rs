@@ -31,6 +31,9 @@ const GROUPS: &[&str] = &[
     "set",
     "sorted-set",
     "stream",
+    "bitmap",
+    "hyperloglog",
+    "geo",
 ];
 
 /// Commands that depend on chance, on the clock, or on the order of keys; and what 7.2 describes in other words.

@@ -292,6 +292,8 @@ impl Shared {
         encodings.stream_entries.store(entries, relaxed);
         let node_bytes = config.collection_bytes("stream-node-max-bytes");
         encodings.stream_bytes.store(node_bytes, relaxed);
+        let hll_sparse = config.collection_bytes("hll-sparse-max-bytes");
+        encodings.hll_sparse_bytes.store(hll_sparse, relaxed);
         self.apply_eviction(&config);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine

@@ -33,6 +33,19 @@ impl Chunked {
         }
     }
 
+    /// A string of `len` bytes. `fill` gets each chunk, all zeros, and where it begins. O(length).
+    pub fn filled(len: usize, mut fill: impl FnMut(usize, &mut [u8])) -> Chunked {
+        let chunks = (0..len).step_by(CHUNK_BYTES).map(|at| {
+            let mut bytes = vec![0; CHUNK_BYTES.min(len - at)];
+            fill(at, &mut bytes);
+            Arc::new(bytes)
+        });
+        Chunked {
+            len,
+            chunks: chunks.collect(),
+        }
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> usize {
         self.len
@@ -208,6 +221,21 @@ mod tests {
                     assert!(text(&chunked) == model, "{before} {offset} {added}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn chunks_are_filled_one_by_one() {
+        for len in [1, CHUNK_BYTES - 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 7] {
+            let byte = |i: usize| (i % 251) as u8;
+            let chunked = Chunked::filled(len, |at, bytes| {
+                bytes
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(i, b)| *b = byte(at + i));
+            });
+            check_invariant(&chunked);
+            assert!(text(&chunked).into_iter().eq((0..len).map(byte)), "{len}");
         }
     }
 

@@ -582,6 +582,19 @@ impl Entry {
         }
     }
 
+    /// The same with the bytes of a string that lies in the entry changed in place; the result is a raw string.
+    ///
+    /// # Panics
+    /// If the value is an integer, chunked or no string.
+    #[must_use]
+    pub fn edited(mut self, change: impl FnOnce(&mut [u8])) -> Entry {
+        assert!(matches!(self.kind(), Kind::Embstr | Kind::Raw));
+        let (clock, shape) = (self.clock(), self.shape());
+        self.write_header(Kind::Raw, clock, shape);
+        change(self.value_bytes_mut());
+        self
+    }
+
     /// A value that lies in the entry with another length, cut or filled up with zeros.
     fn resized(mut self, kind: Kind, value_len: usize) -> Entry {
         let old = self.shape();
@@ -673,6 +686,16 @@ impl Image {
             ValueImage::Big(big) => {
                 Entry::string(key, NewString::Int(0), self.clock).with_big(big.clone())
             }
+        }
+    }
+
+    /// The value as a string; `None` when it is of another type. O(1).
+    pub fn as_string(&self) -> Option<StrRef<'_>> {
+        match &self.value {
+            ValueImage::Int(n) => Some(StrRef::Int(*n)),
+            ValueImage::Inline(_, b) => Some(StrRef::Bytes(b)),
+            ValueImage::Chunked(c) => Some(StrRef::Chunked(c)),
+            ValueImage::Packed(..) | ValueImage::Big(_) => None,
         }
     }
 

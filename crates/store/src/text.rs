@@ -1,5 +1,7 @@
 //! String values: as they are read, and as they are to be stored.
 
+use std::ops::ControlFlow;
+
 use crate::chunked::Chunked;
 use crate::entry::{EMBSTR_BYTES_MAX, parse_canonical_int};
 
@@ -36,6 +38,41 @@ impl StrRef<'_> {
             StrRef::Bytes(b) => f(b),
             StrRef::Chunked(c) => c.slices(0, c.len()).for_each(f),
         }
+    }
+
+    /// Hands the bytes `start..end` over, piece by piece, until `f` breaks; `end` is clamped to the length.
+    pub fn visit<R>(
+        &self,
+        start: usize,
+        end: usize,
+        mut f: impl FnMut(&[u8]) -> ControlFlow<R>,
+    ) -> Option<R> {
+        let mut digits = itoa::Buffer::new();
+        let bytes = match self {
+            StrRef::Int(n) => digits.format(*n).as_bytes(),
+            StrRef::Bytes(b) => b,
+            StrRef::Chunked(c) => return c.slices(start, end).try_for_each(f).break_value(),
+        };
+        let end = end.min(bytes.len());
+        (start < end).then(|| f(&bytes[start..end]).break_value())?
+    }
+
+    /// Copies the bytes from `offset` on into `out`, with zeros where the text ends before it.
+    pub fn copy_to(&self, offset: usize, out: &mut [u8]) {
+        let mut filled = 0;
+        let _ = self.visit(offset, offset.saturating_add(out.len()), |piece| {
+            out[filled..filled + piece.len()].copy_from_slice(piece);
+            filled += piece.len();
+            ControlFlow::<()>::Continue(())
+        });
+        out[filled..].fill(0);
+    }
+
+    /// The byte at `index`; zero behind the end.
+    pub fn byte_at(&self, index: usize) -> u8 {
+        let mut byte = [0];
+        self.copy_to(index, &mut byte);
+        byte[0]
     }
 
     /// The text as one vector. O(length).

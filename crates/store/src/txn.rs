@@ -471,6 +471,18 @@ impl<'a> Txn<'a> {
         self.effect(db, args);
     }
 
+    /// Like [`Txn::record_args`] for a change that has no event: only WATCH and the log hear of it.
+    pub fn record_silently<'x>(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        args: impl ExactSizeIterator<Item = &'x [u8]>,
+    ) {
+        self.counters().changes.add(1);
+        self.trip(db, key);
+        self.effect(db, args);
+    }
+
     /// Tells of a change whose effect another call records (the further keys of MSET).
     #[inline]
     pub fn changed(&mut self, db: u32, key: &[u8], event: Event) {
@@ -503,6 +515,11 @@ impl<'a> Txn<'a> {
     /// Tells of a change that is part of one that was counted (the second key of RENAME).
     #[inline]
     pub fn tell(&mut self, db: u32, key: &[u8], _event: Event) {
+        self.trip(db, key);
+    }
+
+    #[inline]
+    fn trip(&mut self, db: u32, key: &[u8]) {
         self.local.unrecorded = false;
         if self.store.any_observed() {
             self.tell_observers(db, key);

@@ -1,7 +1,10 @@
-//! Data structures without I/O or clock: dict, timing wheel, output rope.
+//! Data structures without I/O or clock: dict, tree, timing wheel, output rope, bits.
 
+pub mod bits;
 pub mod dict;
 pub mod epoch;
+pub mod geohash;
+pub mod hyperloglog;
 pub mod packed;
 pub mod prefetch;
 pub mod rope;

@@ -3,8 +3,11 @@
 //! A file holds documentation, handler, tests and the [`crate::Command`] constant; the group's `mod.rs` lists the
 //! constants in a sorted table. To add a command: the file, and one row.
 
+pub mod bitmap;
 pub mod connection;
+pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod keyspace;
 pub mod list;
 pub mod server;
@@ -16,8 +19,11 @@ pub mod zset;
 
 /// The engine's own families.
 pub const FAMILIES: &[&[&crate::Command]] = &[
+    bitmap::TABLE,
     connection::TABLE,
+    geo::TABLE,
     hash::TABLE,
+    hyperloglog::TABLE,
     keyspace::TABLE,
     list::TABLE,
     server::TABLE,

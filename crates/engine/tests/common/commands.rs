@@ -33,7 +33,12 @@ pub(crate) fn choices(engine: &Engine) -> Vec<&'static Command> {
             (_, "set" | "expire" | "pexpire") => 16,
             (_, "select" | "multi") => 10,
             ("stream", "xadd" | "xreadgroup" | "xgroup|create") => 30,
+            // Searches that store empty their keys as often.
+            (_, "geoadd") => 24,
             ("string" | "generic" | "hash" | "list" | "set" | "sorted-set" | "stream", _) => 8,
+            // It is long, and the same whatever the keys are.
+            (_, "pfselftest") => 0,
+            ("bitmap" | "hyperloglog" | "geo", _) => 4,
             ("transactions", _) => 4,
             _ => 1,
         };
@@ -140,10 +145,13 @@ fn key_of(rng: &mut Rng, group: &str) -> Vec<u8> {
         "set" => (22, 5),
         "sorted-set" => (27, 5),
         "stream" => (32, 3),
-        _ => (0, 35),
+        "bitmap" => (0, 12),
+        "hyperloglog" => (35, 5),
+        "geo" => (40, 3),
+        _ => (0, 43),
     };
     if rng.chance(8) {
-        return format!("key:{}", rng.below(35)).into_bytes();
+        return format!("key:{}", rng.below(43)).into_bytes();
     }
     format!("key:{}", first + rng.below(count)).into_bytes()
 }
@@ -151,7 +159,23 @@ fn key_of(rng: &mut Rng, group: &str) -> Vec<u8> {
 fn value(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64) -> Vec<u8> {
     match argument.kind {
         ArgKind::Key(_) => key_of(rng, group),
+        ArgKind::Integer if group == "bitmap" && rng.chance(80) => match argument.name {
+            "value" | "bit" => rng.below(2).to_string().into_bytes(),
+            "offset" if rng.chance(10) => format!("#{}", rng.below(9)).into_bytes(),
+            "offset" => rng.below(300).to_string().into_bytes(),
+            // Ends of all widths.
+            _ => ((rng.next() as i64) >> rng.below(64))
+                .to_string()
+                .into_bytes(),
+        },
         ArgKind::Integer => integer(rng, argument.name).to_string().into_bytes(),
+        ArgKind::Double if group == "geo" => match argument.name {
+            "longitude" => coordinate(rng, 180.0),
+            "latitude" => coordinate(rng, 85.0),
+            // Radius, width and height, in any unit.
+            _ => coordinate(rng, 3000.0).replace('-', ""),
+        }
+        .into_bytes(),
         // Of these and their sums the versions of Redis print the same.
         ArgKind::Double if group == "sorted-set" => rng
             .pick(&["1.5", "0.25", "-3e2", "7", "-0.5", "1", "2"])
@@ -177,6 +201,13 @@ fn value(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64) -> Vec<u8
         _ if group == "stream" => stream_word(rng, argument.name),
         _ => string(rng, argument.name),
     }
+}
+
+/// A number up to `max` and down to its negative, with few digits, so that points meet.
+fn coordinate(rng: &mut Rng, max: f64) -> String {
+    let scale = [1.0, 0.1, 0.01][rng.below(3) as usize];
+    let steps = rng.between(-1000, 1000) as f64 / 1000.0;
+    format!("{:.4}", max * scale * steps)
 }
 
 fn integer(rng: &mut Rng, name: &str) -> i64 {
@@ -219,6 +250,18 @@ fn string(rng: &mut Rng, name: &str) -> Vec<u8> {
         "command" => b"set".to_vec(),
         "command-name" => b"get".to_vec(),
         "type" => b"string".to_vec(),
+        "encoding" => {
+            let signed = rng.chance(50);
+            let bits = rng.between(1, 63 + i64::from(signed));
+            let kind = if signed { 'i' } else { 'u' };
+            format!("{kind}{bits}").into_bytes()
+        }
+        "subcommand" => rng
+            .pick(&["getreg", "todense", "encoding", "decode"])
+            .as_bytes()
+            .to_vec(),
+        // Now and then so many that the sparse form is left.
+        "element" => rng.below(100_000).to_string().into_bytes(),
         "field" | "member" | "member1" | "member2" if rng.chance(90) => match rng.below(3) {
             0 => rng.below(20).to_string().into_bytes(),
             _ => format!("m{}", rng.below(20)).into_bytes(),

@@ -43,7 +43,7 @@ const ARGUMENTS: [Argument; 6] = [
     Argument::new("get-pattern", ArgKind::Pattern)
         .with_token("GET")
         .optional()
-        .multiple(),
+        .multiple_with_token(),
     Argument::one_of(
         "order",
         &[

@@ -19,6 +19,9 @@ mod zscore;
 mod zunion;
 mod zunionstore;
 
+pub(crate) use zadd::ZADD;
+pub(crate) use zrangestore::store;
+
 use std::ops::Range;
 
 use dunlin_store::zset::{Item, ZSetRef, edit};
@@ -110,7 +113,7 @@ const SLOW_WRITE: Command = Command {
 };
 
 /// What editing needs to know.
-fn rules<'a>(cx: &Ctx<'a>) -> edit::Rules<'a> {
+pub(crate) fn rules<'a>(cx: &Ctx<'a>) -> edit::Rules<'a> {
     edit::Rules {
         hasher: cx.engine.store.hasher(),
         entries: cx.engine.encodings.zset.entries(),

@@ -14,7 +14,7 @@ use crate::number::parse_double;
 use crate::{Args, Ctx, Flow, Outcome, ReplyError};
 
 /// ZADD.
-pub(super) const ZADD: Command = Command {
+pub(crate) const ZADD: Command = Command {
     name: "zadd",
     full_name: "zadd",
     arity: -4,

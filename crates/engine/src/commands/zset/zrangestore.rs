@@ -62,7 +62,7 @@ fn zrangestore(cx: &mut Ctx<'_>) -> Outcome {
 }
 
 /// Stores a result and its number of members, or removes the destination where there is none, and answers the number.
-pub(super) fn store(
+pub(crate) fn store(
     cx: &mut Ctx<'_>,
     destination: &Key<'_>,
     stored: Option<(Entry, usize)>,

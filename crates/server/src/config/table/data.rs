@@ -18,7 +18,8 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Longest field name or value in a packed hash, bytes.")
         .acted(),
     memory("hll-sparse-max-bytes", "3000", 0, LONG_MAX as u64)
-        .doc("Largest sparse HyperLogLog, bytes."),
+        .doc("Largest sparse HyperLogLog, bytes.")
+        .acted(),
     integer("list-compress-depth", "0", 0, INT_MAX)
         .doc("Nodes at each end of a list that stay uncompressed. 0 compresses none."),
     integer("list-max-listpack-size", "-2", i32::MIN as i64, INT_MAX)

@@ -97,6 +97,7 @@ fn write_argument(reply: &mut Reply<'_>, argument: &Argument) {
     let flags = [
         (argument.optional, "optional"),
         (argument.multiple, "multiple"),
+        (argument.multiple_token, "multiple_token"),
     ];
     let flags = flags.iter().filter(|(set, _)| *set);
     let optional = [
@@ -110,7 +111,13 @@ fn write_argument(reply: &mut Reply<'_>, argument: &Argument) {
     field(reply, "name", argument.name);
     field(reply, "type", kind);
     if !nested {
-        field(reply, "display_text", argument.name);
+        let is_shown_otherwise = !argument.shown.is_empty();
+        let shown = if is_shown_otherwise {
+            argument.shown
+        } else {
+            argument.name
+        };
+        field(reply, "display_text", shown);
     }
     if let Some(spec) = key_spec {
         reply.bulk(b"key_spec_index");

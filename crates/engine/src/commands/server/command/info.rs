@@ -39,7 +39,7 @@ fn write(reply: &mut Reply<'_>, command: &Command) {
     reply.integer(i64::from(command.arity));
     let flags = Flags::NAMES
         .iter()
-        .filter(|(flag, _)| command.flags.has(*flag));
+        .filter(|(flag, name)| command.flags.has(*flag) && !name.is_empty());
     reply.set(flags.clone().count());
     flags.for_each(|(_, name)| reply.simple(name));
     reply.integer(first);
@@ -135,6 +135,11 @@ fn write_key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
                 ("keystep", step as i64),
             ];
             write_search(reply, "keynum", &fields, None);
+        }
+        // Redis takes the key behind the first such word, and says so.
+        Find::Option { .. } if matches!(spec.begin, Begin::Keyword(..)) => {
+            let fields = [("lastkey", 0), ("keystep", 1), ("limit", 0)];
+            write_search(reply, "range", &fields, None);
         }
         Find::Option { .. } | Find::Values => write_search(reply, "unknown", &[], None),
     }
