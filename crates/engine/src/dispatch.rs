@@ -248,7 +248,10 @@ impl Engine {
         for spec in cx.command.keys {
             spec.for_each(cx.args, |i| places.push(i));
         }
-        let keys = places.iter().map(|&i| cx.key(i)).collect::<SmallVec<[Key<'_>; 8]>>();
+        let keys = places
+            .iter()
+            .map(|&i| cx.key(i))
+            .collect::<SmallVec<[Key<'_>; 8]>>();
         HeavyKeys::Aside(cx.keys.set_aside(cx.session.db, keys.into_iter()))
     }
 
@@ -554,12 +557,7 @@ impl Engine {
         let mut cx = Ctx {
             command,
             args: call.args,
-            keys: Txn::new(
-                store,
-                held.as_mut(),
-                &mut call.worker.local,
-                call.now_ms,
-            ),
+            keys: Txn::new(store, held.as_mut(), &mut call.worker.local, call.now_ms),
             reply: Reply::new(call.out, call.session.version),
             session: call.session,
             host: call.host,

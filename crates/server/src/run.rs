@@ -89,6 +89,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
+    process::title::follow(&shared.config());
     startup::initialized();
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));

@@ -59,7 +59,14 @@ impl Txn<'_> {
         aside
     }
 
-    fn image_into(&mut self, aside: &Aside, held: &mut Held, db: u32, key: &Key<'_>, image: &Image) {
+    fn image_into(
+        &mut self,
+        aside: &Aside,
+        held: &mut Held,
+        db: u32,
+        key: &Key<'_>,
+        image: &Image,
+    ) {
         let local = self.local();
         let owed = local.unrecorded;
         // Nothing expires while the images are made.

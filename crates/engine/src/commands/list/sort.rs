@@ -425,7 +425,11 @@ fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Outcome {
     let elements = cx.keys.elements(db, key.bytes) as usize;
     if cx.is_heavy(elements.saturating_mul(lookups)) {
         let touches_others = lookups > 1 || options.store.is_some();
-        return Ok(if touches_others { Flow::Heavy } else { Flow::HeavyRead });
+        return Ok(if touches_others {
+            Flow::Heavy
+        } else {
+            Flow::HeavyRead
+        });
     }
     let (mut texts, mut is_sorted) = (Texts::default(), true);
     let mut wanted = 0..0;
