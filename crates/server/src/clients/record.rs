@@ -92,7 +92,7 @@ pub struct Buffered {
     pub input: usize,
     /// Arguments of the command that is not executed yet, or just being executed.
     pub argv: usize,
-    /// Memory of the input buffer.
+    /// Memory of the input buffer, as large as the request that is coming will make it.
     pub room: usize,
 }
 

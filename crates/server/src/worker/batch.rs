@@ -142,7 +142,7 @@ impl Worker {
             if reach.expected > 0 {
                 input.expect(reach.expected);
             }
-            self.publish_client(input);
+            self.publish_client(input, reach.expected);
             self.flush(io, input.conn());
         }
         if batch.spans.capacity() > SPANS_KEPT_MAX {

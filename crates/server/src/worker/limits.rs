@@ -62,9 +62,9 @@ impl Worker {
         io.close(conn);
     }
 
-    /// Lets others know what a batch has left of a client.
+    /// Lets others know what a batch has left of a client, whose request lacks so many bytes, if it has a long argument.
     #[inline]
-    pub(super) fn publish_client(&mut self, input: &Input) {
+    pub(super) fn publish_client(&mut self, input: &Input, expected: usize) {
         let Some(slot) = self
             .slots
             .get_mut(input.conn().index())
@@ -77,7 +77,8 @@ impl Worker {
         slot.client.set_buffered(Buffered {
             input: input.bytes().len().saturating_sub(understood),
             argv: understood,
-            room: input.capacity(),
+            // What a client has announced counts before it has come: it is to be closed for it while that is cheap.
+            room: input.capacity().max(input.bytes().len() + expected),
         });
         let Some(session) = slot.session.as_deref() else {
             return;

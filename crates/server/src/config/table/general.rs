@@ -94,7 +94,7 @@ pub(super) const KEYS: &[Key] = &[
     .doc("How to stop on SIGTERM. Words may be combined. Nothing is saved yet and there are no replicas to wait for, so every word means the same: stop."),
     integer("shutdown-timeout", "10", 0, INT_MAX)
         .acted()
-        .doc("Seconds that a graceful stop may take before what is left is cut."),
+        .doc("Seconds that a graceful stop may take before what is left is cut. Clients that take none of their replies are cut after half a second."),
     choice("supervised", "no", &["upstart", "systemd", "auto", "no"])
         .acted()
         .at_start()
