@@ -3,7 +3,7 @@
 use dunlin_server::{Allocator, Memory};
 use tikv_jemalloc_ctl::stats_print::{Options, stats_print};
 use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
-use tikv_jemalloc_ctl::{Access, AsName, arenas, epoch, stats};
+use tikv_jemalloc_ctl::{Access, AsName, Name, arenas, epoch, stats};
 
 /// jemalloc, which every build of the binary uses.
 pub(crate) const ALLOCATOR: Allocator = Allocator {
@@ -11,6 +11,8 @@ pub(crate) const ALLOCATOR: Allocator = Allocator {
     thread_bytes,
     purge,
     report,
+    number,
+    text,
 };
 
 /// Figures as of now; zeros if the allocator does not answer.
@@ -61,9 +63,92 @@ fn report() -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// A number by its name in jemalloc's tree. They are of several sizes, which only trying tells.
+fn number(name: &[u8], value: Option<i64>) -> Result<Option<i64>, String> {
+    let name = terminated(name)?;
+    let name = name.name();
+    let Some(value) = value else {
+        return read_number(name).map(Some);
+    };
+    // What takes functions or structures would be called or read as such.
+    let text = name.to_string();
+    if text.contains("hook") || text.starts_with("experimental.") {
+        return Err("this name does not take a number".to_owned());
+    }
+    let narrow = u32::try_from(value).ok();
+    let switch = match value {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    };
+    let old = name
+        .update(value as u64)
+        .map(|old: u64| old as i64)
+        .or_else(|error| narrow.map_or(Err(error), |new| name.update(new).map(i64::from)))
+        .or_else(|error| switch.map_or(Err(error), |new| name.update(new).map(i64::from)));
+    if let Ok(old) = old {
+        return Ok(Some(old));
+    }
+    // Some can be set and not read.
+    name.write(value as u64)
+        .or_else(|error| narrow.map_or(Err(error), |new| name.write(new)))
+        .or_else(|error| switch.map_or(Err(error), |new| name.write(new)))
+        .map(|()| None)
+        .map_err(|error| error.to_string())
+}
+
+fn read_number(name: &Name) -> Result<i64, String> {
+    let long: Result<u64, _> = name.read();
+    long.map(|n| n as i64)
+        .or_else(|_| {
+            let narrow: Result<u32, _> = name.read();
+            narrow.map(i64::from)
+        })
+        .or_else(|_| {
+            let switch: Result<bool, _> = name.read();
+            switch.map(i64::from)
+        })
+        .map_err(|error| error.to_string())
+}
+
+/// A text by its name in jemalloc's tree.
+fn text(name: &[u8]) -> Result<String, String> {
+    let name = terminated(name)?;
+    let name = name.name();
+    if !name.value_type_str() {
+        return Err("this name has no text".to_owned());
+    }
+    let text: Result<&'static str, _> = name.read();
+    text.map(str::to_owned).map_err(|error| error.to_string())
+}
+
+/// A name with the NUL that ends it.
+fn terminated(name: &[u8]) -> Result<String, String> {
+    match std::str::from_utf8(name) {
+        Ok(text) if !text.is_empty() && !text.contains('\0') => Ok(format!("{text}\0")),
+        _ => Err("this is no name".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{figures, purge, report, thread_bytes};
+    use super::{figures, number, purge, report, text, thread_bytes};
+
+    #[test]
+    fn numbers_and_texts_have_names() {
+        assert!(number(b"arenas.page", None).is_ok_and(|n| n.is_some_and(|n| n >= 4096)));
+        assert!(number(b"arenas.narenas", None).is_ok_and(|n| n.is_some_and(|n| n >= 1)));
+        assert_eq!(number(b"config.stats", None), Ok(Some(1)));
+        let cache = number(b"thread.tcache.enabled", Some(1));
+        assert_eq!(cache, Ok(Some(1)));
+        assert!(number(b"arenas.page", Some(1)).is_err(), "it is fixed");
+        for name in [&b"nosuch"[..], b"", b"arenas.page\0x"] {
+            assert!(number(name, None).is_err() && text(name).is_err());
+        }
+        assert!(number(b"arena.0.extent_hooks", Some(1)).is_err());
+        assert!(text(b"version").is_ok_and(|text| text.starts_with(char::is_numeric)));
+        assert!(text(b"arenas.page").is_err());
+    }
 
     #[test]
     fn reports() {

@@ -52,6 +52,54 @@ fn a_port_in_use_changes_nothing() {
     );
 }
 
+/// An address of this machine that is not loopback, if it has one: the one that packets to elsewhere would leave from.
+fn outer_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // 192.0.2.0/24 is kept for documentation; nothing is sent.
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback()).then_some(address)
+}
+
+#[test]
+fn without_a_password_only_this_machine_is_served() {
+    let server = Server::start("bind *");
+    let mut client = server.client();
+    let Some(outer) = outer_address() else {
+        eprintln!("left out: this machine has no other address than loopback");
+        return;
+    };
+    let mut ask = || {
+        let address = SocketAddr::new(outer, server.port);
+        Client::connect(address).map(|mut client| client.ask("PING"))
+    };
+    assert!(ask().unwrap().starts_with("-DENIED"), "{outer}");
+    assert_eq!(client.ask("CONFIG SET requirepass secret"), "OK");
+    assert!(ask().unwrap().starts_with("-NOAUTH"));
+    assert_eq!(client.ask("CONFIG SET requirepass ''"), "OK");
+    assert!(ask().unwrap().starts_with("-DENIED"));
+    assert_eq!(client.ask("CONFIG SET protected-mode no"), "OK");
+    assert_eq!(ask().unwrap(), "PONG");
+}
+
+/// Whether this process may administer networks: bit 12 of its capabilities, see capabilities(7).
+fn may_mark() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let capabilities = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .unwrap();
+    u64::from_str_radix(capabilities.trim(), 16).unwrap() >> 12 & 1 == 1
+}
+
+#[test]
+fn sockets_are_marked_where_the_system_lets_us() {
+    let server = Server::start("socket-mark-id 7");
+    assert!(answers("127.0.0.1", server.port));
+    let refused = server.log().contains("goes without its mark");
+    assert_eq!(refused, !may_mark(), "{}", server.log());
+}
+
 #[test]
 fn addresses_change_also_where_one_excludes_the_other() {
     let server = Server::start("bind 127.0.0.1");

@@ -531,6 +531,21 @@ impl Command {
         handler: container,
     };
 
+    /// A subcommand that begins as its family does. `full_name` has the container's name before it.
+    pub const fn subcommand(
+        self,
+        name: &'static str,
+        full_name: &'static str,
+        handler: Handler,
+    ) -> Command {
+        Command {
+            name,
+            full_name,
+            handler,
+            ..self
+        }
+    }
+
     /// Whether it is a subcommand that clients are not told of, since Redis has the container alone: it goes by the
     /// container's full name.
     pub fn is_hidden(&self) -> bool {

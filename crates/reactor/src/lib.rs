@@ -45,6 +45,7 @@ mod io;
 mod limits;
 mod listeners;
 mod pool;
+pub mod process_title;
 mod remote;
 mod state;
 mod tcp_server;

@@ -31,6 +31,8 @@ pub struct Limits {
     pub linger_ms: u64,
     /// How long a graceful stop may take when the caller names no deadline.
     pub stop_ms: u64,
+    /// How long a graceful stop waits for peers that take nothing, when they are all it waits for.
+    pub stop_stall_ms: u64,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             timer_work_per_turn: 1_000,
             linger_ms: 1_000,
             stop_ms: 10_000,
+            stop_stall_ms: 10_000,
         }
     }
 }

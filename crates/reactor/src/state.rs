@@ -43,6 +43,19 @@ pub(crate) struct Stopping {
     pub(crate) deadline_ms: u64,
     /// Full turns since it began.
     pub(crate) turns: u64,
+    /// Since when it waits for nothing but peers that take nothing.
+    pub(crate) stalled_since_ms: Option<u64>,
+    /// Bytes sent by the loop until the last turn.
+    pub(crate) bytes_out: u64,
+}
+
+impl Stopping {
+    /// When everyone left is cut, as it looks now.
+    pub(crate) fn cut_at_ms(&self, limits: &Limits) -> u64 {
+        let stalled = self.stalled_since_ms;
+        let until = stalled.map(|since| since.saturating_add(limits.stop_stall_ms));
+        until.map_or(self.deadline_ms, |until| until.min(self.deadline_ms))
+    }
 }
 
 pub(crate) struct State {

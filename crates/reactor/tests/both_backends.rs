@@ -518,6 +518,49 @@ fn a_stop_cuts_at_its_deadline<B: Backend, C: Wire>(mut world: World<B, C>) {
     drop(stuck);
 }
 
+on_both!(
+    a_stop_does_not_wait_for_who_takes_nothing,
+    Limits {
+        stop_stall_ms: 1_000,
+        ..Limits::default()
+    }
+);
+fn a_stop_does_not_wait_for_who_takes_nothing<B: Backend, C: Wire>(mut world: World<B, C>) {
+    let endless = Arc::new(vec![b'y'; 20_000_000]);
+    let mut script = Script::new(move |_, io, batch| {
+        for input in batch {
+            let n = input.bytes().len();
+            let mut rope = Rope::new();
+            rope.push_shared(Shared {
+                bytes: Arc::clone(&endless),
+                start: 0,
+                end: endless.len(),
+            });
+            io.send(input.conn(), &mut rope);
+            input.consume(n);
+        }
+    });
+    let (mut client, _) = world.connect_opened(&mut script);
+    client.write(b"x").unwrap();
+    world.until(&mut script, |s| {
+        s.log.iter().any(|l| l.starts_with("input"))
+    });
+    world.event_loop.remote().stop(u64::MAX);
+    world.steps(&mut script, 10);
+    // While it takes some now and then, it is waited for.
+    let mut got = Vec::new();
+    for _ in 0..3 {
+        world.pass_ms(400);
+        client.read(&mut got).unwrap();
+        world.steps(&mut script, 10);
+        assert!(!world.event_loop.has_ended());
+    }
+    world.pass_ms(1_001);
+    world.steps(&mut script, 2);
+    assert!(world.event_loop.has_ended());
+    assert_eq!(world.event_loop.report().cut, 1);
+}
+
 on_both!(a_second_stop_ends_at_once, Limits::default());
 fn a_second_stop_ends_at_once<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::new(|_, io, batch| {

@@ -58,7 +58,27 @@ pub(crate) fn open_tcp(config: &Config) -> Result<Vec<Listener>, ListenError> {
             listeners.push(listener);
         }
     }
+    mark(config, &listeners);
     Ok(listeners)
+}
+
+/// `socket-mark-id`. As in Redis, a mark that the system refuses keeps nobody from serving; here it is said.
+fn mark(config: &Config, listeners: &[Listener]) {
+    let Some(mark) = u32::try_from(config.integer("socket-mark-id"))
+        .ok()
+        .filter(|mark| *mark != 0)
+    else {
+        return;
+    };
+    for listener in listeners {
+        if let Err(error) = listener.set_mark(mark) {
+            tracing::warn!(
+                "socket-mark-id: the socket on {} goes without its mark: {}",
+                listener.address(),
+                errno_text(&error)
+            );
+        }
+    }
 }
 
 /// One address of `bind` with the port.
@@ -186,7 +206,10 @@ impl Listening {
             .filter_map(Result::transpose)
             .collect::<Result<Vec<Listener>, ListenError>>()
             .map_err(|error| error.to_string());
-        let moved = opened.and_then(|listeners| self.hand_over(listeners, &gone));
+        let moved = opened.and_then(|listeners| {
+            mark(config, &listeners);
+            self.hand_over(listeners, &gone)
+        });
         self.open.extend(kept);
         if let Err(error) = moved {
             for open in off {

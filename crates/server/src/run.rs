@@ -46,6 +46,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
+        stop_stall_ms: STOP_STALL_MS,
         ..Limits::default()
     };
     let mut loops = tcp.into_loops(workers, &limits)?;
@@ -89,6 +90,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
+    process::title::follow(&shared.config());
     startup::initialized();
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
@@ -239,6 +241,9 @@ fn listen(
     }
     Ok((listeners, kinds))
 }
+
+/// Who does not take its replies holds a stop up for so long at most; redis-server does not wait for it at all.
+const STOP_STALL_MS: u64 = 500;
 
 /// Descriptors needed beside those of clients: listeners, pollers, files.
 const RESERVED_DESCRIPTORS: u64 = 64;

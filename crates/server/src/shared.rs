@@ -168,6 +168,10 @@ pub struct Allocator {
     pub purge: fn(),
     /// Its own report, if it has one.
     pub report: fn() -> Option<String>,
+    /// One of its numbers by name, set to a value if one is given; `Ok(None)` of one that can only be set.
+    pub number: fn(&[u8], Option<i64>) -> Result<Option<i64>, String>,
+    /// One of its texts by name.
+    pub text: fn(&[u8]) -> Result<String, String>,
 }
 
 impl Allocator {
@@ -181,6 +185,8 @@ impl Allocator {
         thread_bytes: || 0,
         purge: || (),
         report: || None,
+        number: |_, _| Err("the allocator has no names".to_owned()),
+        text: |_| Err("the allocator has no names".to_owned()),
     };
 }
 
@@ -448,6 +454,14 @@ impl Shared {
             now_mono_ms,
         };
         clients::line(client, &context)
+    }
+
+    /// Where a client comes from, as the log tells it.
+    pub fn client_address(&self, client: &Client) -> String {
+        match client.peer.remote {
+            Some(address) => address.to_string(),
+            None => format!("unix:{}", self.socket_path()),
+        }
     }
 
     /// Path of the Unix socket, or nothing.

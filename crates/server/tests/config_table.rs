@@ -235,6 +235,9 @@ mod genuine {
     #[test]
     fn knows_every_name_with_its_default() {
         if !Path::new(PROGRAM).exists() {
+            // `cargo xtask ci` sets it.
+            let required = std::env::var_os("DUNLIN_REQUIRE_PEERS").is_some();
+            assert!(!required, "{PROGRAM} of redis-tools is missing");
             eprintln!("skipped: install redis-tools to compare with a genuine server");
             return;
         }

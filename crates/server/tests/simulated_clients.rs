@@ -142,6 +142,22 @@ fn clients_of_both_workers_are_listed_and_killed() {
 }
 
 #[test]
+fn a_browser_is_not_served() {
+    for request in [
+        "POST / HTTP/1.1\r\nX: y\r\n\r\nSET k v\r\n",
+        "GET k\r\nHost: localhost\r\nSET k v\r\n",
+        "*1\r\n$4\r\npost\r\nSET k v\r\n",
+    ] {
+        let mut scene = Scene::new(2, &[]);
+        scene.send_bytes(1, request.as_bytes());
+        let (_, closed) = scene.receive(1);
+        assert!(closed, "{request}");
+        assert_eq!(scene.ask(0, &["EXISTS k"]), ":0\r\n", "{request}");
+        assert_eq!(scene.world.shared.open_clients(), 1);
+    }
+}
+
+#[test]
 fn a_client_that_is_away_can_be_killed() {
     let mut scene = Scene::new(2, &["--enable-debug-command", "yes"]);
     let id = scene.id(1);

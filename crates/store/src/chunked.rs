@@ -117,6 +117,14 @@ impl Chunked {
         self.len = self.len.max(at);
     }
 
+    /// Frees the last chunks, so many; whether any is left. For freeing a long string in slices: it holds no string any more.
+    pub(crate) fn shed(&mut self, chunks: usize) -> bool {
+        let left = self.chunks.len().saturating_sub(chunks);
+        self.chunks.truncate(left);
+        self.len = self.len.min(left * CHUNK_BYTES);
+        left > 0
+    }
+
     /// Lengthens the string with zeros to at least `len` bytes.
     fn grow(&mut self, len: usize) {
         if len <= self.len {

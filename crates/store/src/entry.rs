@@ -393,6 +393,11 @@ impl Entry {
         std::ptr::with_exposed_provenance_mut(usize::from_ne_bytes(self.word()))
     }
 
+    /// Takes the value out, if it is a chunked string; the entry's value bytes are dead then.
+    pub(crate) fn take_value_if_chunked(&mut self) -> Option<Arc<Chunked>> {
+        (self.kind() == Kind::Chunked).then(|| self.take_chunked())
+    }
+
     /// The value, if it is a collection in its big form.
     #[inline]
     pub fn big(&self) -> Option<&Big> {

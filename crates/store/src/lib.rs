@@ -47,4 +47,4 @@ pub use local::{Counters, Local};
 pub use reads::Reads;
 pub use reaper::Reaper;
 pub use store::{ExpireProgress, Settings, Store, WakeOwner};
-pub use txn::{Found, Ttl, Txn};
+pub use txn::{DictFigures, Found, Ttl, Txn};

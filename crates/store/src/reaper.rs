@@ -1,16 +1,20 @@
 //! Frees big things in slices, off the path of commands.
 //!
+//! A value that waits here no longer counts as the keyspace's, though it is still allocated (`Usage::doom`). As its slices are freed they
+//! leave both sums, so that what counts as in use does not move while it goes.
+//!
 //! Invariant: a shard is taken apart only after every worker has passed a batch boundary since it left the keyspace.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dunlin_structures::dict::Drain;
 use dunlin_structures::epoch::Limbo;
 
+use crate::chunked::Chunked;
 use crate::entry::Entry;
-use crate::eviction::freed_bytes;
+use crate::eviction::{Usage, freed_bytes};
 use crate::shard::Shard;
 
 /// Entries freed in one slice.
@@ -18,6 +22,9 @@ const ENTRIES_PER_SLICE: usize = 256;
 
 /// Leaves of a big collection freed in one slice.
 const LEAVES_PER_SLICE: usize = 64;
+
+/// Chunks of a long string freed in one slice.
+const CHUNKS_PER_SLICE: usize = 64;
 
 /// Something too big to be freed by the command that dropped it.
 pub(crate) enum Garbage {
@@ -89,13 +96,51 @@ impl Heap {
     }
 }
 
+/// An entry whose value is freed in slices.
+struct Doomed {
+    entry: Entry,
+    /// Its value, if that is a chunked string and freeing has begun.
+    chunked: Option<Arc<Chunked>>,
+    /// What is left of the bytes that it was taken to hold.
+    bytes: i64,
+}
+
+impl Doomed {
+    fn new(mut entry: Entry, bytes: i64) -> Doomed {
+        Doomed {
+            chunked: entry.take_value_if_chunked(),
+            entry,
+            bytes,
+        }
+    }
+
+    /// Frees a slice of its value; whether anything is left to be freed so.
+    fn shed(&mut self) -> bool {
+        if let Some(chunked) = &mut self.chunked {
+            // With an image of it left there is nothing to free but a reference.
+            return Arc::get_mut(chunked).is_some_and(|chunked| chunked.shed(CHUNKS_PER_SLICE));
+        }
+        let big = self.entry.big_mut();
+        big.is_some_and(|big| big.shed(LEAVES_PER_SLICE))
+    }
+
+    /// Takes so many of its bytes as freed, at most those that are left.
+    fn settle(&mut self, usage: &Usage, freed: i64) {
+        let settled = freed.clamp(0, self.bytes.max(0));
+        self.bytes -= settled;
+        // In this order a reader in between counts a slice as gone twice, never as back.
+        usage.publish_reaper();
+        usage.doom(-settled);
+    }
+}
+
 /// The freeing task: call [`Reaper::step`] while it returns true.
 pub struct Reaper {
     shard: Option<Drain<Entry>>,
     /// Entries of the shard that are not set aside, to be counted when it is done.
     shard_entries: u64,
     /// Entries whose values are freed in slices, the first of them now.
-    entries: VecDeque<(Entry, i64)>,
+    entries: VecDeque<Doomed>,
     reclaim: Limbo,
 }
 
@@ -118,13 +163,17 @@ impl Reaper {
 
     fn free_slice(&mut self, store: &crate::Store) -> bool {
         self.reclaim.turn(&store.epochs);
-        if let Some((entry, bytes)) = self.entries.front_mut() {
-            if !entry
-                .big_mut()
-                .is_some_and(|big| big.shed(LEAVES_PER_SLICE))
-            {
-                store.usage.doom(-*bytes);
-                self.entries.pop_front();
+        if let Some(doomed) = self.entries.front_mut() {
+            let before = store.usage.of_this_thread();
+            if doomed.shed() {
+                let freed = before - store.usage.of_this_thread();
+                doomed.settle(&store.usage, freed);
+            } else if let Some(doomed) = self.entries.pop_front() {
+                let bytes = doomed.bytes;
+                drop(doomed);
+                // Whatever the sizes were taken to be, nothing of it waits any more.
+                store.usage.publish_reaper();
+                store.usage.doom(-bytes);
                 store.heap().freed.fetch_add(1, Ordering::Relaxed);
             }
             return true;
@@ -137,7 +186,7 @@ impl Reaper {
                     *in_shard -= 1;
                     let bytes = freed_bytes(&entry, steps);
                     store.usage.doom(bytes);
-                    entries.push_back((entry, bytes));
+                    entries.push_back(Doomed::new(entry, bytes));
                 }
             };
             if !shard.slice(ENTRIES_PER_SLICE, &mut self.reclaim, set_aside) {
@@ -151,7 +200,7 @@ impl Reaper {
         match store.heap().pop() {
             None => false,
             Some(Garbage::Entry(entry, bytes)) => {
-                self.entries.push_back((entry, bytes));
+                self.entries.push_back(Doomed::new(entry, bytes));
                 true
             }
             Some(Garbage::Shard(shard)) => {

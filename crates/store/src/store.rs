@@ -514,6 +514,11 @@ impl Store {
         self.observed_keys.load(Ordering::Relaxed) != 0
     }
 
+    /// Keys that somebody watches, as of about now.
+    pub fn watched_keys(&self) -> usize {
+        self.watched_keys.load(Ordering::Relaxed)
+    }
+
     /// Changes a stripe's watchers and keeps the count of watched keys.
     pub(crate) fn count_watched(
         &self,

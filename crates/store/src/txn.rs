@@ -4,9 +4,12 @@
 //! change is then told by [`Txn::record`], which trips WATCH, counts it and puts its effect into the record. What was
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
+mod figures;
 mod observed;
 mod undone;
 mod victim;
+
+pub use figures::DictFigures;
 
 use std::sync::Arc;
 

@@ -13,6 +13,8 @@ use crate::workspace::{program, target};
 
 /// How long each fuzz target runs.
 const FUZZ_TARGET_S: u64 = 60;
+/// Set for tests that compare with a genuine redis-server: where that is missing they fail instead of passing over it.
+const PEERS_REQUIRED: &str = "DUNLIN_REQUIRE_PEERS";
 /// Fuzz targets are the tests whose name begins with this.
 const FUZZ_PREFIX: &str = "fuzz_";
 /// The crates with unsafe code that own memory.
@@ -48,7 +50,7 @@ pub(super) fn tests(step: &Step) -> Result<Verdict> {
         ]);
         command.arg("--no-fail-fast");
     }
-    counted(step, &mut command)
+    counted(step, command.env(PEERS_REQUIRED, "1"))
 }
 
 /// The examples in the documentation; nextest does not run these.

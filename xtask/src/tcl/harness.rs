@@ -3,6 +3,7 @@
 //! Each job has a copy of its own (links to the suite, a real `tests/tmp`), since the harness clears `tests/tmp` when it starts, and
 //! ports of its own. A unit that passes its time limit is killed with all that it started.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) durable: bool,
     /// Tests with these tags are left out.
     pub(crate) without_tags: Vec<String>,
+    /// Units whose servers get one worker; none where the server is the genuine one, which knows no such key.
+    pub(crate) one_worker: BTreeSet<String>,
 }
 
 /// One unit's result.
@@ -131,6 +134,10 @@ impl Job {
                 .map(|tag| format!("-{tag}"))
                 .collect();
             command.arg("--tags").arg(tags.join(" "));
+        }
+        if setup.one_worker.contains(unit) {
+            // The harness writes it into the configuration of every server that it starts.
+            command.args(["--config", "workers", "1"]);
         }
         for test in skip {
             command.arg("--skiptest").arg(test);

@@ -3,6 +3,9 @@
 //! The rule that they serve: in a unit of the list, every test that the genuine server passes must pass here too, or stand in
 //! known-failures.txt under the work that clears it. A test's name is all that is kept of it.
 //!
+//! A unit in units.txt may be marked `one-worker`: its tests ask on one connection for what the server has yet to read from another,
+//! which only a server with one thread for all connections answers the same each time. Dunlin is started with `workers 1` for it.
+//!
 //! known-failures.txt reads:
 //! ```text
 //! [unit/type/string]
@@ -13,7 +16,7 @@
 //! some test that must not even be tried
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, bail};
@@ -54,9 +57,33 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.is_empty() && !line.starts_with("# ") && *line != "#")
 }
 
+/// The mark of units whose tests need one thread for all connections.
+const ONE_WORKER: &str = "one-worker";
+
+/// The units that CI runs, and whether each wants a server of one worker.
+fn marked_units() -> Result<Vec<(String, bool)>> {
+    parse_units(&read("units.txt")?)
+}
+
+fn parse_units(text: &str) -> Result<Vec<(String, bool)>> {
+    lines(text)
+        .map(|line| match line.split_once(' ') {
+            None => Ok((line.to_owned(), false)),
+            Some((unit, mark)) if mark.trim() == ONE_WORKER => Ok((unit.to_owned(), true)),
+            Some((unit, mark)) => bail!("units.txt: {unit} has the mark {mark:?}, which is none"),
+        })
+        .collect()
+}
+
 /// The units that CI runs.
 pub(crate) fn units() -> Result<Vec<String>> {
-    Ok(lines(&read("units.txt")?).map(str::to_owned).collect())
+    Ok(marked_units()?.into_iter().map(|(unit, _)| unit).collect())
+}
+
+/// Those of them whose server gets one worker.
+pub(crate) fn one_worker_units() -> Result<BTreeSet<String>> {
+    let marked = marked_units()?.into_iter().filter(|(_, marked)| *marked);
+    Ok(marked.map(|(unit, _)| unit).collect())
 }
 
 /// The known failures of all units.
@@ -176,6 +203,16 @@ mod tests {
     fn a_name_without_a_reason_is_refused() {
         assert!(parse_known("[unit/a]\nbecause: x\nt\n[unit/b]\nt\n").is_err());
         assert!(parse_known("[unit/a]\nbecause: x\nt\nt\n").is_err());
+    }
+
+    #[test]
+    fn units_may_be_marked() {
+        let units = parse_units("# about\nunit/a\nunit/b one-worker\n").expect("it parses");
+        assert_eq!(
+            units,
+            [("unit/a".to_owned(), false), ("unit/b".to_owned(), true)]
+        );
+        assert!(parse_units("unit/a fast\n").is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod lists;
 mod log;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// With --genuine: write its counts to tests/tcl/genuine.txt.
     #[arg(long, requires = "genuine")]
     bless: bool,
-    /// Run this program instead of building Dunlin.
+    /// Run this program, a Dunlin, instead of building one.
     #[arg(long)]
     server: Option<PathBuf>,
     /// Units at a time (default: the cores, at most 4).
@@ -128,6 +128,10 @@ fn setup(arguments: &Arguments) -> Result<Setup> {
         limit: Duration::from_secs(arguments.limit_s),
         durable: arguments.durable,
         without_tags,
+        one_worker: match arguments.genuine {
+            true => BTreeSet::new(),
+            false => lists::one_worker_units()?,
+        },
     })
 }
 

@@ -20,6 +20,9 @@ use super::commands::{Request, words};
 const CONNECT_TRIES: u32 = 200;
 const CONNECT_PAUSE: Duration = Duration::from_millis(25);
 
+/// Set by `cargo xtask ci`: a server that is missing is a failure then.
+const REQUIRED: &str = "DUNLIN_REQUIRE_PEERS";
+
 /// A server that is stopped when this is dropped, and a connection to it.
 pub(crate) struct Genuine {
     server: Child,
@@ -31,7 +34,7 @@ pub(crate) struct Genuine {
 }
 
 impl Genuine {
-    /// Starts a server; `None`, with the reason printed, where there is no such program.
+    /// Starts a server; `None`, with the reason printed, where there is no such program and none is required.
     pub(crate) fn start() -> Option<Genuine> {
         let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = probe.local_addr().expect("a bound port").port();
@@ -58,6 +61,10 @@ impl Genuine {
         let server = match started {
             Ok(server) => server,
             Err(why) => {
+                assert!(
+                    std::env::var_os(REQUIRED).is_none(),
+                    "{REQUIRED} is set, and there is no redis-check-rdb of redis-tools ({why})"
+                );
                 eprintln!("skipped: no redis-check-rdb of redis-tools here ({why})");
                 return None;
             }

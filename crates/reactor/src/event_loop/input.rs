@@ -55,7 +55,8 @@ impl<B: Backend> EventLoop<B> {
         let before = buffer.len();
         if c.readable && !c.eof && before < state.limits.input_bytes_max {
             if buffer.capacity() > 0 {
-                let expected = mem::take(&mut c.expected) as usize;
+                // It stands until the handler has seen more: a read may bring nothing.
+                let expected = c.expected as usize;
                 buffer.make_room_for(ROOM_BYTES_MIN, expected);
             } else if c.wide {
                 buffer = Buffer::from_vec(state.pool.lend_wide());

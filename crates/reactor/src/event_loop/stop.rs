@@ -1,9 +1,10 @@
 //! Stopping, and what else reaches the loop from other threads.
 //!
 //! A graceful stop closes the listeners, lets every connection finish what it has sent so far, flushes, and closes; what has
-//! work left at the one shared deadline is cut and counted. A second request can bring the deadline forward.
+//! work left at the one shared deadline is cut and counted. A second request can bring the deadline forward, and so do peers that take
+//! nothing of their output, once they are all that the stop waits for.
 //!
-//! Invariant: tasks that were taken run before the loop ends; no reply is cut before the deadline.
+//! Invariant: tasks that were taken run before the loop ends; no reply is cut before the deadline while its peer takes any of it.
 
 use super::EventLoop;
 use crate::backend::Backend;
@@ -50,6 +51,8 @@ impl<B: Backend> EventLoop<B> {
         self.state.stopping = Some(Stopping {
             deadline_ms,
             turns: 0,
+            stalled_since_ms: None,
+            bytes_out: 0,
         });
         self.listeners.end();
         self.acceptor.close();
@@ -65,12 +68,13 @@ impl<B: Backend> EventLoop<B> {
 
     /// At the end of each turn of a stop: close who has nothing left to do, cut everyone at the deadline, end when all are gone.
     pub(super) fn advance_stop<H: Handler>(&mut self, handler: &mut H) {
-        let Some(stopping) = &mut self.state.stopping else {
+        let Some(mut stopping) = self.state.stopping else {
             return;
         };
         stopping.turns += 1;
-        let stopping = *stopping;
-        if self.state.now_ms() >= stopping.deadline_ms {
+        self.note_stall(&mut stopping);
+        self.state.stopping = Some(stopping);
+        if self.state.now_ms() >= stopping.cut_at_ms(&self.state.limits) {
             self.cut_all(handler);
             return self.end();
         }
@@ -90,6 +94,19 @@ impl<B: Backend> EventLoop<B> {
         self.settle(handler);
         if self.state.conns.open == 0 && self.state.conns.lingering == 0 {
             self.end();
+        }
+    }
+
+    /// Sees since when every connection with work has a full socket and nothing was sent.
+    fn note_stall(&mut self, stopping: &mut Stopping) {
+        let (now_ms, sent) = (self.state.now_ms(), self.state.stats.bytes_out);
+        let was_sent = std::mem::replace(&mut stopping.bytes_out, sent) != sent;
+        let waits_for_others = (0..self.state.conns.slots())
+            .any(|index| self.has_work(index) && !self.state.conns.at(index).blocked);
+        if was_sent || waits_for_others {
+            stopping.stalled_since_ms = None;
+        } else {
+            stopping.stalled_since_ms.get_or_insert(now_ms);
         }
     }
 

@@ -28,7 +28,7 @@ impl<B: Backend> EventLoop<B> {
         {
             return Sleep::None;
         }
-        let deadline = state.stopping.map(|s| s.deadline_ms);
+        let deadline = state.stopping.map(|s| s.cut_at_ms(&state.limits));
         let bounds = [state.timers.next_ms(), self.sleep_until_ms, deadline];
         match bounds.into_iter().flatten().min() {
             Some(at_ms) => Sleep::Until(at_ms),

@@ -105,6 +105,11 @@ impl Clients {
         lock(&self.by_id).values().cloned().collect()
     }
 
+    /// How many clients are so. O(n).
+    pub fn count(&self, is_so: impl Fn(&Client) -> bool) -> usize {
+        lock(&self.by_id).values().filter(|c| is_so(c)).count()
+    }
+
     /// Has a client closed by its worker, which must be woken; false if that was done before.
     pub fn kill(&self, client: &Client) -> bool {
         if !client.mark(Mark::KILLED, true) {

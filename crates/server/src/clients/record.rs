@@ -41,6 +41,7 @@ mod state {
     pub(super) const DIRTY: u32 = 1 << 1;
     pub(super) const CLOSING: u32 = 1 << 2;
     pub(super) const RESP3: u32 = 1 << 3;
+    pub(super) const WATCHING: u32 = 1 << 4;
 }
 
 /// What changes with every batch.
@@ -91,7 +92,7 @@ pub struct Buffered {
     pub input: usize,
     /// Arguments of the command that is not executed yet, or just being executed.
     pub argv: usize,
-    /// Memory of the input buffer.
+    /// Memory of the input buffer, as large as the request that is coming will make it.
     pub room: usize,
 }
 
@@ -202,8 +203,13 @@ impl Client {
             queued = transaction.bytes;
             flags |= state::MULTI;
         }
-        if session.watches.as_ref().is_some_and(|w| w.flag.is_raised()) {
-            flags |= state::DIRTY;
+        if let Some(watches) = &session.watches {
+            if watches.flag.is_raised() {
+                flags |= state::DIRTY;
+            }
+            if !watches.keys.is_empty() {
+                flags |= state::WATCHING;
+            }
         }
         if session.close_after_reply {
             flags |= state::CLOSING;
@@ -241,6 +247,11 @@ impl Client {
             pulse.memory.store(sum, Relaxed);
         }
         sum as i64 - before as i64
+    }
+
+    /// Whether it watches keys.
+    pub fn is_watching(&self) -> bool {
+        self.pulse.state.load(Relaxed) & state::WATCHING != 0
     }
 
     /// All figures.

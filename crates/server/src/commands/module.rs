@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
+use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
@@ -35,7 +35,7 @@ const LIST: Command = Command {
     complexity: "O(1)",
     summary: "Returns the modules that are loaded: none.",
     tips: &["nondeterministic_output_order"],
-    ..subcommand("list", "module|list", list)
+    ..FAMILY.subcommand("list", "module|list", list)
 };
 
 const LOAD: Command = Command {
@@ -44,7 +44,7 @@ const LOAD: Command = Command {
         Argument::new("path", ArgKind::String),
         Argument::new("arg", ArgKind::String).optional().multiple(),
     ],
-    ..subcommand("load", "module|load", load)
+    ..FAMILY.subcommand("load", "module|load", load)
 };
 
 const LOADEX: Command = Command {
@@ -67,33 +67,29 @@ const LOADEX: Command = Command {
             .optional()
             .multiple(),
     ],
-    ..subcommand("loadex", "module|loadex", load)
+    ..FAMILY.subcommand("loadex", "module|loadex", load)
 };
 
 const UNLOAD: Command = Command {
     arity: 3,
     summary: "Is refused: no module is loaded.",
     arguments: &[Argument::new("name", ArgKind::String)],
-    ..subcommand("unload", "module|unload", unload)
+    ..FAMILY.subcommand("unload", "module|unload", unload)
 };
 
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        full_name,
-        arity: -3,
-        flags: Flags::ADMIN
-            .and(Flags::NOSCRIPT)
-            .and(Flags::NO_ASYNC_LOADING),
-        categories: Categories::ADMIN
-            .and(Categories::SLOW)
-            .and(Categories::DANGEROUS),
-        group: "server",
-        since: "4.0.0",
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    arity: -3,
+    flags: Flags::ADMIN
+        .and(Flags::NOSCRIPT)
+        .and(Flags::NO_ASYNC_LOADING),
+    categories: Categories::ADMIN
+        .and(Categories::SLOW)
+        .and(Categories::DANGEROUS),
+    group: "server",
+    since: "4.0.0",
+    ..Command::BASE
+};
 
 /// Lets the handler go on if `enable-module-command` lets this client.
 fn permit(cx: &mut Ctx<'_>) -> Result<(), ReplyError> {

@@ -3,7 +3,7 @@
 //! An entry has a field more than Redis's, behind the others: the microseconds that its request waited, while others ran or
 //! held its keys. What a client felt is the sum.
 
-use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
+use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
 use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
@@ -34,7 +34,7 @@ const GET: Command = Command {
     tips: &["request_policy:all_nodes", "nondeterministic_output"],
     history: &[("4.0.0", "Tells the client's address and name.")],
     arguments: &[Argument::new("count", ArgKind::Integer).optional()],
-    ..subcommand("get", "slowlog|get", get)
+    ..FAMILY.subcommand("get", "slowlog|get", get)
 };
 
 const HELP: Command = Command {
@@ -52,31 +52,27 @@ const LEN: Command = Command {
         "response_policy:agg_sum",
         "nondeterministic_output",
     ],
-    ..subcommand("len", "slowlog|len", len)
+    ..FAMILY.subcommand("len", "slowlog|len", len)
 };
 
 const RESET: Command = Command {
     complexity: "O(N) in the number of entries",
     summary: "Removes all entries.",
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-    ..subcommand("reset", "slowlog|reset", reset)
+    ..FAMILY.subcommand("reset", "slowlog|reset", reset)
 };
 
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        full_name,
-        arity: 2,
-        flags: Flags::ADMIN.and(Flags::LOADING).and(Flags::STALE),
-        categories: Categories::ADMIN
-            .and(Categories::SLOW)
-            .and(Categories::DANGEROUS),
-        group: "server",
-        since: "2.2.12",
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    arity: 2,
+    flags: Flags::ADMIN.and(Flags::LOADING).and(Flags::STALE),
+    categories: Categories::ADMIN
+        .and(Categories::SLOW)
+        .and(Categories::DANGEROUS),
+    group: "server",
+    since: "2.2.12",
+    ..Command::BASE
+};
 
 fn get(cx: &mut Ctx<'_>) -> Outcome {
     let count = match cx.args.len() {

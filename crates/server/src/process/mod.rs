@@ -5,6 +5,7 @@
 pub mod oom_score;
 pub mod processors;
 mod supervisor;
+pub(crate) mod title;
 
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -55,6 +56,7 @@ pub fn set_name(config: &Config, program: &OsStr) {
     if !config.yes("set-proc-title") {
         return;
     }
+    title::remember(program);
     let name = Path::new(program).file_name().unwrap_or(program);
     let bytes = name.as_bytes();
     let cut = &bytes[..bytes.len().min(NAME_BYTES_MAX)];

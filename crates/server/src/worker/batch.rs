@@ -15,7 +15,7 @@ use dunlin_structures::Rope;
 
 use super::slot::{Activity, Slot, Stopwatch};
 use super::timing::{SMALL_BYTES, Timing};
-use super::{OUTPUT_SOFT_BYTES, Worker};
+use super::{OUTPUT_SOFT_BYTES, Worker, limits};
 use crate::clients::Mark;
 
 /// Commands looked ahead together: their cache lines (three each) fit the first-level cache.
@@ -142,7 +142,7 @@ impl Worker {
             if reach.expected > 0 {
                 input.expect(reach.expected);
             }
-            self.publish_client(input);
+            self.publish_client(input, reach.expected);
             self.flush(io, input.conn());
         }
         if batch.spans.capacity() > SPANS_KEPT_MAX {
@@ -342,6 +342,10 @@ impl Worker {
         }
         let args = batch.args(prepared, input.bytes());
         let known = (prepared.id != UNKNOWN).then_some(prepared.id as usize);
+        if known.is_none() && limits::is_from_browser(args) {
+            self.close_browser(io, conn);
+            return end;
+        }
         if self.watchful && self.postpone(io, conn, args, known) {
             return Some(prepared.start);
         }

@@ -3,9 +3,9 @@
 //! Invariant: output counts once the system did not take it, but for the hard limit, which counts what is to be sent now: as
 //! in Redis, a reply over it is not sent in part. A client that is closed is out of the registry at once.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use dunlin_engine::Session;
+use dunlin_engine::{Args, Session};
 use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_store::stripes::Waiter;
 use dunlin_structures::Rope;
@@ -19,6 +19,8 @@ const CONNECTION_BYTES: usize =
     size_of::<Slot>() + size_of::<Session>() + size_of::<Client>() + size_of::<Waiter>();
 /// Beginning of the input that is shown of a client closed over `client-query-buffer-limit`.
 const SHOWN_BYTES: usize = 64;
+/// How often a suspected attack is logged, at most.
+const ATTACK_LOG_PERIOD_MS: u64 = 60_000;
 /// How often clients over the soft limit of output are looked at.
 const OUTPUT_CHECK_MS: u64 = 100;
 
@@ -28,10 +30,41 @@ pub(super) fn fixed_bytes(session: &Session) -> usize {
     CONNECTION_BYTES + watched + session.name.len()
 }
 
+/// Whether these are the first words of an HTTP request, or its `Host:` line: a web page made somebody's browser talk to us, and further
+/// lines may be commands.
+#[cold]
+pub(super) fn is_from_browser(args: Args<'_>) -> bool {
+    args.is(0, "post") || args.is(0, "host:")
+}
+
 impl Worker {
-    /// Lets others know what a batch has left of a client.
+    /// Closes a connection that speaks HTTP, without an answer, as Redis does.
+    #[cold]
+    pub(super) fn close_browser(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let now_ms = self.now_ms;
+        let Some(slot) = self.slot(conn) else { return };
+        if slot.is_idle() {
+            slot.activity = Activity::Closing;
+        }
+        let client = slot.client.clone();
+        let shared = &self.host.shared;
+        static LAST_MS: AtomicU64 = AtomicU64::new(0);
+        let last = LAST_MS.load(Ordering::Relaxed);
+        if now_ms.saturating_sub(last) >= ATTACK_LOG_PERIOD_MS {
+            LAST_MS.store(now_ms, Ordering::Relaxed);
+            let from = shared.client_address(&client);
+            tracing::warn!(
+                "Possible SECURITY ATTACK: {from} sent POST or Host:, as a browser does that a web page misuses. Its connection is closed. \
+                 Further ones are logged once a minute at most."
+            );
+        }
+        shared.clients.remove(&client);
+        io.close(conn);
+    }
+
+    /// Lets others know what a batch has left of a client, whose request lacks so many bytes, if it has a long argument.
     #[inline]
-    pub(super) fn publish_client(&mut self, input: &Input) {
+    pub(super) fn publish_client(&mut self, input: &Input, expected: usize) {
         let Some(slot) = self
             .slots
             .get_mut(input.conn().index())
@@ -44,7 +77,8 @@ impl Worker {
         slot.client.set_buffered(Buffered {
             input: input.bytes().len().saturating_sub(understood),
             argv: understood,
-            room: input.capacity(),
+            // What a client has announced counts before it has come: it is to be closed for it while that is cheap.
+            room: input.capacity().max(input.bytes().len() + expected),
         });
         let Some(session) = slot.session.as_deref() else {
             return;

@@ -328,6 +328,7 @@ impl Worker {
         for slot in self.slots.iter().flatten().filter(|s| s.is_idle()) {
             let idle_ms = now.saturating_sub(slot.client.active_ms());
             if idle_ms > timeout_ms && !slot.client.is(Mark::MONITOR) {
+                tracing::debug!("Closing idle client id={}", slot.client.id);
                 io.close(slot.conn);
             }
         }
@@ -367,6 +368,11 @@ impl Handler for Worker {
             self.now_mono_ms,
         ));
         let fixed = client.weigh(limits::fixed_bytes(&session));
+        tracing::debug!(
+            "Accepted {} as id={}",
+            shared.client_address(&client),
+            client.id
+        );
         if admitted {
             counters.accepted.add(1);
             shared.clients.insert(Arc::clone(&client));
@@ -416,6 +422,12 @@ impl Handler for Worker {
             return;
         };
         self.abandon_wait(io, &mut slot);
+        tracing::debug!(
+            "Client closed connection {}",
+            self.host
+                .shared
+                .client_line(&slot.client, self.now_ms, self.now_mono_ms)
+        );
         self.host.shared.clients.remove(&slot.client);
         self.add_client_bytes(-(slot.client.memory() as i64));
         if slot.client.mark(Mark::POSTPONED, false) {

@@ -2,7 +2,7 @@
 
 use dunlin_store::{Kind, StrRef};
 
-use crate::command::{Argument, Categories, Command, Flags, Handler, KeySpec, Scope};
+use crate::command::{Argument, Categories, Command, Flags, KeySpec, Scope};
 use crate::commands::server::help;
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
@@ -29,23 +29,23 @@ pub(super) const OBJECT: Command = Command {
 
 const ENCODING: Command = Command {
     summary: "Names the encoding of a value.",
-    ..subcommand("encoding", "object|encoding", encoding)
+    ..FAMILY.subcommand("encoding", "object|encoding", encoding)
 };
 
 const FREQ: Command = Command {
     since: "4.0.0",
     summary: "Returns the logarithmic counter of accesses that an LFU policy keeps.",
-    ..subcommand("freq", "object|freq", freq)
+    ..FAMILY.subcommand("freq", "object|freq", freq)
 };
 
 const IDLETIME: Command = Command {
     summary: "Returns the seconds since a key was last accessed.",
-    ..subcommand("idletime", "object|idletime", idletime)
+    ..FAMILY.subcommand("idletime", "object|idletime", idletime)
 };
 
 const REFCOUNT: Command = Command {
     summary: "Returns how often a value is referenced.",
-    ..subcommand("refcount", "object|refcount", refcount)
+    ..FAMILY.subcommand("refcount", "object|refcount", refcount)
 };
 
 const HELP: Command = Command {
@@ -62,25 +62,21 @@ const HELP: Command = Command {
 const KEY: &[Argument] = &[Argument::KEY];
 const KEYS: &[KeySpec] = &[KeySpec::one(2, &["RO"])];
 
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        full_name,
-        arity: 3,
-        flags: Flags::READONLY,
-        categories: Categories::KEYSPACE
-            .and(Categories::READ)
-            .and(Categories::SLOW),
-        keys: KEYS,
-        scope: Scope::Keys,
-        group: "generic",
-        since: "2.2.3",
-        tips: &["nondeterministic_output"],
-        arguments: KEY,
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    arity: 3,
+    flags: Flags::READONLY,
+    categories: Categories::KEYSPACE
+        .and(Categories::READ)
+        .and(Categories::SLOW),
+    keys: KEYS,
+    scope: Scope::Keys,
+    group: "generic",
+    since: "2.2.3",
+    tips: &["nondeterministic_output"],
+    arguments: KEY,
+    ..Command::BASE
+};
 
 fn encoding(cx: &mut Ctx<'_>) -> Outcome {
     let (db, key) = (cx.db(), cx.key(2));

@@ -151,6 +151,14 @@ impl Listener {
         &self.address
     }
 
+    /// Gives it and the connections that it accepts this mark, see SO_MARK in socket(7).
+    ///
+    /// # Errors
+    /// Without the right to administer networks (`CAP_NET_ADMIN`).
+    pub fn set_mark(&self, mark: u32) -> io::Result<()> {
+        options::set_mark(&self.fd, mark)
+    }
+
     /// A switch that other threads may keep.
     #[must_use]
     pub fn switch(&self) -> ListenerSwitch {

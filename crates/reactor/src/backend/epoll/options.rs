@@ -3,7 +3,7 @@
 //! Invariant: none; each function is one fact of tcp(7) or socket(7).
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::ioctl::{Getter, ioctl};
@@ -33,6 +33,25 @@ pub(super) fn set(fd: impl AsFd, option: SocketOption) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Gives a socket the mark that the kernel's routing and filters see; connections that it accepts inherit it.
+pub(super) fn set_mark(fd: &OwnedFd, mark: u32) -> io::Result<()> {
+    #[allow(unsafe_code)]
+    // SAFETY: SO_MARK reads one u32, which outlives the call.
+    let outcome = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MARK,
+            std::ptr::from_ref(&mark).cast(),
+            size_of::<u32>() as libc::socklen_t,
+        )
+    };
+    match outcome {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Bytes that were sent but not confirmed by the peer's system (or, on a Unix socket, not read by the peer).

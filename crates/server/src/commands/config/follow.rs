@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Key, SetError, errno_text};
 use crate::logging;
-use crate::process::oom_score;
+use crate::process::{oom_score, title};
 use crate::shared::Shared;
 
 /// Descriptors needed beside those of clients, as at the start.
@@ -34,6 +34,9 @@ pub(super) fn follow(
         let _ = env::set_current_dir(old.dir());
     }
     with_process?;
+    if has("proc-title-template") || has("bind") || has("port") {
+        title::follow(next);
+    }
     if has("loglevel") {
         logging::set_level(next.loglevel());
     }

@@ -6,7 +6,7 @@ mod rewrite;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
+use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
@@ -34,7 +34,7 @@ const GET: Command = Command {
     summary: "Returns the values of all parameters that match a pattern.",
     history: &[("7.0.0", "Takes several patterns.")],
     arguments: &[Argument::new("parameter", ArgKind::String).multiple()],
-    ..subcommand("get", "config|get", get)
+    ..FAMILY.subcommand("get", "config|get", get)
 };
 
 const HELP: Command = Command {
@@ -58,7 +58,7 @@ const SET: Command = Command {
         ],
     )
     .multiple()],
-    ..subcommand("set", "config|set", set)
+    ..FAMILY.subcommand("set", "config|set", set)
 };
 
 const RESETSTAT: Command = Command {
@@ -66,28 +66,24 @@ const RESETSTAT: Command = Command {
     complexity: "O(1)",
     summary: "Lets the counters of INFO start from zero.",
     tips: TO_ALL,
-    ..subcommand("resetstat", "config|resetstat", resetstat)
+    ..FAMILY.subcommand("resetstat", "config|resetstat", resetstat)
 };
 
 const TO_ALL: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        full_name,
-        flags: Flags::ADMIN
-            .and(Flags::NOSCRIPT)
-            .and(Flags::LOADING)
-            .and(Flags::STALE),
-        categories: Categories::ADMIN
-            .and(Categories::SLOW)
-            .and(Categories::DANGEROUS),
-        group: "server",
-        since: "2.0.0",
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    flags: Flags::ADMIN
+        .and(Flags::NOSCRIPT)
+        .and(Flags::LOADING)
+        .and(Flags::STALE),
+    categories: Categories::ADMIN
+        .and(Categories::SLOW)
+        .and(Categories::DANGEROUS),
+    group: "server",
+    since: "2.0.0",
+    ..Command::BASE
+};
 
 fn get(cx: &mut Ctx<'_>) -> Outcome {
     let patterns: Vec<&[u8]> = cx.args.from(2).collect();

@@ -15,7 +15,7 @@ pub(super) const REWRITE: Command = Command {
     complexity: "O(N) in the size of the file",
     summary: "Brings the configuration file up to date with the values in force.",
     tips: super::TO_ALL,
-    ..super::subcommand("rewrite", "config|rewrite", rewrite)
+    ..super::FAMILY.subcommand("rewrite", "config|rewrite", rewrite)
 };
 
 fn rewrite(cx: &mut Ctx<'_>) -> Outcome {

@@ -8,7 +8,7 @@ use crate::config::Appended;
 /// DEBUG CONFIG-REWRITE-FORCE-ALL.
 pub(super) const CONFIG_REWRITE_FORCE_ALL: Command = Command {
     summary: "Like CONFIG REWRITE, but writes all parameters to the file, whatever their values.",
-    ..super::subcommand("config-rewrite-force-all", force_all)
+    ..super::FAMILY.subcommand("config-rewrite-force-all", "debug", force_all)
 };
 
 fn force_all(cx: &mut Ctx<'_>) -> Outcome {

@@ -4,7 +4,7 @@ use dunlin_engine::command::{Argument, KeySpec, Scope};
 use dunlin_engine::digest::Digest;
 use dunlin_engine::{Args, Command, Ctx, Engine, Flow, Outcome, Session};
 
-use super::{permit, subcommand};
+use super::{FAMILY, permit};
 
 /// DEBUG DIGEST.
 pub(super) const DIGEST: Command = Command {
@@ -12,7 +12,7 @@ pub(super) const DIGEST: Command = Command {
     complexity: "O(N) in the bytes of all keys and values",
     summary: "Returns a digest of all databases that does not depend on the order of keys.",
     weight: Some(every_key),
-    ..subcommand("digest", digest)
+    ..FAMILY.subcommand("digest", "debug", digest)
 };
 
 /// DEBUG DIGEST-VALUE.
@@ -22,7 +22,7 @@ pub(super) const DIGEST_VALUE: Command = Command {
     complexity: "O(N) in the bytes of the values",
     summary: "Returns a digest of each of these keys' values; zeros for a key that does not exist.",
     arguments: &[Argument::KEY.multiple()],
-    ..subcommand("digest-value", digest_value)
+    ..FAMILY.subcommand("digest-value", "debug", digest_value)
 };
 
 fn every_key(engine: &Engine, _session: &Session, _args: Args<'_>) -> u64 {

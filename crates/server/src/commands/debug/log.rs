@@ -7,7 +7,7 @@ use dunlin_engine::{Command, Ctx, Flow, Outcome};
 pub(super) const LOG: Command = Command {
     summary: "Writes a message to the server's log.",
     arguments: &[Argument::new("message", ArgKind::String)],
-    ..super::subcommand("log", log)
+    ..super::FAMILY.subcommand("log", "debug", log)
 };
 
 fn log(cx: &mut Ctx<'_>) -> Outcome {

@@ -3,21 +3,24 @@
 //! Only where `enable-debug-command` allows it: a client could stop the server with it. In Redis's command table DEBUG has
 //! no subcommands; here it has, because they lock different things.
 
+mod allocator;
 mod config_rewrite;
 mod crash;
 mod digest;
 mod log;
+mod matching;
 mod object;
 mod populate;
 mod protocol;
 mod sleep;
+mod structure;
 
 pub(super) use object::CLOCK_MASK;
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
+use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
@@ -35,19 +38,28 @@ pub(super) const DEBUG: Command = Command {
         &digest::DIGEST_VALUE,
         &ERROR,
         &HELP,
+        &structure::HTSTATS,
+        &structure::HTSTATS_KEY,
+        &LEAK,
+        &structure::LISTPACK,
         &log::LOG,
+        &allocator::MALLCTL,
+        &allocator::MALLCTL_STR,
         &object::OBJECT,
+        &crash::OOM,
         &crash::PANIC,
         &PAUSE_CRON,
         &populate::POPULATE,
         &protocol::PROTOCOL,
+        &structure::QUICKLIST,
         &QUICKLIST_PACKED_THRESHOLD,
         &REPLYBUFFER,
         &crash::SEGFAULT,
         &SET_ACTIVE_EXPIRE,
         &sleep::SLEEP,
+        &matching::STRINGMATCH_TEST,
     ],
-    ..subcommand("debug", set_active_expire)
+    ..FAMILY.subcommand("debug", "debug", set_active_expire)
 };
 
 const HELP: Command = Command {
@@ -60,19 +72,25 @@ const HELP: Command = Command {
 
 const CHANGE_REPL_ID: Command = Command {
     summary: "Makes a new replication id, as if this were another server.",
-    ..subcommand("change-repl-id", change_repl_id)
+    ..FAMILY.subcommand("change-repl-id", "debug", change_repl_id)
 };
 
 const ERROR: Command = Command {
     summary: "Replies with this error.",
     arguments: &[Argument::new("message", ArgKind::String)],
-    ..subcommand("error", error)
+    ..FAMILY.subcommand("error", "debug", error)
+};
+
+const LEAK: Command = Command {
+    summary: "Leaks a copy of this text.",
+    arguments: &[Argument::new("text", ArgKind::String)],
+    ..FAMILY.subcommand("leak", "debug", leak)
 };
 
 const PAUSE_CRON: Command = Command {
     summary: "Accepted for the sake of Redis's tests: nothing here happens at fixed times.",
     arguments: &[Argument::new("on", ArgKind::Integer)],
-    ..subcommand("pause-cron", accept_one)
+    ..FAMILY.subcommand("pause-cron", "debug", accept_one)
 };
 
 const REPLYBUFFER: Command = Command {
@@ -84,7 +102,7 @@ const REPLYBUFFER: Command = Command {
             Argument::new("on", ArgKind::Integer).with_token("RESIZING"),
         ],
     )],
-    ..subcommand("replybuffer", replybuffer)
+    ..FAMILY.subcommand("replybuffer", "debug", replybuffer)
 };
 
 fn permitted_help(cx: &mut Ctx<'_>) -> Outcome {
@@ -95,35 +113,29 @@ fn permitted_help(cx: &mut Ctx<'_>) -> Outcome {
 const SET_ACTIVE_EXPIRE: Command = Command {
     summary: "With 0, expired keys are removed only when they are accessed; with 1, by time as well.",
     arguments: &[Argument::new("on", ArgKind::Integer)],
-    ..subcommand("set-active-expire", set_active_expire)
+    ..FAMILY.subcommand("set-active-expire", "debug", set_active_expire)
 };
 
 const QUICKLIST_PACKED_THRESHOLD: Command = Command {
     summary: "Accepted for the sake of Redis's tests: lists here have no plain nodes.",
     arguments: &[Argument::new("size", ArgKind::String)],
-    ..subcommand("quicklist-packed-threshold", accept_one)
+    ..FAMILY.subcommand("quicklist-packed-threshold", "debug", accept_one)
 };
 
-/// What every subcommand starts from.
-const fn subcommand(name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        // Clients are told of DEBUG alone, and statistics are filed under it.
-        full_name: "debug",
-        // Each counts its own arguments: Redis has one text for all that is wrong with them.
-        arity: -2,
-        flags: Flags::ADMIN
-            .and(Flags::NOSCRIPT)
-            .and(Flags::LOADING)
-            .and(Flags::STALE),
-        categories: Categories::ADMIN
-            .and(Categories::SLOW)
-            .and(Categories::DANGEROUS),
-        group: "server",
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    // Each counts its own arguments: Redis has one text for all that is wrong with them.
+    arity: -2,
+    flags: Flags::ADMIN
+        .and(Flags::NOSCRIPT)
+        .and(Flags::LOADING)
+        .and(Flags::STALE),
+    categories: Categories::ADMIN
+        .and(Categories::SLOW)
+        .and(Categories::DANGEROUS),
+    group: "server",
+    ..Command::BASE
+};
 
 /// Lets the handler go on if this client may use DEBUG and gave as many arguments as this.
 fn permit(cx: &mut Ctx<'_>, arguments: RangeInclusive<usize>) -> Result<(), ReplyError> {
@@ -163,6 +175,13 @@ fn error(cx: &mut Ctx<'_>) -> Outcome {
     // A line end would end the error, and what is behind it would be another reply.
     let text = String::from_utf8_lossy(cx.args.at(2)).replace(['\r', '\n'], " ");
     Err(ReplyError::Text(Cow::Owned(text)))
+}
+
+fn leak(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 1..=1)?;
+    std::mem::forget(cx.args.at(2).to_vec());
+    cx.reply.ok();
+    Ok(Flow::Done)
 }
 
 fn replybuffer(cx: &mut Ctx<'_>) -> Outcome {
@@ -254,9 +273,10 @@ mod tests {
     fn what_is_accepted() {
         assert_eq!(
             Console::with_debug().run(
-                "DEBUG PAUSE-CRON 1; DEBUG REPLYBUFFER RESIZING 0; DEBUG REPLYBUFFER peak-reset-time never; DEBUG REPLYBUFFER x 1"
+                "DEBUG PAUSE-CRON 1; DEBUG REPLYBUFFER RESIZING 0; DEBUG REPLYBUFFER peak-reset-time never; DEBUG REPLYBUFFER x 1; \
+                 DEBUG LEAK text"
             ),
-            "OK; OK; OK; (error) ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP."
+            "OK; OK; OK; (error) ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP.; OK"
         );
     }
 

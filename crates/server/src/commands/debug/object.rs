@@ -4,7 +4,7 @@ use dunlin_engine::command::{Argument, KeySpec, Scope};
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 use dunlin_store::{Entry, StrRef};
 
-use super::{permit, subcommand};
+use super::{FAMILY, permit};
 
 /// Bits of the access clock, which counts seconds.
 pub(in crate::commands) const CLOCK_MASK: u32 = 0x00ff_ffff;
@@ -15,7 +15,7 @@ pub(super) const OBJECT: Command = Command {
     scope: Scope::Keys,
     summary: "Shows how the value of a key is kept.",
     arguments: &[Argument::KEY],
-    ..subcommand("object", object)
+    ..FAMILY.subcommand("object", "debug", object)
 };
 
 fn object(cx: &mut Ctx<'_>) -> Outcome {

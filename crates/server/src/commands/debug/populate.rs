@@ -7,7 +7,7 @@ use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Args, Command, Ctx, Engine, Flow, Outcome, ReplyError, Session};
 use dunlin_store::{Event, NewString, Ttl};
 
-use super::{permit, subcommand};
+use super::{FAMILY, permit};
 
 /// More keys than any memory holds.
 const KEYS_MAX: u64 = u32::MAX as u64;
@@ -23,7 +23,7 @@ pub(super) const POPULATE: Command = Command {
         Argument::new("size", ArgKind::Integer).optional(),
     ],
     weight: Some(count_asked_for),
-    ..subcommand("populate", populate)
+    ..FAMILY.subcommand("populate", "debug", populate)
 };
 
 fn count_asked_for(_engine: &Engine, _session: &Session, args: Args<'_>) -> u64 {

@@ -4,13 +4,13 @@ use dunlin_engine::command::{ArgKind, Argument};
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 use dunlin_resp::{Version, reply};
 
-use super::{permit, subcommand};
+use super::{FAMILY, permit};
 
 /// DEBUG PROTOCOL.
 pub(super) const PROTOCOL: Command = Command {
     summary: "Replies with a sample of a type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, true, false.",
     arguments: &[Argument::new("type", ArgKind::String)],
-    ..subcommand("protocol", protocol)
+    ..FAMILY.subcommand("protocol", "debug", protocol)
 };
 
 fn protocol(cx: &mut Ctx<'_>) -> Outcome {

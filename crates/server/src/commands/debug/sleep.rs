@@ -6,7 +6,7 @@ use dunlin_engine::command::{ArgKind, Argument, Scope};
 use dunlin_engine::dispatch::HEAVY_ELEMENTS;
 use dunlin_engine::{Args, Command, Ctx, Engine, Flow, Outcome, Session};
 
-use super::{permit, subcommand};
+use super::{FAMILY, permit};
 
 /// Longest sleep in seconds; a server that is to stop ends it earlier.
 const SECONDS_MAX: f64 = 1e9;
@@ -17,7 +17,7 @@ pub(super) const SLEEP: Command = Command {
     summary: "Stalls the server for so many seconds; decimals are allowed.",
     arguments: &[Argument::new("seconds", ArgKind::Double)],
     weight: Some(too_long_for_a_worker),
-    ..subcommand("sleep", sleep)
+    ..FAMILY.subcommand("sleep", "debug", sleep)
 };
 
 fn too_long_for_a_worker(_engine: &Engine, _session: &Session, _args: Args<'_>) -> u64 {

@@ -245,6 +245,25 @@ mod tests {
     }
 
     #[test]
+    fn watching_clients_are_counted() {
+        let mut console = Console::default();
+        let watched = |console: &mut Console| {
+            let reply = console.run("INFO clients");
+            let number = |name: &str| {
+                let at = reply.find(name).expect("a field") + name.len();
+                reply[at..].split('\\').next().map(str::to_owned)
+            };
+            (number("watching_clients:"), number("total_watched_keys:"))
+        };
+        let both = |clients: &str, keys: &str| (Some(clients.to_owned()), Some(keys.to_owned()));
+        assert_eq!(watched(&mut console), both("0", "0"));
+        console.run("1> WATCH a b; 2> WATCH b; 3> PING");
+        assert_eq!(watched(&mut console), both("2", "2"));
+        console.run("1> UNWATCH");
+        assert_eq!(watched(&mut console), both("1", "1"));
+    }
+
+    #[test]
     fn databases_with_keys_are_listed() {
         let mut console = Console::default();
         assert_eq!(console.run("INFO keyspace"), "# Keyspace\\r\\n");

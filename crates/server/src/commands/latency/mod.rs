@@ -8,7 +8,7 @@ mod graph;
 
 use std::collections::BTreeMap;
 
-use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
+use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
@@ -33,14 +33,14 @@ pub(super) const LATENCY: Command = Command {
 
 const DOCTOR: Command = Command {
     summary: "Returns what can be read out of the samples, and advice, for people.",
-    ..subcommand("doctor", "latency|doctor", doctor::doctor)
+    ..FAMILY.subcommand("doctor", "latency|doctor", doctor::doctor)
 };
 
 const GRAPH: Command = Command {
     arity: 3,
     summary: "Draws the samples of an event.",
     arguments: EVENT,
-    ..subcommand("graph", "latency|graph", graph::graph)
+    ..FAMILY.subcommand("graph", "latency|graph", graph::graph)
 };
 
 const HELP: Command = Command {
@@ -59,19 +59,19 @@ const HISTOGRAM: Command = Command {
     arguments: &[Argument::new("COMMAND", ArgKind::String)
         .optional()
         .multiple()],
-    ..subcommand("histogram", "latency|histogram", histogram)
+    ..FAMILY.subcommand("histogram", "latency|histogram", histogram)
 };
 
 const HISTORY: Command = Command {
     arity: 3,
     summary: "Returns the samples of an event: seconds since 1970, and milliseconds.",
     arguments: EVENT,
-    ..subcommand("history", "latency|history", history)
+    ..FAMILY.subcommand("history", "latency|history", history)
 };
 
 const LATEST: Command = Command {
     summary: "Returns for each event its latest sample and the longest of all.",
-    ..subcommand("latest", "latency|latest", latest)
+    ..FAMILY.subcommand("latest", "latency|latest", latest)
 };
 
 const RESET: Command = Command {
@@ -81,34 +81,30 @@ const RESET: Command = Command {
     arguments: &[Argument::new("event", ArgKind::String)
         .optional()
         .multiple()],
-    ..subcommand("reset", "latency|reset", reset)
+    ..FAMILY.subcommand("reset", "latency|reset", reset)
 };
 
 const EVENT: &[Argument] = &[Argument::new("event", ArgKind::String)];
 
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        full_name,
-        arity: 2,
-        flags: Flags::ADMIN
-            .and(Flags::NOSCRIPT)
-            .and(Flags::LOADING)
-            .and(Flags::STALE),
-        categories: Categories::ADMIN
-            .and(Categories::SLOW)
-            .and(Categories::DANGEROUS),
-        group: "server",
-        since: "2.8.13",
-        tips: &[
-            "nondeterministic_output",
-            "request_policy:all_nodes",
-            "response_policy:special",
-        ],
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    arity: 2,
+    flags: Flags::ADMIN
+        .and(Flags::NOSCRIPT)
+        .and(Flags::LOADING)
+        .and(Flags::STALE),
+    categories: Categories::ADMIN
+        .and(Categories::SLOW)
+        .and(Categories::DANGEROUS),
+    group: "server",
+    since: "2.8.13",
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_nodes",
+        "response_policy:special",
+    ],
+    ..Command::BASE
+};
 
 fn histogram(cx: &mut Ctx<'_>) -> Outcome {
     let shared = host(cx).shared.clone();

@@ -3,7 +3,7 @@
 mod doctor;
 mod stats;
 
-use dunlin_engine::command::{Categories, Flags, Handler};
+use dunlin_engine::command::{Categories, Flags};
 use dunlin_engine::commands::server::help;
 use dunlin_engine::commands::server::memory::USAGE;
 use dunlin_engine::{Command, Ctx, Flow, Outcome};
@@ -26,7 +26,7 @@ pub(super) const MEMORY: Command = Command {
 
 const DOCTOR: Command = Command {
     summary: "Returns what is unusual about the use of memory, for people.",
-    ..subcommand("doctor", "memory|doctor", doctor::doctor)
+    ..FAMILY.subcommand("doctor", "memory|doctor", doctor::doctor)
 };
 
 const HELP: Command = Command {
@@ -42,38 +42,34 @@ const HELP: Command = Command {
 const MALLOC_STATS: Command = Command {
     complexity: "O(N) in the number of the allocator's arenas and size classes",
     summary: "Returns the allocator's own report.",
-    ..subcommand("malloc-stats", "memory|malloc-stats", malloc_stats)
+    ..FAMILY.subcommand("malloc-stats", "memory|malloc-stats", malloc_stats)
 };
 
 const PURGE: Command = Command {
     complexity: "O(N) in the number of unused pages",
     summary: "Lets the allocator give its unused pages back to the system.",
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-    ..subcommand("purge", "memory|purge", purge)
+    ..FAMILY.subcommand("purge", "memory|purge", purge)
 };
 
 const STATS: Command = Command {
     summary: "Returns figures of the use of memory.",
-    ..subcommand("stats", "memory|stats", stats::stats)
+    ..FAMILY.subcommand("stats", "memory|stats", stats::stats)
 };
 
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        full_name,
-        arity: 2,
-        categories: Categories::SLOW,
-        group: "server",
-        since: "4.0.0",
-        tips: &[
-            "nondeterministic_output",
-            "request_policy:all_shards",
-            "response_policy:special",
-        ],
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    arity: 2,
+    categories: Categories::SLOW,
+    group: "server",
+    since: "4.0.0",
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_shards",
+        "response_policy:special",
+    ],
+    ..Command::BASE
+};
 
 /// Whether this thread is not the one for what the allocator may take long for.
 fn is_elsewhere(cx: &Ctx<'_>) -> bool {

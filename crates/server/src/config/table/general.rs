@@ -68,8 +68,8 @@ pub(super) const KEYS: &[Key] = &[
         .at_start()
         .doc("File that holds the process id while the server runs."),
     checked_text("proc-title-template", "{title} {listen-addr} {server-mode}", title_template)
-        .moot()
-        .doc("What Redis writes over its command line for `ps`; Dunlin leaves that as it was. May use `{title}`, `{listen-addr}`, `{server-mode}`, `{port}`, `{tls-port}`, `{unixsocket}`, `{config-file}`."),
+        .acted()
+        .doc("What `ps` shows in the place of the command line, where the kernel lets a process say so. May use `{title}` (the program as it was called), `{listen-addr}`, `{server-mode}` (empty), `{port}`, `{tls-port}`, `{unixsocket}`, `{config-file}`."),
     text("server_cpulist", "")
         .acted()
         .at_start()
@@ -77,7 +77,7 @@ pub(super) const KEYS: &[Key] = &[
     yes_no("set-proc-title", "yes")
         .acted()
         .at_start()
-        .doc("Name the process after the program as it was called (`redis-server`). The command line that `ps` shows stays what it was."),
+        .doc("Name the process after the program as it was called (`redis-server`), and show `proc-title-template` in the place of its command line."),
     special(
         "shutdown-on-sigint",
         Kind::Flags(&["default", "save", "nosave", "now", "force"]),
@@ -94,7 +94,7 @@ pub(super) const KEYS: &[Key] = &[
     .doc("How to stop on SIGTERM. Words may be combined. Nothing is saved yet and there are no replicas to wait for, so every word means the same: stop."),
     integer("shutdown-timeout", "10", 0, INT_MAX)
         .acted()
-        .doc("Seconds that a graceful stop may take before what is left is cut."),
+        .doc("Seconds that a graceful stop may take before what is left is cut. Clients that take none of their replies are cut after half a second."),
     choice("supervised", "no", &["upstart", "systemd", "auto", "no"])
         .acted()
         .at_start()

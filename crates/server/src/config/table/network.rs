@@ -31,9 +31,9 @@ pub(super) const KEYS: &[Key] = &[
         "While there is no password, refuse commands of clients that do not come from this machine.",
     ),
     integer("socket-mark-id", "0", 0, u32::MAX as i64)
+        .acted()
         .at_start()
-        .idle("0")
-        .doc("Mark that the kernel puts on the listening sockets, for routing and filters. 0 is none."),
+        .doc("Mark that the kernel puts on the listening TCP sockets and what they accept, for routing and filters; it takes the right to administer networks, without which a warning is logged. 0 is none."),
     integer("tcp-backlog", "511", 0, INT_MAX)
         .acted()
         .at_start()

@@ -7,7 +7,7 @@ mod get_keys;
 mod info;
 mod list;
 
-use crate::command::{ArgKind, Argument, Categories, Command, Flags, Handler};
+use crate::command::{ArgKind, Argument, Categories, Command, Flags};
 use crate::commands::server::help;
 use crate::{Ctx, Flow, Outcome, Table};
 
@@ -27,14 +27,14 @@ pub(super) const COMMAND: Command = Command {
         &INFO,
         &LIST,
     ],
-    ..subcommand("command", "command", info::all)
+    ..FAMILY.subcommand("command", "command", info::all)
 };
 
 const COUNT: Command = Command {
     arity: 2,
     since: "2.8.13",
     summary: "Returns the number of commands.",
-    ..subcommand("count", "command|count", count)
+    ..FAMILY.subcommand("count", "command|count", count)
 };
 
 const DOCS: Command = Command {
@@ -44,7 +44,7 @@ const DOCS: Command = Command {
     arguments: &[Argument::new("command-name", ArgKind::String)
         .optional()
         .multiple()],
-    ..subcommand("docs", "command|docs", docs::docs)
+    ..FAMILY.subcommand("docs", "command|docs", docs::docs)
 };
 
 const GETKEYS: Command = Command {
@@ -56,7 +56,7 @@ const GETKEYS: Command = Command {
         Argument::new("command", ArgKind::String),
         Argument::new("arg", ArgKind::String).optional().multiple(),
     ],
-    ..subcommand("getkeys", "command|getkeys", get_keys::get_keys)
+    ..FAMILY.subcommand("getkeys", "command|getkeys", get_keys::get_keys)
 };
 
 const GETKEYSANDFLAGS: Command = Command {
@@ -87,7 +87,7 @@ const INFO: Command = Command {
     arguments: &[Argument::new("command-name", ArgKind::String)
         .optional()
         .multiple()],
-    ..subcommand("info", "command|info", info::info)
+    ..FAMILY.subcommand("info", "command|info", info::info)
 };
 
 const LIST: Command = Command {
@@ -104,22 +104,18 @@ const LIST: Command = Command {
     )
     .with_token("FILTERBY")
     .optional()],
-    ..subcommand("list", "command|list", list::list)
+    ..FAMILY.subcommand("list", "command|list", list::list)
 };
 
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        full_name,
-        arity: -2,
-        flags: Flags::LOADING.and(Flags::STALE),
-        categories: Categories::SLOW.and(Categories::CONNECTION),
-        group: "server",
-        since: "7.0.0",
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    arity: -2,
+    flags: Flags::LOADING.and(Flags::STALE),
+    categories: Categories::SLOW.and(Categories::CONNECTION),
+    group: "server",
+    since: "7.0.0",
+    ..Command::BASE
+};
 
 fn count(cx: &mut Ctx<'_>) -> Outcome {
     cx.reply.count(cx.engine.table.iter().count());

@@ -9,7 +9,7 @@ use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Args, Command, Ctx, Flow, Outcome, ReplyError};
 
 use super::super::auth::DEFAULT_USER;
-use super::admin;
+use super::ADMIN;
 use super::list::{TYPES, class, with_context};
 use crate::clients::Filter;
 use crate::host::host;
@@ -33,7 +33,7 @@ pub(super) const KILL: Command = Command {
             Argument::one_of("new-format", FILTERS).multiple(),
         ],
     )],
-    ..admin("kill", "client|kill", kill)
+    ..ADMIN.subcommand("kill", "client|kill", kill)
 };
 
 const FILTERS: &[Argument] = &[

@@ -6,7 +6,7 @@ use dunlin_engine::command::{ArgKind, Argument};
 use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
-use super::{admin, running};
+use super::{ADMIN, running};
 use crate::clients::{Class, Client, Context, Filter};
 use crate::host::host;
 
@@ -43,7 +43,7 @@ pub(super) const LIST: Command = Command {
             .multiple()
             .since("6.2.0"),
     ],
-    ..admin("list", "client|list", list)
+    ..ADMIN.subcommand("list", "client|list", list)
 };
 
 fn list(cx: &mut Ctx<'_>) -> Outcome {

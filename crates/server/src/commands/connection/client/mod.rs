@@ -10,7 +10,7 @@ mod unblock;
 
 use std::sync::Arc;
 
-use dunlin_engine::command::{ArgKind, Argument, Categories, Flags, Handler};
+use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
@@ -52,7 +52,7 @@ pub(super) const CLIENT: Command = Command {
 const GETNAME: Command = Command {
     since: "2.6.9",
     summary: "Returns the name of this connection.",
-    ..subcommand("getname", "client|getname", getname)
+    ..FAMILY.subcommand("getname", "client|getname", getname)
 };
 
 const HELP: Command = Command {
@@ -65,14 +65,14 @@ const HELP: Command = Command {
 const ID: Command = Command {
     since: "5.0.0",
     summary: "Returns the number of this connection, which no other ever had.",
-    ..subcommand("id", "client|id", id)
+    ..FAMILY.subcommand("id", "client|id", id)
 };
 
 const INFO: Command = Command {
     since: "6.2.0",
     summary: "Describes this connection in one line.",
     tips: &["nondeterministic_output"],
-    ..subcommand("info", "client|info", info)
+    ..FAMILY.subcommand("info", "client|info", info)
 };
 
 const SETINFO: Command = Command {
@@ -87,7 +87,7 @@ const SETINFO: Command = Command {
             Argument::new("libver", ArgKind::String).with_token("lib-ver"),
         ],
     )],
-    ..subcommand("setinfo", "client|setinfo", setinfo)
+    ..FAMILY.subcommand("setinfo", "client|setinfo", setinfo)
 };
 
 const SETNAME: Command = Command {
@@ -96,36 +96,29 @@ const SETNAME: Command = Command {
     summary: "Names this connection; an empty name takes the name away.",
     tips: TO_ALL,
     arguments: &[Argument::new("connection-name", ArgKind::String)],
-    ..subcommand("setname", "client|setname", setname)
+    ..FAMILY.subcommand("setname", "client|setname", setname)
 };
 
 const TO_ALL: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
-const fn subcommand(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    Command {
-        name,
-        full_name,
-        arity: 2,
-        flags: Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE),
-        categories: Categories::SLOW.and(Categories::CONNECTION),
-        group: "connection",
-        handler,
-        ..Command::BASE
-    }
-}
+/// What the subcommands have in common.
+const FAMILY: Command = Command {
+    arity: 2,
+    flags: Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE),
+    categories: Categories::SLOW.and(Categories::CONNECTION),
+    group: "connection",
+    ..Command::BASE
+};
 
-/// A subcommand for administrators.
-const fn admin(name: &'static str, full_name: &'static str, handler: Handler) -> Command {
-    let plain = subcommand(name, full_name, handler);
-    Command {
-        flags: plain.flags.and(Flags::ADMIN),
-        categories: plain
-            .categories
-            .and(Categories::ADMIN)
-            .and(Categories::DANGEROUS),
-        ..plain
-    }
-}
+/// What those for administrators have in common.
+const ADMIN: Command = Command {
+    flags: FAMILY.flags.and(Flags::ADMIN),
+    categories: FAMILY
+        .categories
+        .and(Categories::ADMIN)
+        .and(Categories::DANGEROUS),
+    ..FAMILY
+};
 
 /// The record of the client that runs this command, with what it is just doing. `None` for a session without a connection.
 fn running(cx: &mut Ctx<'_>) -> Option<Arc<Client>> {

@@ -8,7 +8,7 @@ use dunlin_engine::command::{ArgKind, Argument};
 use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
-use super::admin;
+use super::ADMIN;
 use crate::clients::Scope;
 use crate::host::host;
 
@@ -34,7 +34,7 @@ pub(super) const PAUSE: Command = Command {
         .optional()
         .since("6.2.0"),
     ],
-    ..admin("pause", "client|pause", pause)
+    ..ADMIN.subcommand("pause", "client|pause", pause)
 };
 
 /// CLIENT UNPAUSE.
@@ -42,7 +42,7 @@ pub(super) const UNPAUSE: Command = Command {
     since: "6.2.0",
     complexity: "O(N) for N clients that wait",
     summary: "Ends what CLIENT PAUSE began.",
-    ..admin("unpause", "client|unpause", unpause)
+    ..ADMIN.subcommand("unpause", "client|unpause", unpause)
 };
 
 fn pause(cx: &mut Ctx<'_>) -> Outcome {

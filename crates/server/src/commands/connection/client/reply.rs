@@ -5,7 +5,7 @@
 use dunlin_engine::command::Argument;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, Replies, ReplyError};
 
-use super::subcommand;
+use super::FAMILY;
 
 /// CLIENT REPLY.
 pub(super) const REPLY: Command = Command {
@@ -21,7 +21,7 @@ pub(super) const REPLY: Command = Command {
             Argument::token("skip", "SKIP"),
         ],
     )],
-    ..subcommand("reply", "client|reply", reply)
+    ..FAMILY.subcommand("reply", "client|reply", reply)
 };
 
 fn reply(cx: &mut Ctx<'_>) -> Outcome {

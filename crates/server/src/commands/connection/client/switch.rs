@@ -4,7 +4,7 @@
 use dunlin_engine::command::Argument;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
-use super::{admin, subcommand};
+use super::{ADMIN, FAMILY};
 use crate::clients::Mark;
 use crate::host::host;
 
@@ -20,7 +20,7 @@ pub(super) const NO_EVICT: Command = Command {
     complexity: "O(1)",
     summary: "Says whether this client may be closed over maxmemory-clients.",
     arguments: ON_OFF,
-    ..admin("no-evict", "client|no-evict", no_evict)
+    ..ADMIN.subcommand("no-evict", "client|no-evict", no_evict)
 };
 
 /// CLIENT NO-TOUCH.
@@ -30,7 +30,7 @@ pub(super) const NO_TOUCH: Command = Command {
     complexity: "O(1)",
     summary: "Says whether reads of this client leave the access times of keys alone.",
     arguments: ON_OFF,
-    ..subcommand("no-touch", "client|no-touch", no_touch)
+    ..FAMILY.subcommand("no-touch", "client|no-touch", no_touch)
 };
 
 fn no_evict(cx: &mut Ctx<'_>) -> Outcome {

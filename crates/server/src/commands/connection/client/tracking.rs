@@ -3,14 +3,14 @@
 
 use dunlin_engine::{Command, Ctx, Flow, Outcome};
 
-use super::subcommand;
+use super::FAMILY;
 
 /// CLIENT GETREDIR.
 pub(super) const GETREDIR: Command = Command {
     since: "6.0.0",
     complexity: "O(1)",
     summary: "Returns the client that gets this one's invalidations; -1 when it tracks nothing.",
-    ..subcommand("getredir", "client|getredir", getredir)
+    ..FAMILY.subcommand("getredir", "client|getredir", getredir)
 };
 
 /// CLIENT TRACKINGINFO.
@@ -18,7 +18,7 @@ pub(super) const TRACKINGINFO: Command = Command {
     since: "6.2.0",
     complexity: "O(1)",
     summary: "Tells what this client tracks.",
-    ..subcommand("trackinginfo", "client|trackinginfo", trackinginfo)
+    ..FAMILY.subcommand("trackinginfo", "client|trackinginfo", trackinginfo)
 };
 
 fn getredir(cx: &mut Ctx<'_>) -> Outcome {

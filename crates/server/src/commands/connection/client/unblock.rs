@@ -8,7 +8,7 @@ use dunlin_engine::command::{ArgKind, Argument};
 use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
-use super::admin;
+use super::ADMIN;
 use crate::host::host;
 
 /// CLIENT UNBLOCK.
@@ -28,7 +28,7 @@ pub(super) const UNBLOCK: Command = Command {
         )
         .optional(),
     ],
-    ..admin("unblock", "client|unblock", unblock)
+    ..ADMIN.subcommand("unblock", "client|unblock", unblock)
 };
 
 fn unblock(cx: &mut Ctx<'_>) -> Outcome {

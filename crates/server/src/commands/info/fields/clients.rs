@@ -16,6 +16,13 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     field("blocked_clients", |f| count(f.shared.blocked_clients())),
     none("tracking_clients"),
+    // These two are in INFO since 7.4.
+    field("watching_clients", |f| {
+        count(f.shared.clients.count(crate::clients::Client::is_watching))
+    }),
+    field("total_watched_keys", |f| {
+        count(f.shared.engine.store.watched_keys())
+    }),
     none("clients_in_timeout_table"),
     none("total_blocking_keys"),
     none("total_blocking_keys_on_nokey"),

@@ -12,12 +12,17 @@ use crate::logging::startup::{REDIS_VERSION, VERSION};
 pub(super) const FIELDS: &[Field] = &[
     field("redis_version", |_| text(REDIS_VERSION)),
     field("dunlin_version", |_| text(VERSION)),
+    // What Redis shows of a build outside its repository.
+    field("redis_git_sha1", |_| text("00000000")),
+    none("redis_git_dirty"),
     field("redis_build_id", |_| Value::Text(build_id())),
     field("redis_mode", |_| text("standalone")),
     field("os", |_| Value::Text(system())),
     field("arch_bits", |_| Value::Number(u64::from(usize::BITS))),
     field("monotonic_clock", |_| text("POSIX clock_gettime")),
     field("multiplexing_api", |_| text("epoll")),
+    // What Redis shows where another compiler built it.
+    field("gcc_version", |_| text("0.0.0")),
     field("process_id", |_| {
         Value::Number(u64::from(std::process::id()))
     }),
