@@ -69,7 +69,7 @@ fn without_a_password_only_this_machine_is_served() {
         eprintln!("left out: this machine has no other address than loopback");
         return;
     };
-    let mut ask = || {
+    let ask = || {
         let address = SocketAddr::new(outer, server.port);
         Client::connect(address).map(|mut client| client.ask("PING"))
     };

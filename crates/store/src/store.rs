@@ -108,6 +108,8 @@ pub struct Store {
     active_expire: AtomicBool,
     /// Keys that are watched and keys that somebody waits for.
     observed_keys: AtomicUsize,
+    /// Those of them that are watched.
+    watched_keys: AtomicUsize,
     heap: Heap,
     counters: Box<[CachePadded<Counters>]>,
     /// Grace periods for memory that the look-ahead of other workers may be reading.
@@ -160,6 +162,7 @@ impl Store {
             wake_owner: OnceLock::new(),
             active_expire: AtomicBool::new(true),
             observed_keys: AtomicUsize::new(0),
+            watched_keys: AtomicUsize::new(0),
             heap: Heap::default(),
             counters: (0..=settings.workers)
                 .map(|_| CachePadded::default())
@@ -528,6 +531,8 @@ impl Store {
         let before = table.len();
         change(table);
         let after = table.len();
+        self.watched_keys
+            .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
         self.observed_keys
             .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
     }
