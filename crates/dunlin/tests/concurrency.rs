@@ -377,3 +377,20 @@ fn who_waits_does_not_delay_the_end() {
     // Those who are served get up to ten seconds.
     assert!(since.elapsed().as_secs() < 8, "{:?}", since.elapsed());
 }
+
+#[test]
+fn who_writes_all_before_reading_gets_every_reply() {
+    const COMMANDS: usize = 300_000;
+    let server = Server::start(WORKERS);
+    let mut client = server.client();
+    assert_eq!(client.ask(&format!("SET k {}", "v".repeat(40))), "OK");
+    // 13 MB of replies: more than both ends' sockets hold.
+    for _ in 0..COMMANDS {
+        client
+            .send(&["GET", "k"])
+            .expect("the server goes on reading");
+    }
+    for _ in 0..COMMANDS {
+        assert_eq!(client.reply().expect("a reply").len(), 40);
+    }
+}

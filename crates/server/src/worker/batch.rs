@@ -22,6 +22,8 @@ use crate::clients::Mark;
 const WINDOW_COMMANDS: usize = 96;
 /// Room for so many arguments is kept from turn to turn; what one long request needed beyond is given back.
 const SPANS_KEPT_MAX: usize = 16 << 10;
+/// Output of a connection in one turn from which on its further commands wait for the next.
+const OUTPUT_TURN_BYTES: usize = 1 << 20;
 /// The id of a command that is not in the table.
 const UNKNOWN: u16 = u16::MAX;
 /// The buffer of a request with an argument from this length on grows no further than that argument needs.
@@ -150,6 +152,18 @@ impl Worker {
             batch.spans.shrink_to(SPANS_KEPT_MAX);
         }
         self.batch = batch;
+    }
+
+    /// A connection has written much in this turn: it goes on in the next one, or once its client has taken enough.
+    #[cold]
+    fn go_on_later(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let written = self.slot(conn).map_or(0, |slot| slot.out.len());
+        if io.output_len(conn) + written > OUTPUT_SOFT_BYTES {
+            // `drained` shows the rest again.
+            io.pause_input(conn);
+        } else {
+            io.resume_input(conn);
+        }
     }
 
     /// Parses commands of one input into the window.
@@ -403,8 +417,7 @@ impl Worker {
                 if closing {
                     self.close_after_reply(io, conn);
                 } else if full {
-                    // `drained` shows the rest again.
-                    io.pause_input(conn);
+                    self.go_on_later(io, conn);
                 }
                 end.filter(|_| closing || full)
             }
@@ -438,9 +451,9 @@ pub(super) fn settle_replies(
     }
 }
 
-/// Whether this turn's output is so long that further commands of the connection wait until it was taken.
+/// Whether this turn's output is so long that further commands of the connection have to wait.
 fn slot_output_is_full(slots: &[Option<Box<Slot>>], conn: ConnId) -> bool {
     slots[conn.index()]
         .as_deref()
-        .is_some_and(|slot| slot.out.len() > OUTPUT_SOFT_BYTES)
+        .is_some_and(|slot| slot.out.len() > OUTPUT_TURN_BYTES)
 }

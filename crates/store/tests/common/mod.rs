@@ -2,6 +2,11 @@
 //!
 //! `DUNLIN_MODEL_OPERATIONS=1000000` makes each of them run that many operations instead of its own number.
 
+#![allow(
+    dead_code,
+    reason = "each test is a crate of its own and uses a part of this"
+)]
+
 use dunlin_store::{Entry, Image};
 
 /// Most images that are kept at a time; each operation's checks stay cheap beside them.
