@@ -321,8 +321,8 @@ impl Stream {
     ///
     /// # Panics
     /// If there is no such group or consumer.
-    pub fn deliver<'s>(
-        &'s mut self,
+    pub fn deliver(
+        &mut self,
         group: &[u8],
         consumer: ConsumerNumber,
         max: usize,
