@@ -192,6 +192,54 @@ fn effects_are_deterministic() {
         ),
         (
             &[
+                "XADD s * a 1",
+                "XADD s MAXLEN ~ 1 LIMIT 7 1700000000001 b 2",
+                "XADD s 1700000000001-* c 3",
+                "XADD s NOMKSTREAM MINID = 1700000000000-1 * d 4",
+                "XTRIM s MAXLEN ~ 9",
+                "XTRIM s MINID ~ 1700000000009",
+                "XTRIM s MAXLEN 1",
+                "XADD nothing NOMKSTREAM * a 1",
+            ],
+            "XADD s 1700000000000-0 a 1 | XADD s MAXLEN = 2 1700000000001-0 b 2 | XADD s 1700000000001-1 c 3 | \
+             XADD s NOMKSTREAM MINID = 1700000000000-1 1700000000001-2 d 4 | \
+             XTRIM s MINID = 18446744073709551615-18446744073709551615",
+        ),
+        (
+            &[
+                "XADD s 1 a 1",
+                "XADD s 2 a 2",
+                "XGROUP CREATE s g 0",
+                "XREADGROUP GROUP g c COUNT 1 STREAMS s >",
+                "XREADGROUP GROUP g c NOACK STREAMS s >",
+                "XREADGROUP GROUP g c STREAMS s 0",
+                "XREADGROUP GROUP g c STREAMS s >",
+                "XGROUP CREATECONSUMER s g c",
+            ],
+            "XADD s 1-0 a 1 | XADD s 2-0 a 2 | XGROUP CREATE s g 0 | XGROUP CREATECONSUMER s g c | \
+             XCLAIM s g c 0 1-0 TIME 1700000000000 RETRYCOUNT 1 FORCE JUSTID LASTID 1-0 | XGROUP SETID s g 1-0 ENTRIESREAD 1 | \
+             XGROUP SETID s g 2-0 ENTRIESREAD 2",
+        ),
+        (
+            &[
+                "XADD s 1 a 1",
+                "XGROUP CREATE s g $",
+                "XCLAIM s g d 0 1 FORCE LASTID 5",
+                "XCLAIM s g d 0 9 LASTID 6",
+                "XDEL s 1 9",
+                "XAUTOCLAIM s g e 0 0",
+                "XACK s g 1",
+                "XGROUP DELCONSUMER s g e",
+                "XGROUP DELCONSUMER s g e",
+                "XGROUP DESTROY s nothing",
+            ],
+            "XADD s 1-0 a 1 | XGROUP CREATE s g $ | XGROUP CREATECONSUMER s g d | \
+             XCLAIM s g d 0 1-0 TIME 1700000000000 RETRYCOUNT 2 FORCE JUSTID LASTID 5-0 | XGROUP SETID s g 6-0 ENTRIESREAD -1 | \
+             XDEL s 1 9 | XGROUP CREATECONSUMER s g e | \
+             XCLAIM s g d 0 1-0 TIME 1700000000000 RETRYCOUNT 2 FORCE JUSTID LASTID 6-0 | XGROUP DELCONSUMER s g e",
+        ),
+        (
+            &[
                 "TOUCH k",
                 "TTL k",
                 "KEYS *",

@@ -71,7 +71,7 @@ fn new_id(rng: &mut Rng, last: Id) -> Id {
 }
 
 fn rng_seq(ms: u64, last: Id) -> u64 {
-    if ms % 3 == 0 { last.seq } else { 0 }
+    if ms.is_multiple_of(3) { last.seq } else { 0 }
 }
 
 /// An id that is there, or lies near one.

@@ -16,11 +16,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use dunlin_structures::packed::{Element, forward_at};
+use smallvec::SmallVec;
 
 use super::Id;
 
 /// A block is begun with an entry of any size, and grows no further than this whatever the settings say: a change of a shared block copies it.
 pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
+
+/// As many entries as blocks have by default.
+pub(super) const STARTS_INLINE: usize = 100;
 
 /// When a block takes no further entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,6 +268,24 @@ impl Block {
             block: self,
             at: self.start as usize,
         }
+    }
+
+    /// Where the entries begin, in order: entries are read forwards only.
+    pub(super) fn starts(&self) -> SmallVec<[u32; STARTS_INLINE]> {
+        let mut starts = SmallVec::new();
+        let mut at = self.start as usize;
+        while at < self.bytes.len() {
+            starts.push(at as u32);
+            let (len, body) = number_at(&self.bytes, at);
+            at = body + (len >> 1) as usize;
+        }
+        starts
+    }
+
+    /// The entry that begins at one of [`Block::starts`].
+    pub(super) fn at_start(&self, start: u32) -> StreamEntry<'_> {
+        let entry = self.entry_at(start as usize);
+        entry.expect("an entry begins there").0
     }
 
     /// Where the entry of this id is.

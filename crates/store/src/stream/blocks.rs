@@ -5,7 +5,9 @@
 
 use dunlin_structures::sequence::Sequence;
 
-use super::block::{self, Block, BlockLimits, StreamEntry};
+use smallvec::SmallVec;
+
+use super::block::{self, Block, BlockLimits, STARTS_INLINE, StreamEntry};
 use super::{Id, Trim, TrimTo};
 
 /// See the module's text.
@@ -144,7 +146,7 @@ impl Blocks {
         EntriesBack {
             blocks: self,
             rank: self.rank_of(to) + 1,
-            current: Vec::new(),
+            current: None,
             from,
             to,
         }
@@ -319,8 +321,8 @@ pub struct EntriesBack<'a> {
     blocks: &'a Blocks,
     /// The rank above that of the next block to be looked at.
     rank: usize,
-    /// What is left of a block: entries are read from its front only.
-    current: Vec<StreamEntry<'a>>,
+    /// A block, and where those of its entries begin that are left.
+    current: Option<(&'a Block, SmallVec<[u32; STARTS_INLINE]>)>,
     from: Id,
     to: Id,
 }
@@ -329,20 +331,26 @@ impl<'a> Iterator for EntriesBack<'a> {
     type Item = StreamEntry<'a>;
 
     fn next(&mut self) -> Option<StreamEntry<'a>> {
-        while self.current.is_empty() {
-            self.rank = self.rank.checked_sub(1)?;
-            let Some(block) = self.blocks.get(self.rank) else {
-                continue;
-            };
-            if block.last < self.from {
-                self.rank = 0;
-                return None;
+        loop {
+            if let Some((block, starts)) = &mut self.current {
+                while let Some(start) = starts.pop() {
+                    let entry = block.at_start(start);
+                    if entry.id < self.from {
+                        // All that is left lies before it.
+                        self.rank = 0;
+                        break;
+                    }
+                    if entry.id <= self.to {
+                        return Some(entry);
+                    }
+                }
             }
-            let (from, to) = (self.from, self.to);
-            self.current
-                .extend(block.iter().filter(|entry| (from..=to).contains(&entry.id)));
+            self.current = None;
+            self.rank = self.rank.checked_sub(1)?;
+            if let Some(block) = self.blocks.get(self.rank) {
+                self.current = Some((block, block.starts()));
+            }
         }
-        self.current.pop()
     }
 }
 

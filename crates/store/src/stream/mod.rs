@@ -321,8 +321,8 @@ impl Stream {
     ///
     /// # Panics
     /// If there is no such group or consumer.
-    pub fn deliver<'s>(
-        &'s mut self,
+    pub fn deliver(
+        &mut self,
         group: &[u8],
         consumer: ConsumerNumber,
         max: usize,
@@ -401,5 +401,71 @@ impl Stream {
         assert!(self.last().is_none_or(|id| id <= self.last_id));
         assert!(self.groups.is_sorted_by(|a, b| a.name() < b.name()));
         self.groups().for_each(Group::assert_consistent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: BlockLimits = BlockLimits {
+        bytes: 4096,
+        entries: 10,
+    };
+
+    fn with_group(entries: u64) -> Stream {
+        let mut stream = Stream::new();
+        stream.add_group(b"g", Id::MIN, None);
+        for ms in 1..=entries {
+            let pairs = [(&b"name"[..], &b"value"[..])];
+            stream.append(Id::new(ms, 0), pairs.into_iter(), LIMITS);
+        }
+        let group = stream.group_mut(b"g").expect("just made");
+        let consumer = group.add_consumer(b"c", 0).expect("the first");
+        let count = stream.deliver(b"g", consumer, usize::MAX, 0, false, |_| {});
+        assert_eq!(count as u64, entries);
+        stream
+    }
+
+    #[test]
+    fn is_freed_in_slices() {
+        let mut stream = with_group(20_000);
+        let effort = stream.leaf_count();
+        assert!(effort > 2_000, "{effort}");
+        let image = stream.clone();
+        let mut slices = 1;
+        while stream.shed(64) {
+            slices += 1;
+        }
+        assert!((20..200).contains(&slices), "{slices} slices");
+        assert_eq!((stream.block_count(), stream.groups().len()), (0, 0));
+        image.assert_consistent();
+        assert_eq!((image.len(), image.groups().len()), (20_000, 1));
+        drop(stream);
+        let mut last = image;
+        slices = 1;
+        while last.shed(64) {
+            slices += 1;
+        }
+        assert!(slices > 20, "nobody else has it any more: {slices} slices");
+    }
+
+    #[test]
+    fn what_is_trimmed_or_removed_is_left_to_be_freed() {
+        let mut stream = with_group(1_000);
+        let trim = |len| Trim {
+            to: TrimTo::Len(len),
+            approximate: false,
+            limit: 0,
+        };
+        let (removed, remains) = stream.trim(trim(995));
+        assert_eq!((removed, remains.is_none()), (5, true));
+        let (removed, remains) = stream.trim(trim(15));
+        assert_eq!(removed, 980);
+        let remains = remains.expect("many blocks");
+        assert_eq!((remains.block_count(), stream.block_count()), (98, 2));
+        let group = stream.remove_group(b"g").expect("there is one");
+        assert!(group.leaf_count() >= 16, "{}", group.leaf_count());
+        stream.assert_consistent();
     }
 }
