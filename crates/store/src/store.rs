@@ -494,7 +494,7 @@ impl Store {
                 }
                 match txn.pop_expired(db, stripe, work) {
                     Expired::Entry(entry) => {
-                        txn.record_expired(db, entry.key());
+                        txn.record_expired(db, &entry);
                         txn.discard(entry);
                     }
                     Expired::Fields(slot) => {

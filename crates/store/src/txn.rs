@@ -211,13 +211,20 @@ impl<'a> Txn<'a> {
     fn expire(&mut self, found: Found) {
         self.before_change(found);
         let entry = self.take(found);
-        self.record_expired(found.db, entry.key());
+        self.record_expired(found.db, &entry);
         self.discard(entry);
     }
 
-    pub(crate) fn record_expired(&mut self, db: u32, key: &[u8]) {
-        self.counters().expired.add(1);
-        self.tell(db, key, Event::expired());
+    pub(crate) fn record_expired(&mut self, db: u32, entry: &Entry) {
+        let key = entry.key();
+        if entry.timed().is_some() && entry.deadline().is_none_or(|at| at > self.now_ms) {
+            // It is gone because its fields are.
+            self.tell(db, key, Event::hash("hexpired"));
+            self.notify(db, key, Event::generic("del"));
+        } else {
+            self.counters().expired.add(1);
+            self.tell(db, key, Event::expired());
+        }
         if self.store.log.is_active() {
             self.local.record.push(db, &["DEL".into(), key.into()]);
         }
