@@ -1,5 +1,7 @@
 //! DEBUG DIGEST: a digest of a dataset that does not depend on the order of keys, equal to Redis's bit for bit.
 
+use std::collections::HashSet;
+
 use dunlin_resp::push_shortest;
 use dunlin_store::hash_value::HashRef;
 use dunlin_store::list::ListRef;
@@ -44,10 +46,18 @@ impl Digest {
         } else if let Some(set) = SetRef::of(entry) {
             set.for_each_text(|text| self.xor(text));
         } else if let Some(hash) = HashRef::of(entry) {
+            let timed = entry.timed().into_iter();
+            let timed: HashSet<&[u8]> = timed
+                .flat_map(|hash| hash.deadlines().map(|(field, _)| field))
+                .collect();
             for (field, value) in hash.iter() {
                 let mut pair = Digest::default();
                 field.with_text(|field| pair.mix(field));
                 value.with_text(|value| pair.mix(value));
+                // As in 7.4, which brought deadlines of fields.
+                if !timed.is_empty() && field.with_text(|field| timed.contains(field)) {
+                    pair.xor(b"!!hexpire!!");
+                }
                 self.xor(&pair.0);
             }
         } else if let Some(zset) = ZSetRef::of(entry) {

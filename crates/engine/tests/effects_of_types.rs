@@ -108,7 +108,7 @@ fn effects_of_lists() {
 
 #[test]
 fn effects_of_hashes() {
-    check("hash", 3, &["listpack", "hashtable"]);
+    check("hash", 3, &["listpack", "listpackex", "hashtable"]);
 }
 
 #[test]

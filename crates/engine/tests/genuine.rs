@@ -74,9 +74,15 @@ const UNORDERED: &[&str] = &[
     "exec", "hgetall", "hkeys", "hvals", "keys", "sdiff", "sinter", "smembers", "sunion",
 ];
 
+/// Commands that 7.2 does not have.
+fn is_newer(command: &Command) -> bool {
+    command.since.starts_with("7.4")
+}
+
 fn is_comparable(command: &Command) -> bool {
     // What waits in the other server would never answer.
     GROUPS.contains(&command.group)
+        && !is_newer(command)
         && !LEFT_OUT.contains(&command.full_name)
         && !command.flags.has(Flags::BLOCKING)
 }
@@ -190,7 +196,10 @@ fn the_table_s_facts_are_those_of_redis() {
     for (_, command) in Arc::clone(&world.engine).table.iter_all() {
         let name = command.full_name;
         // EXEC has an argument more than Redis's.
-        if name == "exec" || (CHANGED_IN_7_2.contains(&name) && !genuine.is_7_2()) {
+        if name == "exec"
+            || is_newer(command)
+            || (CHANGED_IN_7_2.contains(&name) && !genuine.is_7_2())
+        {
             continue;
         }
         let request = words(&format!("COMMAND INFO {name}"));

@@ -7,6 +7,7 @@ use dunlin_structures::tree::{SortKey, Tree};
 
 use crate::entry::Kind;
 use crate::stream::Stream;
+use crate::timed_hash::TimedHash;
 use crate::zset::ZSet;
 
 /// Upper half of a member's hash: what members of sets and fields of hashes are ordered by. Equal ones are in no order.
@@ -25,6 +26,8 @@ pub enum Big {
     ZSet(ZSet),
     /// A stream, which has this form whatever its size. Boxed, since it is larger than the others.
     Stream(Box<Stream>),
+    /// A hash some of whose fields may have deadlines.
+    HashTimed(Box<TimedHash>),
 }
 
 impl Big {
@@ -36,6 +39,7 @@ impl Big {
             Big::Hash(_) => Kind::Hash,
             Big::ZSet(_) => Kind::ZSet,
             Big::Stream(_) => Kind::Stream,
+            Big::HashTimed(_) => Kind::HashTimed,
         }
     }
 
@@ -46,6 +50,7 @@ impl Big {
             Big::Set(tree) | Big::Hash(tree) => tree.len(),
             Big::ZSet(zset) => zset.len(),
             Big::Stream(stream) => stream.len() as usize,
+            Big::HashTimed(hash) => hash.len(),
         }
     }
 
@@ -61,6 +66,7 @@ impl Big {
             Big::Set(tree) | Big::Hash(tree) => tree.leaf_count(),
             Big::ZSet(zset) => zset.leaf_count(),
             Big::Stream(stream) => stream.leaf_count(),
+            Big::HashTimed(hash) => hash.leaf_count(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Big {
                 Big::Set(tree) | Big::Hash(tree) => tree.memory_bytes(),
                 Big::ZSet(zset) => zset.memory_bytes(),
                 Big::Stream(stream) => stream.memory_bytes(),
+                Big::HashTimed(hash) => hash.memory_bytes(),
             }
     }
 
@@ -82,6 +89,7 @@ impl Big {
             Big::Set(tree) | Big::Hash(tree) => shed(tree, leaves),
             Big::ZSet(zset) => zset.shed(leaves),
             Big::Stream(stream) => stream.shed(leaves),
+            Big::HashTimed(hash) => hash.shed(leaves),
         }
     }
 }

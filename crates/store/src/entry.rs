@@ -23,8 +23,10 @@ use dunlin_structures::dict::Handle;
 
 use crate::big::Big;
 use crate::chunked::Chunked;
+pub use crate::image::Image;
 pub use crate::kind::{Kind, ValueType};
 pub use crate::text::{NewString, StrRef};
+use crate::timed_hash::TimedHash;
 
 /// Strings up to this many bytes live in the entry; longer ones are chunked.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -219,7 +221,7 @@ impl Entry {
     }
 
     #[inline]
-    fn value_bytes(&self) -> &[u8] {
+    pub(crate) fn value_bytes(&self) -> &[u8] {
         let shape = self.shape();
         // SAFETY: value_len bytes stand behind lead and key.
         unsafe {
@@ -252,7 +254,7 @@ impl Entry {
         std::ptr::with_exposed_provenance(usize::from_ne_bytes(self.word()))
     }
 
-    fn chunked_arc(&self) -> Arc<Chunked> {
+    pub(crate) fn chunked_arc(&self) -> Arc<Chunked> {
         let raw = self.chunked_ptr();
         // SAFETY: the pointer came from Arc::into_raw; the count is raised first, so the entry keeps its own reference.
         unsafe {
@@ -283,9 +285,18 @@ impl Entry {
         })
     }
 
-    /// Deadline in milliseconds since 1970, if the key has one.
+    /// Deadline of the key in milliseconds since 1970, if it has one.
     #[inline]
     pub fn deadline(&self) -> Option<u64> {
+        match self.timed() {
+            None => self.due(),
+            Some(hash) => hash.key_deadline(),
+        }
+    }
+
+    /// When the entry has to be looked after: its deadline, or of a hash whose fields have deadlines at the latest the first of them all.
+    #[inline]
+    pub fn due(&self) -> Option<u64> {
         let shape = self.shape();
         if !shape.deadline {
             return None;
@@ -299,6 +310,40 @@ impl Entry {
                 .copy_from_nonoverlapping(self.0.as_ptr().add(at), 6)
         };
         Some(u64::from_le_bytes(bytes))
+    }
+
+    /// Whether nothing of it is left at this time.
+    #[inline]
+    pub fn is_dead(&self, now_ms: u64) -> bool {
+        self.due().is_some_and(|due| due <= now_ms)
+            && self.timed().is_none_or(|hash| hash.is_dead(now_ms))
+    }
+
+    /// The value, if it is a hash whose fields may have deadlines.
+    #[inline]
+    pub fn timed(&self) -> Option<&TimedHash> {
+        if self.kind() != Kind::HashTimed {
+            return None;
+        }
+        match self.big() {
+            Some(Big::HashTimed(hash)) => Some(hash),
+            _ => None,
+        }
+    }
+
+    /// Sets the deadline of the key where that is kept in the value.
+    pub(crate) fn set_key_deadline(&mut self, deadline_ms: Option<u64>) {
+        if let Some(Big::HashTimed(hash)) = self.big_mut() {
+            hash.set_key_deadline(deadline_ms);
+        }
+    }
+
+    /// Name that OBJECT ENCODING reports.
+    pub fn encoding_name(&self) -> &'static str {
+        match self.timed() {
+            Some(hash) if hash.is_small() => "listpackex",
+            _ => self.kind().encoding_name(),
+        }
     }
 
     /// Index of the entry's node in its shard's wheel, or [`NO_TIMER`].
@@ -498,7 +543,7 @@ impl Entry {
             self.value_bytes_mut().copy_from_slice(value);
             return self;
         }
-        let timer = self.deadline().map(|at| (self.timer_index(), at));
+        let timer = self.due().map(|at| (self.timer_index(), at));
         Entry::assemble(self.key(), kind, value, self.clock(), timer)
     }
 
@@ -520,7 +565,7 @@ impl Entry {
     /// The same value, deadline and clock under another key.
     #[must_use]
     pub fn with_key(self, key: &[u8]) -> Entry {
-        let timer = self.deadline().map(|at| (self.timer_index(), at));
+        let timer = self.due().map(|at| (self.timer_index(), at));
         self.rebuilt(Some(key), timer)
     }
 
@@ -620,7 +665,7 @@ impl Entry {
         }
         let mut entry = Entry(Entry::allocate(new));
         entry.write_header(kind, clock, new);
-        if let Some(at) = self.deadline() {
+        if let Some(at) = self.due() {
             entry.write_timer(self.timer_index(), at);
         }
         // SAFETY: `new` has room for the key and `value_len` bytes; all of them are initialised here.
@@ -633,86 +678,6 @@ impl Entry {
             value.add(kept).write_bytes(0, value_len - kept);
         }
         entry
-    }
-
-    /// The value as it is now, for ever: later changes of the entry don't show in it. O(1) for chunked values, a copy
-    /// of at most [`INLINE_BYTES_MAX`] bytes else.
-    pub fn image(&self) -> Image {
-        let value = match self.as_string() {
-            Some(StrRef::Int(n)) => ValueImage::Int(n),
-            Some(StrRef::Bytes(b)) => ValueImage::Inline(self.kind() == Kind::Embstr, b.into()),
-            Some(StrRef::Chunked(_)) => ValueImage::Chunked(self.chunked_arc()),
-            None => match self.big() {
-                Some(big) => ValueImage::Big(big.clone()),
-                None => ValueImage::Packed(self.kind(), self.value_bytes().into()),
-            },
-        };
-        Image {
-            value,
-            deadline: self.deadline(),
-            clock: self.clock(),
-        }
-    }
-}
-
-/// A value frozen at one moment, with deadline and clock.
-#[derive(Clone, Debug)]
-pub struct Image {
-    value: ValueImage,
-    deadline: Option<u64>,
-    clock: u32,
-}
-
-#[derive(Clone, Debug)]
-enum ValueImage {
-    Int(i64),
-    Inline(bool, Box<[u8]>),
-    Chunked(Arc<Chunked>),
-    Packed(Kind, Box<[u8]>),
-    Big(Big),
-}
-
-impl Image {
-    /// Deadline in milliseconds since 1970, if the key had one.
-    pub fn deadline(&self) -> Option<u64> {
-        self.deadline
-    }
-
-    /// An entry (without deadline) that holds this value under `key`. Shares chunks.
-    pub fn to_entry(&self, key: &[u8]) -> Entry {
-        match &self.value {
-            ValueImage::Int(n) => Entry::string(key, NewString::Int(*n), self.clock),
-            ValueImage::Inline(true, b) => Entry::string(key, NewString::Embstr(b), self.clock),
-            ValueImage::Inline(false, b) => Entry::string(key, NewString::Raw(b), self.clock),
-            ValueImage::Chunked(c) => {
-                Entry::string(key, NewString::Int(0), self.clock).with_chunked(Arc::clone(c))
-            }
-            ValueImage::Packed(kind, bytes) => Entry::packed(key, *kind, bytes, self.clock),
-            ValueImage::Big(big) => {
-                Entry::string(key, NewString::Int(0), self.clock).with_big(big.clone())
-            }
-        }
-    }
-
-    /// The value as a string; `None` when it is of another type. O(1).
-    pub fn as_string(&self) -> Option<StrRef<'_>> {
-        match &self.value {
-            ValueImage::Int(n) => Some(StrRef::Int(*n)),
-            ValueImage::Inline(_, b) => Some(StrRef::Bytes(b)),
-            ValueImage::Chunked(c) => Some(StrRef::Chunked(c)),
-            ValueImage::Packed(..) | ValueImage::Big(_) => None,
-        }
-    }
-
-    /// The text of a string image, the bytes of a packed form; empty for a big collection.
-    pub fn to_vec(&self) -> Vec<u8> {
-        match &self.value {
-            ValueImage::Packed(_, bytes) => bytes.to_vec(),
-            ValueImage::Big(_) => Vec::new(),
-            ValueImage::Int(n) => StrRef::Int(*n).to_vec(),
-            ValueImage::Inline(_, b) => b.to_vec(),
-            ValueImage::Chunked(c) => StrRef::Chunked(c).to_vec(),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! packed   a packed list: field, value, field, value, ...
 //! big      a tree in the order of the fields' hashes; payload: length of the field (LEB128) | field | value
+//! timed    such a tree, and the fields that have deadlines: see [`crate::timed_hash`]
 //! ```
 //!
 //! A hash leaves the packed form when it has more fields, or a longer field or value, than it may, and never returns to it.
@@ -15,6 +16,7 @@ use crate::big::{Big, MemberHash};
 use crate::entry::{Entry, INLINE_BYTES_MAX, Kind};
 use crate::hash::KeyHasher;
 use crate::members::{self, member_hash};
+use crate::timed_hash::TimedHash;
 
 /// Most fields, and longest field or value, of the packed form.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,7 @@ impl<'a> HashRef<'a> {
             Kind::HashPacked => entry.packed_bytes().map(HashRef::Packed),
             _ => match entry.big() {
                 Some(Big::Hash(tree)) => Some(HashRef::Big(tree)),
+                Some(Big::HashTimed(hash)) => Some(HashRef::Big(&hash.fields)),
                 _ => None,
             },
         }
@@ -175,21 +178,46 @@ pub fn new(key: &[u8], clock: u32) -> Entry {
     Entry::packed(key, Kind::HashPacked, &[], clock)
 }
 
-/// Sets a field; whether it is a new one.
+/// Sets a field, which has no deadline then; whether it is a new one.
 ///
 /// # Panics
 /// If the entry is no hash.
 #[must_use]
 pub fn set(
-    mut entry: Entry,
+    entry: Entry,
     hasher: &KeyHasher,
     limits: HashLimits,
     field: &[u8],
     value: &[u8],
 ) -> (Entry, bool) {
+    put(entry, hasher, limits, (field, value), false)
+}
+
+/// Sets a field, whose deadline stays.
+///
+/// # Panics
+/// If the entry is no hash.
+#[must_use]
+pub fn set_keeping_deadline(
+    entry: Entry,
+    hasher: &KeyHasher,
+    limits: HashLimits,
+    field: &[u8],
+    value: &[u8],
+) -> (Entry, bool) {
+    put(entry, hasher, limits, (field, value), true)
+}
+
+fn put(
+    mut entry: Entry,
+    hasher: &KeyHasher,
+    limits: HashLimits,
+    (field, value): (&[u8], &[u8]),
+    keeps_deadline: bool,
+) -> (Entry, bool) {
+    let is_short = field.len().max(value.len()) <= limits.value_bytes;
     if let Some(list) = entry.packed_bytes() {
         let found = packed::find(list, field, 2);
-        let is_short = field.len().max(value.len()) <= limits.value_bytes;
         let room = packed::encoded_len_max(field.len()) + packed::encoded_len_max(value.len());
         // A change of a field counts, too: the limit may have been lowered meanwhile.
         let fits = packed::count(list) / 2 + usize::from(found.is_none()) <= limits.entries;
@@ -212,20 +240,63 @@ pub fn set(
             let is_new = set_big(tree, hasher, field, value);
             (entry, is_new)
         }
+        Some(Big::HashTimed(hash)) => {
+            let is_new = set_big(&mut hash.fields, hasher, field, value);
+            if !keeps_deadline {
+                hash.set_deadline(hasher, field, None);
+            }
+            if !is_short || hash.len() > limits.entries {
+                hash.outgrow();
+            }
+            (entry, is_new)
+        }
         _ => panic!("the entry is no hash"),
     }
 }
 
 fn into_big(entry: Entry, hasher: &KeyHasher) -> Entry {
+    let tree = tree_of(&entry, hasher);
+    entry.with_big(Big::Hash(tree))
+}
+
+fn tree_of(entry: &Entry, hasher: &KeyHasher) -> Tree<MemberHash> {
     let mut tree = Tree::new();
-    if let Some(hash) = HashRef::of(&entry) {
+    if let Some(hash) = HashRef::of(entry) {
         for (field, value) in hash.iter() {
             field.with_text(|field| {
                 value.with_text(|value| set_big(&mut tree, hasher, field, value))
             });
         }
     }
-    entry.with_big(Big::Hash(tree))
+    tree
+}
+
+/// Sets or takes away the deadline of a field that is there. The entry has to be filed anew then.
+///
+/// # Panics
+/// If the entry is no hash.
+#[must_use]
+pub fn set_deadline(
+    mut entry: Entry,
+    hasher: &KeyHasher,
+    field: &[u8],
+    deadline_ms: Option<u64>,
+) -> Entry {
+    let is_packed = entry.kind() == Kind::HashPacked;
+    let fields = match entry.big_mut() {
+        Some(Big::Hash(tree)) => Some(std::mem::take(tree)),
+        None if is_packed => Some(tree_of(&entry, hasher)),
+        _ => None,
+    };
+    if let Some(fields) = fields {
+        let timed = TimedHash::new(fields, entry.due(), is_packed);
+        entry = entry.with_big(Big::HashTimed(Box::new(timed)));
+    }
+    match entry.big_mut() {
+        Some(Big::HashTimed(hash)) => hash.set_deadline(hasher, field, deadline_ms),
+        _ => panic!("the entry is no hash"),
+    }
+    entry
 }
 
 fn set_big(tree: &mut Tree<MemberHash>, hasher: &KeyHasher, field: &[u8], value: &[u8]) -> bool {
@@ -261,14 +332,23 @@ pub fn remove(mut entry: Entry, hasher: &KeyHasher, field: &[u8]) -> (Entry, boo
         let (value, len) = value_place(list, at);
         return (entry.splice(at, value + len - at, &[]), true);
     }
-    let Some(Big::Hash(tree)) = entry.big_mut() else {
-        panic!("the entry is no hash");
+    let removed = match entry.big_mut() {
+        Some(Big::Hash(tree)) => remove_big(tree, hasher, field),
+        Some(Big::HashTimed(hash)) => {
+            hash.set_deadline(hasher, field, None);
+            remove_big(&mut hash.fields, hasher, field)
+        }
+        _ => panic!("the entry is no hash"),
     };
+    (entry, removed)
+}
+
+pub(crate) fn remove_big(tree: &mut Tree<MemberHash>, hasher: &KeyHasher, field: &[u8]) -> bool {
     let hash = member_hash(hasher, field);
     let found = members::find(tree, hash, |payload| unpack(payload).0 == field);
     let rank = found.map(|(rank, _)| rank);
     if let Ok(rank) = rank {
         tree.remove(rank);
     }
-    (entry, rank.is_ok())
+    rank.is_ok()
 }

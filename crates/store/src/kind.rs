@@ -35,6 +35,8 @@ pub enum Kind {
     ZSet = 12,
     /// A stream: [`crate::Big::Stream`].
     Stream = 13,
+    /// A hash some of whose fields may have deadlines: [`crate::Big::HashTimed`].
+    HashTimed = 15,
 }
 
 impl Kind {
@@ -54,11 +56,12 @@ impl Kind {
             11 => Kind::ZSetPacked,
             12 => Kind::ZSet,
             13 => Kind::Stream,
+            15 => Kind::HashTimed,
             other => unreachable!("entry of unknown kind {other}"),
         }
     }
 
-    /// Name that OBJECT ENCODING reports.
+    /// Name that OBJECT ENCODING reports, but for [`crate::Entry::encoding_name`], which has one more.
     pub fn encoding_name(self) -> &'static str {
         match self {
             Kind::Int => "int",
@@ -67,7 +70,7 @@ impl Kind {
             Kind::ListPacked | Kind::SetPacked | Kind::HashPacked | Kind::ZSetPacked => "listpack",
             Kind::List => "quicklist",
             Kind::SetInts => "intset",
-            Kind::Set | Kind::Hash => "hashtable",
+            Kind::Set | Kind::Hash | Kind::HashTimed => "hashtable",
             Kind::ZSet => "skiplist",
             Kind::Stream => "stream",
         }
@@ -79,7 +82,7 @@ impl Kind {
             Kind::Int | Kind::Embstr | Kind::Raw | Kind::Chunked => ValueType::String,
             Kind::ListPacked | Kind::List => ValueType::List,
             Kind::SetInts | Kind::SetPacked | Kind::Set => ValueType::Set,
-            Kind::HashPacked | Kind::Hash => ValueType::Hash,
+            Kind::HashPacked | Kind::Hash | Kind::HashTimed => ValueType::Hash,
             Kind::ZSetPacked | Kind::ZSet => ValueType::ZSet,
             Kind::Stream => ValueType::Stream,
         }
@@ -102,7 +105,7 @@ impl Kind {
     pub fn is_big(self) -> bool {
         matches!(
             self,
-            Kind::List | Kind::Set | Kind::Hash | Kind::ZSet | Kind::Stream
+            Kind::List | Kind::Set | Kind::Hash | Kind::ZSet | Kind::Stream | Kind::HashTimed
         )
     }
 }

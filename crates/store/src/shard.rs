@@ -1,7 +1,8 @@
 //! One database's keys inside one stripe: a dict of entries and the wheel of their deadlines.
 //!
-//! Invariant: every entry with a deadline has exactly one node in the wheel, which points at it; the node may lie
-//! earlier than the deadline (an extension leaves it where it is), never later.
+//! Invariant: every entry that is due at some time ([`Entry::due`]) has exactly one node in the wheel, which points at it; the node may
+//! lie earlier than that time (an extension leaves it where it is), never later. Of a hash whose fields have deadlines that time may be too
+//! early: it is looked after then, and filed anew.
 //! A shard is handed over whole by FLUSHDB and SWAPDB: it owns its wheel, so neither walks the keys.
 
 #![allow(unsafe_code)]
@@ -16,6 +17,7 @@ use dunlin_structures::wheel::{Due, LOOK_AHEAD_NODES, Payload, TimerWheel};
 
 use crate::entry::{Entry, NO_TIMER};
 use crate::hash::KeyHasher;
+use crate::timed_hash::TimedHash;
 
 /// Points at an entry that is filed in the same shard's dict. The upper 16 bits are the wheel's.
 #[derive(Copy, Clone)]
@@ -43,7 +45,7 @@ impl EntryPtr {
         // ManuallyDrop keeps this second handle from freeing it.
         let entry = ManuallyDrop::new(unsafe { Entry::from_raw(self.entry()) });
         // An entry whose deadline was taken away would have had its node cancelled.
-        entry.deadline().unwrap_or(0)
+        entry.due().unwrap_or(0)
     }
 }
 
@@ -69,6 +71,8 @@ impl Payload for EntryPtr {
 pub enum Expired {
     /// This entry was due and has been taken out.
     Entry(Entry),
+    /// The hash there may have fields that are due; it is in no wheel and has to be filed anew.
+    Fields(Slot),
     /// Nothing is due.
     Idle,
     /// The work budget is spent.
@@ -80,6 +84,8 @@ pub struct Shard {
     dict: Dict<Entry>,
     wheel: TimerWheel<EntryPtr>,
     deadline_sum: u128,
+    /// Keys with a deadline.
+    volatile: usize,
 }
 
 impl Shard {
@@ -89,6 +95,7 @@ impl Shard {
             dict: Dict::new(),
             wheel: TimerWheel::new(now_ms),
             deadline_sum: 0,
+            volatile: 0,
         }
     }
 
@@ -104,7 +111,7 @@ impl Shard {
 
     /// Number of keys with a deadline.
     pub fn expires(&self) -> usize {
-        self.wheel.len()
+        self.volatile
     }
 
     /// Sum of all deadlines in milliseconds, for the average time to live.
@@ -166,7 +173,7 @@ impl Shard {
         hasher: &KeyHasher,
         reclaim: &mut impl Reclaim,
     ) -> Slot {
-        debug_assert!(entry.deadline().is_none());
+        debug_assert!(entry.due().is_none());
         self.dict
             .insert_new(hash, entry, |e| hasher.hash(e.key()), reclaim)
     }
@@ -174,8 +181,8 @@ impl Shard {
     /// Takes the entry at `slot` out, its wheel node with it.
     pub fn remove(&mut self, slot: Slot, reclaim: &mut impl Reclaim) -> Entry {
         let entry = self.dict.remove(slot, reclaim);
-        if let Some(deadline) = entry.deadline() {
-            self.deadline_sum -= u128::from(deadline);
+        self.count(entry.deadline(), None);
+        if entry.timer_index() != NO_TIMER {
             self.wheel.cancel(entry.timer_index());
         }
         entry
@@ -186,10 +193,36 @@ impl Shard {
     /// A later deadline leaves the wheel node where it is: the node re-files itself when it fires.
     pub fn set_deadline(&mut self, slot: Slot, deadline: Option<u64>) {
         let old = self.entry(slot).deadline();
-        let index = self.entry(slot).timer_index();
+        self.count(old, deadline);
+        if self.entry(slot).timed().is_none() {
+            return self.set_due(slot, deadline);
+        }
+        self.dict.replace(slot, |mut e| {
+            e.set_key_deadline(deadline);
+            e
+        });
+        self.refile(slot);
+    }
+
+    /// Files a hash whose fields have deadlines under the first of them; that time. O(log fields).
+    pub fn refile(&mut self, slot: Slot) -> Option<u64> {
+        let due = self.entry(slot).timed().and_then(TimedHash::due);
+        self.set_due(slot, due);
+        due
+    }
+
+    /// Counts a key that had one deadline and has another.
+    fn count(&mut self, old: Option<u64>, new: Option<u64>) {
         self.deadline_sum -= u128::from(old.unwrap_or(0));
-        self.deadline_sum += u128::from(deadline.unwrap_or(0));
-        match (old, deadline) {
+        self.deadline_sum += u128::from(new.unwrap_or(0));
+        self.volatile -= usize::from(old.is_some());
+        self.volatile += usize::from(new.is_some());
+    }
+
+    fn set_due(&mut self, slot: Slot, due: Option<u64>) {
+        let old = self.entry(slot).due();
+        let index = self.entry(slot).timer_index();
+        match (old, due) {
             (None, None) => {}
             (Some(_), None) => {
                 self.wheel.cancel(index);
@@ -257,7 +290,11 @@ impl Shard {
                     .dict
                     .find(hash, shell.key())
                     .expect("an entry in the wheel is in the dict");
-                self.deadline_sum -= u128::from(shell.deadline().unwrap_or(0));
+                if shell.timed().is_some() && !shell.is_dead(now_ms) {
+                    self.dict.replace(slot, |e| e.with_timer(None));
+                    return Expired::Fields(slot);
+                }
+                self.count(shell.deadline(), None);
                 // The wheel has already freed the node, so only the dict is told.
                 Expired::Entry(self.dict.remove(slot, reclaim))
             }

@@ -19,6 +19,9 @@ use crate::stripes::{Held, LockSet, Stripes};
 use crate::txn::Txn;
 use crate::watch::{WatchFlag, WatchTable};
 
+/// Most fields of a hash that are removed by one step of a pass over the wheel.
+const FIELDS_PER_STEP: usize = 64;
+
 /// A small entry spans at most this many cache lines.
 const ENTRY_LINES: usize = 2;
 /// No deadline.
@@ -482,7 +485,7 @@ impl Store {
         let mut next = NEVER;
         let mut out_of_work = false;
         for db in 0..self.databases as u32 {
-            if self.head(db, stripe).expires.load(Ordering::Relaxed) == 0 {
+            if txn.next_deadline(db, stripe).is_none() {
                 continue;
             }
             for popped in 0.. {
@@ -491,8 +494,12 @@ impl Store {
                 }
                 match txn.pop_expired(db, stripe, work) {
                     Expired::Entry(entry) => {
-                        txn.record_expired(db, entry.key());
+                        txn.record_expired(db, &entry);
                         txn.discard(entry);
+                    }
+                    Expired::Fields(slot) => {
+                        let removed = txn.expire_popped(db, stripe, slot, FIELDS_PER_STEP);
+                        *work = work.saturating_sub(removed);
                     }
                     Expired::Idle => break,
                     Expired::OutOfWork => {

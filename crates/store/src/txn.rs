@@ -4,10 +4,12 @@
 //! change is then told by [`Txn::record`], which trips WATCH, counts it and puts its effect into the record. What was
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
+mod fields;
 mod figures;
 mod observed;
 mod undone;
 mod victim;
+mod walk;
 
 pub use figures::DictFigures;
 
@@ -15,7 +17,7 @@ use std::sync::Arc;
 
 use dunlin_structures::dict::{Ref, Slot};
 
-use crate::entry::{Entry, NewString, ValueType};
+use crate::entry::{Entry, Kind, NewString, ValueType};
 use crate::event::Event;
 use crate::eviction::freed_bytes;
 use crate::hash::Key;
@@ -23,7 +25,7 @@ use crate::local::{Counters, Local};
 use crate::log::Arg;
 use crate::reads::Reads;
 use crate::reaper::Garbage;
-use crate::shard::{Expired, Shard};
+use crate::shard::Shard;
 use crate::store::{Store, StripeData};
 use crate::stripes::{Held, Waiter};
 
@@ -158,7 +160,7 @@ impl<'a> Txn<'a> {
             db,
             stripe,
             slot,
-            has_deadline: entry.deadline().is_some(),
+            has_deadline: entry.due().is_some(),
         })
     }
 
@@ -167,8 +169,7 @@ impl<'a> Txn<'a> {
         let found = self.look_up(db, key)?;
         let now_ms = self.stripe_now(found.stripe);
         let entry = self.entry(found);
-        let is_alive = entry.deadline().is_none_or(|at| at > now_ms);
-        is_alive.then(|| entry.kind().value_type())
+        (!entry.is_dead(now_ms)).then(|| entry.kind().value_type())
     }
 
     /// Finds a key that has not expired; one that has is removed, and its DEL recorded. Expected O(1).
@@ -176,35 +177,54 @@ impl<'a> Txn<'a> {
     pub fn find(&mut self, db: u32, key: &Key<'_>) -> Option<Found> {
         let stripe = self.store.stripe_of(key.hash);
         let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
-        let deadline = entry.deadline();
+        let due = entry.due();
         let found = Found {
             db,
             stripe,
             slot,
-            has_deadline: deadline.is_some(),
+            has_deadline: due.is_some(),
         };
-        match deadline {
-            Some(deadline) if deadline <= self.stripe_now(stripe) => {
-                if !self.reads.keep_expired {
-                    self.expire(found);
-                }
-                None
-            }
+        match due {
+            Some(due) if due <= self.stripe_now(stripe) => self.expire_due(found),
             _ => Some(found),
         }
     }
 
+    /// Removes a key that is due, or those of its fields that are; the key if it is still there.
     #[cold]
+    fn expire_due(&mut self, found: Found) -> Option<Found> {
+        let now_ms = self.stripe_now(found.stripe);
+        match (self.entry(found).is_dead(now_ms), self.reads.keep_expired) {
+            (true, true) => return None,
+            (true, false) => {
+                self.expire(found);
+                return None;
+            }
+            (false, true) => {}
+            (false, false) => {
+                self.expire_fields(found, usize::MAX);
+            }
+        }
+        Some(found)
+    }
+
     fn expire(&mut self, found: Found) {
         self.before_change(found);
         let entry = self.take(found);
-        self.record_expired(found.db, entry.key());
+        self.record_expired(found.db, &entry);
         self.discard(entry);
     }
 
-    pub(crate) fn record_expired(&mut self, db: u32, key: &[u8]) {
-        self.counters().expired.add(1);
-        self.tell(db, key, Event::expired());
+    pub(crate) fn record_expired(&mut self, db: u32, entry: &Entry) {
+        let key = entry.key();
+        if entry.timed().is_some() && entry.deadline().is_none_or(|at| at > self.now_ms) {
+            // It is gone because its fields are.
+            self.tell(db, key, Event::hash("hexpired"));
+            self.notify(db, key, Event::generic("del"));
+        } else {
+            self.counters().expired.add(1);
+            self.tell(db, key, Event::expired());
+        }
         if self.store.log.is_active() {
             self.local.record.push(db, &["DEL".into(), key.into()]);
         }
@@ -304,7 +324,8 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn put_string(&mut self, db: u32, key: &Key<'_>, value: NewString<'_>, ttl: Ttl) {
         let clock = self.local.clock;
-        let Some(found) = self.find(db, key) else {
+        let (found, ttl) = self.find_for_string(db, key, ttl);
+        let Some(found) = found else {
             let entry = Entry::string(key.bytes, value, clock);
             let found = self.insert(db, key, entry);
             if let Ttl::At(at) = ttl {
@@ -324,7 +345,7 @@ impl<'a> Txn<'a> {
             e.set_clock(touched);
             if e.free_effort() > FREE_STEPS_MAX {
                 // Swapped out whole, so that its chunks are freed in the background.
-                let timer = e.deadline().map(|at| (e.timer_index(), at));
+                let timer = e.due().map(|at| (e.timer_index(), at));
                 let fresh = Entry::string(key.bytes, value, clock).with_timer(timer);
                 old = Some(std::mem::replace(&mut e, fresh));
                 return e;
@@ -361,8 +382,9 @@ impl<'a> Txn<'a> {
     }
 
     /// Files `entry` (which has no deadline) under its key, in place of what was there, with this deadline.
-    pub fn put_entry(&mut self, db: u32, key: &Key<'_>, entry: Entry, deadline: Option<u64>) {
+    pub fn put_entry(&mut self, db: u32, key: &Key<'_>, mut entry: Entry, deadline: Option<u64>) {
         debug_assert_eq!(entry.key(), key.bytes);
+        entry.set_key_deadline(None);
         if let Some(found) = self.find(db, key) {
             self.before_change(found);
             let old = self.take(found);
@@ -405,16 +427,21 @@ impl<'a> Txn<'a> {
         let stripe = self.store.stripe_of(key.hash);
         let now = self.stripe_now(stripe);
         let store = self.store;
+        let is_timed = entry.kind() == Kind::HashTimed;
         let data = store.stripes.with(held(&mut self.held), stripe);
         let shard = data.shards[db as usize].get_or_insert_with(|| Box::new(Shard::new(now)));
         let slot = shard.insert(key.hash, entry, store.hasher(), &mut self.local.reclaim);
         store.publish(db, stripe, shard);
-        Found {
+        let found = Found {
             db,
             stripe,
             slot,
             has_deadline: false,
+        };
+        if is_timed {
+            self.refile(found);
         }
+        found
     }
 
     fn take(&mut self, found: Found) -> Entry {
@@ -481,7 +508,7 @@ impl<'a> Txn<'a> {
         key: &[u8],
         args: impl ExactSizeIterator<Item = &'x [u8]>,
     ) {
-        self.counters().changes.add(1);
+        self.count_changes(1);
         self.trip(db, key);
         self.effect(db, args);
     }
@@ -622,93 +649,6 @@ impl<'a> Txn<'a> {
                 let _ = self.find(db, &key);
             }
         }
-    }
-
-    /// Visits keys of one held stripe from `cursor` on, at least `min` of them if there are so many; returns where to
-    /// go on, 0 at the end. Expired keys are not visited but removed.
-    pub fn scan(
-        &mut self,
-        db: u32,
-        stripe: usize,
-        cursor: u64,
-        min: usize,
-        mut visit: impl FnMut(&Entry),
-    ) -> u64 {
-        let now = self.stripe_now(stripe);
-        let store = self.store;
-        let Some(shard) = self.shard(db, stripe) else {
-            return 0;
-        };
-        let hasher = store.hasher();
-        let mut expired: Vec<Box<[u8]>> = Vec::new();
-        let next = shard.dict().scan(
-            cursor,
-            min,
-            |e| hasher.hash(e.key()),
-            |e| match e.deadline() {
-                Some(at) if at <= now => expired.push(e.key().into()),
-                _ => visit(e),
-            },
-        );
-        for key in &expired {
-            let key = self.key(key);
-            let _ = self.find(db, &key);
-        }
-        next
-    }
-
-    /// A key of one held stripe, each equally likely; it may have expired.
-    pub fn random_entry(&mut self, db: u32, stripe: usize) -> Option<Ref<'_, Entry>> {
-        let mut seed = self.local.random();
-        let shard = self.shard(db, stripe)?;
-        let slot = shard.dict().random(|| {
-            // The same generator as `Local::random`, on a copy, since `self` is borrowed.
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed
-        })?;
-        Some(shard.entry(slot))
-    }
-
-    /// Visits every entry of a database that has not expired; every stripe is held. O(n).
-    pub fn for_each(&mut self, db: u32, mut visit: impl FnMut(&Entry)) {
-        for stripe in 0..self.store.stripe_count() {
-            let now = self.stripe_now(stripe);
-            if let Some(shard) = self.shard(db, stripe) {
-                shard.dict().iter().for_each(|e| {
-                    if e.deadline().is_none_or(|at| at > now) {
-                        visit(&e);
-                    }
-                });
-            }
-        }
-    }
-
-    pub(crate) fn look_ahead_expired(&mut self, db: u32, stripe: usize) {
-        let now = self.stripe_now(stripe);
-        let hasher = self.store.hasher();
-        if let Some(shard) = self.shard(db, stripe) {
-            shard.look_ahead(now, hasher);
-        }
-    }
-
-    pub(crate) fn pop_expired(&mut self, db: u32, stripe: usize, work: &mut usize) -> Expired {
-        let now = self.stripe_now(stripe);
-        let store = self.store;
-        let data = store.stripes.with(held(&mut self.held), stripe);
-        let Some(shard) = data.shards[db as usize].as_deref_mut() else {
-            return Expired::Idle;
-        };
-        let expired = shard.pop_expired(now, work, store.hasher(), &mut self.local.reclaim);
-        if matches!(expired, Expired::Entry(_)) {
-            store.publish(db, stripe, shard);
-        }
-        expired
-    }
-
-    pub(crate) fn next_deadline(&mut self, db: u32, stripe: usize) -> Option<u64> {
-        self.shard(db, stripe)?.next_deadline()
     }
 
     /// Publishes what was recorded, hands garbage over, and calls who waits for a key that was changed; `session` is whose command it

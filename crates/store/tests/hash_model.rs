@@ -1,4 +1,4 @@
-//! Hashes beside a std map, by random operations, through both encodings; images never change.
+//! Hashes beside a std map, by random operations, through all encodings, with deadlines of fields; images never change.
 
 mod common;
 
@@ -27,7 +27,34 @@ fn text(rng: &mut Rng, kinds: usize) -> Vec<u8> {
     }
 }
 
-fn assert_same(entry: &Entry, hasher: &KeyHasher, model: &HashMap<Vec<u8>, Vec<u8>>) {
+/// Values of fields, and their deadlines.
+type Model = HashMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
+
+fn assert_same(entry: &Entry, hasher: &KeyHasher, model: &Model) {
+    assert_same_deadlines(entry, hasher, model);
+    let values = model.iter();
+    let values = values.map(|(field, (value, _))| (field.clone(), value.clone()));
+    assert_same_values(entry, hasher, &values.collect());
+}
+
+fn assert_same_deadlines(entry: &Entry, hasher: &KeyHasher, model: &Model) {
+    let timed = entry.timed();
+    let found: Vec<(Vec<u8>, u64)> = timed
+        .into_iter()
+        .flat_map(|hash| hash.deadlines().map(|(field, at)| (field.to_vec(), at)))
+        .collect();
+    assert!(found.is_sorted_by_key(|(_, at)| *at), "the first is first");
+    let found: HashMap<Vec<u8>, u64> = found.into_iter().collect();
+    let expected = model.iter();
+    let expected = expected.filter_map(|(field, (_, at))| Some((field.clone(), (*at)?)));
+    assert_eq!(found, expected.collect::<HashMap<_, _>>());
+    for (field, at) in &found {
+        let deadline = timed.and_then(|hash| hash.deadline_of(hasher, field));
+        assert_eq!(deadline, Some(*at));
+    }
+}
+
+fn assert_same_values(entry: &Entry, hasher: &KeyHasher, model: &HashMap<Vec<u8>, Vec<u8>>) {
     let hash = HashRef::of(entry).expect("a hash");
     assert_eq!(hash.len(), model.len());
     let all: HashMap<Vec<u8>, Vec<u8>> = hash
@@ -60,19 +87,37 @@ fn run(seed: usize, operations: usize) {
     let hasher = KeyHasher::new([seed as u64, 2]);
     let mut rng = Rng::new(seed as u64);
     let mut images = Images::new();
-    let (mut packed, mut big, mut done, mut longest) = (0, 0, 0, 0);
+    let (mut packed, mut big, mut timed, mut done, mut longest) = (0, 0, 0, 0, 0);
     while done < operations {
         let mut entry = hash_value::new(b"key", 0);
-        let mut model = HashMap::new();
+        let mut model = Model::new();
+        // In half of all lives fields get deadlines.
+        let has_deadlines = rng.below(2) == 0;
         let life = if rng.below(20) == 0 { 4_000 } else { 400 };
         for step in 0..life {
             let kinds = if step > 100 { life * 5 } else { 25 };
             let field = text(&mut rng, kinds);
-            if rng.below(10) < 7 {
+            let what = rng.below(10);
+            if has_deadlines && what == 0 {
+                // Of whatever fields there are.
+                let fields: Vec<Vec<u8>> = model.keys().take(3).cloned().collect();
+                for field in fields {
+                    let deadline = (rng.below(4) > 0).then(|| 1 + rng.below(1000) as u64);
+                    entry = hash_value::set_deadline(entry, &hasher, &field, deadline);
+                    model.get_mut(&field).expect("a field").1 = deadline;
+                }
+            } else if what < 7 {
                 let value = text(&mut rng, kinds);
+                let keeps = rng.below(3) == 0;
+                let set = if keeps {
+                    hash_value::set_keeping_deadline
+                } else {
+                    hash_value::set
+                };
                 let is_new;
-                (entry, is_new) = hash_value::set(entry, &hasher, LIMITS, &field, &value);
-                assert_eq!(is_new, model.insert(field, value).is_none());
+                (entry, is_new) = set(entry, &hasher, LIMITS, &field, &value);
+                let kept = model.get(&field).and_then(|(_, at)| *at).filter(|_| keeps);
+                assert_eq!(is_new, model.insert(field, (value, kept)).is_none());
             } else {
                 let was_there;
                 (entry, was_there) = hash_value::remove(entry, &hasher, &field);
@@ -81,6 +126,7 @@ fn run(seed: usize, operations: usize) {
             match entry.kind() {
                 Kind::HashPacked => packed += 1,
                 Kind::Hash => big += 1,
+                Kind::HashTimed => timed += 1,
                 other => panic!("{other:?}"),
             }
             if rng.below(life / 8) == 0 {
@@ -94,8 +140,11 @@ fn run(seed: usize, operations: usize) {
         done += life;
     }
     assert!(
-        packed > operations / 20 && big > operations / 20 && longest > 1_000,
-        "{packed} {big} {longest}"
+        packed > operations / 40
+            && big > operations / 40
+            && timed > operations / 20
+            && longest > 1_000,
+        "{packed} {big} {timed} {longest}"
     );
     assert!(images.taken > operations / 800, "{}", images.taken);
     images.check_all(|image, shown| assert_same(image, &hasher, shown));

@@ -98,10 +98,20 @@ fn add(rng: &mut Rng, group: &str, argument: &Argument, now_ms: u64, request: &m
                 let choice = rng.pick(argument.inner);
                 add(rng, group, choice, now_ms, request);
             }
-            ArgKind::Block => argument
-                .inner
-                .iter()
-                .for_each(|inner| add(rng, group, inner, now_ms, request)),
+            ArgKind::Block => {
+                let mut count_at = None;
+                for inner in argument.inner {
+                    let before = request.len();
+                    add(rng, group, inner, now_ms, request);
+                    match (inner.name, count_at) {
+                        ("numfields", _) => count_at = Some(before),
+                        ("field", Some(at)) => {
+                            request[at] = (request.len() - before).to_string().into_bytes();
+                        }
+                        _ => {}
+                    }
+                }
+            }
             _ => request.push(value(rng, group, argument, now_ms)),
         }
     }

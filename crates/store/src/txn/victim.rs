@@ -20,7 +20,9 @@ impl Txn<'_> {
         }
         let random = self.local.random();
         let hasher = self.store.hasher();
-        self.shard(db, stripe)?.random_timed(random, hasher)
+        let timed = self.shard(db, stripe)?.random_timed(random, hasher);
+        // A hash may be there for its fields alone.
+        timed.filter(|entry| entry.deadline().is_some())
     }
 
     /// The entry of a candidate for eviction, and where it is; no statistics, and no look at whether it has expired.
@@ -31,7 +33,7 @@ impl Txn<'_> {
             db,
             stripe,
             slot,
-            has_deadline: entry.deadline().is_some(),
+            has_deadline: entry.due().is_some(),
         };
         Some((found, entry))
     }

@@ -1,14 +1,18 @@
 //! Commands on hashes.
 
+mod fields;
 mod hdel;
+mod hexpire;
 mod hget;
 mod hgetall;
 mod hincrby;
 mod hincrbyfloat;
 mod hlen;
+mod hpersist;
 mod hrandfield;
 mod hscan;
 mod hset;
+mod httl;
 
 use dunlin_store::hash_value::{self, HashLimits, HashRef};
 use dunlin_store::{Entry, Event, KeyHasher};
@@ -20,6 +24,9 @@ use crate::{Command, Ctx, ReplyError};
 pub const TABLE: &[&Command] = &[
     &hdel::HDEL,
     &hlen::HEXISTS,
+    &hexpire::HEXPIRE,
+    &hexpire::HEXPIREAT,
+    &httl::HEXPIRETIME,
     &hget::HGET,
     &hgetall::HGETALL,
     &hincrby::HINCRBY,
@@ -28,11 +35,17 @@ pub const TABLE: &[&Command] = &[
     &hlen::HLEN,
     &hget::HMGET,
     &hset::HMSET,
+    &hpersist::HPERSIST,
+    &hexpire::HPEXPIRE,
+    &hexpire::HPEXPIREAT,
+    &httl::HPEXPIRETIME,
+    &httl::HPTTL,
     &hrandfield::HRANDFIELD,
     &hscan::HSCAN,
     &hset::HSET,
     &hset::HSETNX,
     &hlen::HSTRLEN,
+    &httl::HTTL,
     &hgetall::HVALS,
 ];
 
@@ -92,7 +105,7 @@ fn change<R>(cx: &mut Ctx<'_>, change: impl FnOnce(Entry) -> (Entry, R)) -> Resu
     }
 }
 
-/// Sets one field, and records an effect that says so with the value that it got.
+/// Sets one field, whose deadline stays, and records an effect that says so with the value that it got.
 fn set_and_record(
     cx: &mut Ctx<'_>,
     field: &[u8],
@@ -101,10 +114,26 @@ fn set_and_record(
 ) -> Result<(), ReplyError> {
     let (limits, store) = (limits(cx), cx.keys.store());
     change(cx, |entry| {
-        hash_value::set(entry, store.hasher(), limits, field, value)
+        hash_value::set_keeping_deadline(entry, store.hasher(), limits, field, value)
     })?;
     let (db, key) = (cx.db(), cx.key(1));
     let effect = ["HSET".into(), key.bytes.into(), field.into(), value.into()];
     cx.keys.record(db, key.bytes, Event::hash(event), &effect);
+    let found = cx.keys.find(db, &key).expect("it was just changed");
+    let entry = cx.keys.entry(found);
+    let timed = entry.timed();
+    if let Some(at_ms) = timed.and_then(|hash| hash.deadline_of(store.hasher(), field)) {
+        // HSET takes the deadline away.
+        let at_ms = at_ms.to_string();
+        let effect = [
+            &b"HPEXPIREAT"[..],
+            key.bytes,
+            at_ms.as_bytes(),
+            b"FIELDS",
+            b"1",
+            field,
+        ];
+        cx.keys.effect(db, effect.into_iter());
+    }
     Ok(())
 }

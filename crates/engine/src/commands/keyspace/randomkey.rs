@@ -87,7 +87,7 @@ impl Continuation for RandomKey {
             return Ok(self.search(cx, cursor, stripes));
         }
         if let Some(entry) = cx.keys.random_entry(self.db, self.stripe) {
-            if entry.deadline().is_none() {
+            if entry.due().is_none() {
                 cx.reply.bulk(entry.key());
                 return Ok(Progress::Done);
             }

@@ -44,7 +44,7 @@ fn usage(cx: &mut Ctx<'_>) -> Outcome {
     match cx.keys.peek(db, &key) {
         None => cx.reply.null(),
         Some(entry) => {
-            let timer = if entry.deadline().is_some() {
+            let timer = if entry.due().is_some() {
                 TIMER_BYTES
             } else {
                 0

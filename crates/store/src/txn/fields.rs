@@ -1,0 +1,109 @@
+//! Deadlines of hashes' fields: hashes are filed under the first of them, and lose what is due.
+
+use dunlin_structures::dict::Slot;
+
+use super::{Found, Ttl, Txn, held};
+use crate::big::Big;
+use crate::entry::{Entry, Kind};
+use crate::event::Event;
+use crate::hash::Key;
+
+impl Txn<'_> {
+    /// As [`Txn::update_if`] for a change that may set deadlines of a hash's fields.
+    pub fn update_fields(
+        &mut self,
+        found: Found,
+        change: impl FnOnce(Entry) -> (Entry, bool),
+    ) -> bool {
+        let changed = self.update_if(found, change);
+        if changed {
+            self.refile(found);
+        }
+        changed
+    }
+
+    /// Files the entry that was found under the first of its deadlines, if it is a hash whose fields may have some.
+    pub(super) fn refile(&mut self, found: Found) {
+        let store = self.store;
+        let data = store.stripes.with(held(&mut self.held), found.stripe);
+        let shard = data.shards[found.db as usize]
+            .as_deref_mut()
+            .expect("a found key's shard exists");
+        if shard.entry(found.slot).timed().is_none() {
+            return;
+        }
+        let due = shard.refile(found.slot);
+        store.publish(found.db, found.stripe, shard);
+        if let Some(at) = due {
+            store.note_deadline(found.stripe, at, self.local.worker);
+        }
+    }
+
+    /// Removes at most `max` fields that are due from a hash of which something is left; how many. Their effect is one HDEL.
+    pub(super) fn expire_fields(&mut self, found: Found, max: usize) -> usize {
+        let now_ms = self.stripe_now(found.stripe);
+        let (db, hasher) = (found.db, self.store.hasher());
+        let owed = self.local.unrecorded;
+        self.before_change(found);
+        self.local.unrecorded = owed;
+        let mut gone = Vec::new();
+        self.shard_at(found).update(found.slot, |mut entry| {
+            if let Some(Big::HashTimed(hash)) = entry.big_mut() {
+                gone = hash.take_due(hasher, now_ms, max);
+            }
+            entry
+        });
+        self.refile(found);
+        if gone.is_empty() {
+            return 0;
+        }
+        let key: Box<[u8]> = self.entry(found).key().into();
+        self.tell(db, &key, Event::hash("hexpired"));
+        if self.store.log.is_active() {
+            self.local.record.begin(db, 2 + gone.len());
+            self.local.record.bulk(b"HDEL");
+            self.local.record.bulk(&key);
+            gone.iter().for_each(|field| self.local.record.bulk(field));
+        }
+        self.local.unrecorded = owed;
+        gone.len()
+    }
+
+    /// The same for what a pass over the wheel found.
+    pub(crate) fn expire_popped(
+        &mut self,
+        db: u32,
+        stripe: usize,
+        slot: Slot,
+        max: usize,
+    ) -> usize {
+        let found = Found {
+            db,
+            stripe,
+            slot,
+            has_deadline: false,
+        };
+        self.expire_fields(found, max)
+    }
+
+    /// Finds a key that a string will be stored under. A hash whose fields may have deadlines is taken out, since an entry's timer means
+    /// something else for it; what `ttl` says of its deadline is said of the string's.
+    #[inline]
+    pub(super) fn find_for_string(
+        &mut self,
+        db: u32,
+        key: &Key<'_>,
+        ttl: Ttl,
+    ) -> (Option<Found>, Ttl) {
+        match self.find(db, key) {
+            Some(found) if found.has_deadline && self.entry(found).kind() == Kind::HashTimed => {
+                let kept = self.entry(found).deadline().map_or(Ttl::Clear, Ttl::At);
+                self.before_change(found);
+                let old = self.take(found);
+                self.discard(old);
+                (None, if ttl == Ttl::Keep { kept } else { ttl })
+            }
+            found => (found, ttl),
+        }
+    }
+}
