@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use dunlin_store::blocked::Wanted;
 use dunlin_store::stripes::LockSet;
-use smallvec::SmallVec;
 use dunlin_store::{Event, Found, Key, Reads, Txn};
+use smallvec::SmallVec;
 
 use crate::args::{Args, OwnedArgs};
 use crate::command::{Command, Flags};

@@ -15,8 +15,8 @@ use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
 use crate::args::{Args, OwnedArgs};
-use crate::commands::transaction::is_exec;
 use crate::command::{Command, Flags, Scope, has_patterns};
+use crate::commands::transaction::is_exec;
 use crate::context::{Block, Continuation, Ctx, Flow, Host, Progress};
 use crate::engine::{Engine, WorkerState};
 use crate::error::ReplyError;
@@ -189,7 +189,15 @@ impl Engine {
         match self.store.resume_stripes(&set, call.waiter) {
             Ok(held) => {
                 let held = Some(held);
-                self.run_with(&mut call, &self.store, id, command, held, true, Some(ticket))
+                self.run_with(
+                    &mut call,
+                    &self.store,
+                    id,
+                    command,
+                    held,
+                    true,
+                    Some(ticket),
+                )
             }
             Err(_parked) => Executed::Parked { id },
         }
@@ -542,7 +550,10 @@ impl Engine {
 
     /// The same for a command that may have been called by its `ticket`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "one body for all ways to run a command, inlined into each")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one body for all ways to run a command, inlined into each"
+    )]
     fn run_with(
         &self,
         call: &mut Call<'_>,
@@ -577,7 +588,8 @@ impl Engine {
             cx.keys.take_turn(ticket);
         }
         let outcome = (command.handler)(&mut cx);
-        if special && cx.observed && matches!(outcome, Ok(Flow::Done | Flow::Continue(_)) | Err(_)) {
+        if special && cx.observed && matches!(outcome, Ok(Flow::Done | Flow::Continue(_)) | Err(_))
+        {
             cx.observe();
         }
         if let Some(ticket) = ticket

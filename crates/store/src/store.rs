@@ -108,6 +108,8 @@ pub struct Store {
     active_expire: AtomicBool,
     /// Keys that are watched and keys that somebody waits for.
     observed_keys: AtomicUsize,
+    /// Of them, those that are watched.
+    watched_keys: AtomicUsize,
     heap: Heap,
     counters: Box<[CachePadded<Counters>]>,
     /// Grace periods for memory that the look-ahead of other workers may be reading.
@@ -160,6 +162,7 @@ impl Store {
             wake_owner: OnceLock::new(),
             active_expire: AtomicBool::new(true),
             observed_keys: AtomicUsize::new(0),
+            watched_keys: AtomicUsize::new(0),
             heap: Heap::default(),
             counters: (0..=settings.workers)
                 .map(|_| CachePadded::default())
@@ -527,9 +530,9 @@ impl Store {
     ) {
         let before = table.len();
         change(table);
-        let after = table.len();
-        self.observed_keys
-            .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        let added = table.len().wrapping_sub(before);
+        self.observed_keys.fetch_add(added, Ordering::Relaxed);
+        self.watched_keys.fetch_add(added, Ordering::Relaxed);
     }
 
     /// Changes who waits for a stripe's keys and keeps the count of such keys.

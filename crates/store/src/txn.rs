@@ -4,11 +4,8 @@
 //! change is then told by [`Txn::record`], which trips WATCH, counts it and puts its effect into the record. What was
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
-mod figures;
 mod undone;
 mod victim;
-
-pub use figures::DictFigures;
 
 use std::sync::Arc;
 
@@ -141,7 +138,7 @@ impl<'a> Txn<'a> {
     }
 
     #[inline(always)]
-    fn shard(&mut self, db: u32, stripe: usize) -> Option<&mut Shard> {
+    pub(crate) fn shard(&mut self, db: u32, stripe: usize) -> Option<&mut Shard> {
         self.data(stripe).shards[db as usize].as_deref_mut()
     }
 

@@ -79,7 +79,7 @@ impl World<'_> {
             .expect("nobody else is here");
         let mut txn = Txn::new(self.store, Some(&mut held), &mut self.local, 0);
         act(&mut txn);
-        txn.commit();
+        txn.commit(None);
         self.store.release_stripes(held);
         self.local.batch_boundary(&self.store.epochs);
         self.store.usage.publish(0, 0);

@@ -96,10 +96,7 @@ fn flags(client: &Client) -> String {
     let flags: String = [
         (client.is(Mark::MONITOR), 'O'),
         (figures.in_multi, 'x'),
-        (
-            client.is(Mark::POSTPONED) || client.is(Mark::BLOCKED),
-            'b',
-        ),
+        (client.is(Mark::POSTPONED) || client.is(Mark::BLOCKED), 'b'),
         (figures.dirty, 'd'),
         (figures.closing, 'c'),
         (client.is(Mark::KILLED), 'A'),

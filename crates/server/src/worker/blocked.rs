@@ -38,7 +38,13 @@ pub(super) enum GiveUp {
 
 impl Worker {
     /// Puts a session aside that waits for a key. Its input is paused already.
-    pub(super) fn block(&mut self, io: &mut Io<'_>, conn: ConnId, blocked: Blocked, args: OwnedArgs) {
+    pub(super) fn block(
+        &mut self,
+        io: &mut Io<'_>,
+        conn: ConnId,
+        blocked: Blocked,
+        args: OwnedArgs,
+    ) {
         let now_ms = self.now_ms;
         let Some(slot) = self.slot(conn) else { return };
         let timer = blocked.deadline_ms.map(|at_ms| {
@@ -101,9 +107,7 @@ impl Worker {
             waiter: &slot.waiter,
             now_ms: self.now_ms,
         };
-        let executed = self
-            .engine
-            .resume_called(call, waiting.id, &waiting.ticket);
+        let executed = self.engine.resume_called(call, waiting.id, &waiting.ticket);
         slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
         match executed {
             Executed::Parked { .. } => slot.activity = Activity::Blocked(waiting),

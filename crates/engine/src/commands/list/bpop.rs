@@ -8,9 +8,7 @@ use dunlin_store::list::{End, ListRef};
 
 use super::{at_end, length, pop_names, take, tell_deleted};
 use crate::blocking::{deadline_of_seconds, wait};
-use crate::command::{
-    ArgKind, Argument, Begin, Categories, Command, Find, Flags, KeySpec, Scope,
-};
+use crate::command::{ArgKind, Argument, Begin, Categories, Command, Find, Flags, KeySpec, Scope};
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
 /// BLPOP.

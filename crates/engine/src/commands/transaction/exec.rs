@@ -155,8 +155,7 @@ fn watched_keys_changed(cx: &mut Ctx<'_>) -> bool {
 mod tests {
     use crate::testing::{Console, check};
 
-    const WRONG: &str =
-        "WRONGTYPE Operation against a key holding the wrong kind of value";
+    const WRONG: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
     #[test]
     fn all_or_nothing() {
