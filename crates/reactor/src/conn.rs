@@ -114,6 +114,8 @@ pub(crate) struct Connection {
     pub(crate) backlog: bool,
     /// Output rose above the soft limit and has not fallen below it yet.
     pub(crate) over_soft: bool,
+    /// The peer has taken some output since it was asked last, see [`crate::Io::took_output`].
+    pub(crate) taken: bool,
     /// Close once the output is flushed.
     pub(crate) closing: bool,
     /// Shut our side down once the output is flushed.
@@ -128,6 +130,8 @@ pub(crate) struct Connection {
     pub(crate) stop_reads: u8,
     /// Bytes that the request in the input lacks, if the handler knows.
     pub(crate) expected: u32,
+    /// It is read in spite of its output up to so many unsent bytes, see [`crate::Io::overlook_output`].
+    pub(crate) overlooked: usize,
     pub(crate) reason: Option<CloseReason>,
     pub(crate) input: Buffer,
     pub(crate) output: Rope,
@@ -159,7 +163,8 @@ impl Connection {
     pub(crate) fn wants_turn(&self) -> bool {
         match self.live {
             Life::Open => {
-                (self.readable || self.show) && !self.paused && !self.over_soft && !self.closing
+                let holds_back = self.over_soft && self.output.len() > self.overlooked;
+                (self.readable || self.show) && !self.paused && !holds_back && !self.closing
             }
             Life::Lingering => self.readable,
             _ => false,

@@ -105,6 +105,21 @@ impl<'a> Io<'a> {
         }
     }
 
+    /// Whether the peer has taken some of the output since this was asked last.
+    pub fn took_output(&mut self, conn: ConnId) -> bool {
+        let c = self.state.conns.live(conn);
+        c.is_some_and(|c| std::mem::take(&mut c.taken))
+    }
+
+    /// Reads `conn` in spite of its unsent output until that is longer by `bytes`. For a peer that takes nothing: it may be one that reads
+    /// only when it has sent all.
+    pub fn overlook_output(&mut self, conn: ConnId, bytes: usize) {
+        if let Some(c) = self.state.conns.live(conn) {
+            c.overlooked = c.output.len() + bytes;
+            self.state.enqueue(conn.index() as u32);
+        }
+    }
+
     /// Closes `conn` at the end of the turn. Unsent output is dropped.
     pub fn close(&mut self, conn: ConnId) {
         if self.state.conns.live(conn).is_some() {

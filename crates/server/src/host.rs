@@ -26,7 +26,7 @@ pub struct ServerHost {
     pub worker: usize,
     /// Unconsumed input of the current connection, bytes.
     pub input_len: usize,
-    /// Sleeping is allowed: true on the auxiliary thread only.
+    /// Sleeping is allowed: on the auxiliary thread, and on a worker that is the only one.
     pub may_sleep: bool,
     /// Wall clock when the current request was there, microseconds since 1970.
     pub arrived_us: u64,

@@ -97,7 +97,8 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         move |event_loop: &mut dunlin_reactor::EventLoop<dunlin_reactor::backend::epoll::Epoll>| {
             let worker = event_loop.index();
             process::keep_to_workers(&shared.config());
-            let host = ServerHost::new(Arc::clone(&shared), event_loop.clock(), worker);
+            let mut host = ServerHost::new(Arc::clone(&shared), event_loop.clock(), worker);
+            host.may_sleep = workers == 1;
             Worker::new(
                 host,
                 event_loop.remote(),
@@ -320,6 +321,10 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
                 };
                 if received.fetch_add(1, Ordering::Relaxed) == 0 {
                     tracing::warn!("Received {name} scheduling shutdown...");
+                    if shared.hold_stop() {
+                        received.store(0, Ordering::Relaxed);
+                        continue;
+                    }
                     shared.request_stop(0);
                 } else {
                     tracing::warn!("Received {name} again: ending at once");

@@ -3,7 +3,9 @@
 mod recent;
 mod totals;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossbeam_utils::CachePadded;
@@ -107,6 +109,13 @@ pub struct WorkerCounters {
 /// The allocator is asked at every so many samples of the counters: once a second.
 const MEMORY_SAMPLES: u64 = 10;
 
+/// States of [`Shared::hold_signals`].
+mod signals {
+    pub(super) const ACTED_ON: u8 = 0;
+    pub(super) const HELD: u8 = 1;
+    pub(super) const STOP_WAITS: u8 = 2;
+}
+
 /// How the server is asked to stop within so many milliseconds.
 pub type StopRequest = Box<dyn Fn(u64) + Send + Sync>;
 /// How a worker is made to look around again.
@@ -145,6 +154,8 @@ pub struct Shared {
     move_listeners: OnceLock<MoveRequest>,
     /// What CONFIG RESETSTAT subtracts.
     baseline: Mutex<Totals>,
+    /// What DEBUG PAUSE-CRON makes of signals: one of [`signals`].
+    signals: AtomicU8,
     /// The port listened on, for INFO.
     pub port: AtomicU32,
     /// Peak of the allocated bytes, as far as they were measured.
@@ -227,6 +238,7 @@ impl Shared {
             wake: OnceLock::new(),
             move_listeners: OnceLock::new(),
             baseline: Mutex::default(),
+            signals: AtomicU8::new(signals::ACTED_ON),
             port: AtomicU32::new(0),
             peak_bytes: AtomicU64::new(0),
             startup_bytes: (allocator.figures)().allocated,
@@ -514,6 +526,34 @@ impl Shared {
     /// Whether the server was asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.exit_code.load(Ordering::SeqCst) >= 0
+    }
+
+    /// Lets signals that stop the server wait from now on (DEBUG PAUSE-CRON), or not any longer.
+    pub fn hold_signals(&self, on: bool) {
+        let order = Ordering::SeqCst;
+        if on {
+            let _ = self
+                .signals
+                .compare_exchange(signals::ACTED_ON, signals::HELD, order, order);
+        } else if self.signals.swap(signals::ACTED_ON, order) == signals::STOP_WAITS {
+            self.request_stop(0);
+        }
+    }
+
+    /// Whether a signal that has come has to wait; a second one does not.
+    pub fn hold_stop(&self) -> bool {
+        let order = Ordering::SeqCst;
+        self.signals
+            .compare_exchange(signals::HELD, signals::STOP_WAITS, order, order)
+            .is_ok()
+    }
+
+    /// Takes a signal back that waits; false when there is none.
+    pub fn abort_stop(&self) -> bool {
+        let order = Ordering::SeqCst;
+        self.signals
+            .compare_exchange(signals::STOP_WAITS, signals::HELD, order, order)
+            .is_ok()
     }
 
     /// Asks every loop to stop; the process exits with `code`.

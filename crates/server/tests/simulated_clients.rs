@@ -142,6 +142,38 @@ fn clients_of_both_workers_are_listed_and_killed() {
 }
 
 #[test]
+fn who_reads_only_when_all_is_sent_is_served() {
+    /// Replies of more than holds a client back.
+    const COMMANDS: usize = 150;
+    let mut scene = Scene::new(2, &[]);
+    let value = "v".repeat(100_000);
+    scene.ask(0, &[&format!("SET k {value}")]);
+    let mut request = Vec::new();
+    reply::request(&mut request, &["GET", "k"]);
+    let requests = request.repeat(COMMANDS);
+    // The connection takes less than the requests in each direction, so that the server has to read to the end.
+    let (mut sent, mut rests) = (0, 0);
+    while sent < requests.len() {
+        match scene.clients[1].write(&requests[sent..]) {
+            Ok(n) => sent += n,
+            Err(_) => {
+                rests += 1;
+                assert!(rests < 1_000, "{sent} bytes were read, and no more");
+                scene.advance_ms(60);
+            }
+        }
+        scene.settle();
+    }
+    assert!(rests > 0, "it was not held back");
+    let mut replies = 0;
+    while replies < COMMANDS * (value.len() + 11) {
+        let (text, closed) = scene.receive(1);
+        assert!(!closed && !text.is_empty(), "{replies} bytes have come");
+        replies += text.len();
+    }
+}
+
+#[test]
 fn a_browser_is_not_served() {
     for request in [
         "POST / HTTP/1.1\r\nX: y\r\n\r\nSET k v\r\n",

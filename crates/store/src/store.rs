@@ -111,7 +111,7 @@ pub struct Store {
     active_expire: AtomicBool,
     /// Keys that are watched and keys that somebody waits for.
     observed_keys: AtomicUsize,
-    /// Those of them that are watched.
+    /// Of them, those that are watched.
     watched_keys: AtomicUsize,
     heap: Heap,
     counters: Box<[CachePadded<Counters>]>,
@@ -537,11 +537,9 @@ impl Store {
     ) {
         let before = table.len();
         change(table);
-        let after = table.len();
-        self.watched_keys
-            .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
-        self.observed_keys
-            .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        let added = table.len().wrapping_sub(before);
+        self.observed_keys.fetch_add(added, Ordering::Relaxed);
+        self.watched_keys.fetch_add(added, Ordering::Relaxed);
     }
 
     /// Changes who waits for a stripe's keys and keeps the count of such keys.

@@ -5,13 +5,10 @@
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
 mod fields;
-mod figures;
 mod observed;
 mod undone;
 mod victim;
 mod walk;
-
-pub use figures::DictFigures;
 
 use std::sync::Arc;
 
@@ -142,7 +139,7 @@ impl<'a> Txn<'a> {
     }
 
     #[inline(always)]
-    fn shard(&mut self, db: u32, stripe: usize) -> Option<&mut Shard> {
+    pub(crate) fn shard(&mut self, db: u32, stripe: usize) -> Option<&mut Shard> {
         self.data(stripe).shards[db as usize].as_deref_mut()
     }
 

@@ -26,10 +26,21 @@ const FETCH_LIMIT: Duration = Duration::from_secs(60);
 const EXPORTER_LIMIT: Duration = Duration::from_secs(10);
 const EXPORTER_PACKAGE: &str = "prometheus-redis-exporter";
 /// Lines that a scrape without an error shows.
-const EXPORTER_LINES: [&str; 3] = [
+const EXPORTER_LINES: [&str; 14] = [
     "redis_up 1",
     "redis_exporter_last_scrape_error{err=\"\"} 0",
     "redis_instance_info{",
+    "redis_uptime_in_seconds ",
+    "redis_connected_clients ",
+    "redis_blocked_clients ",
+    "redis_memory_used_bytes ",
+    "redis_memory_max_bytes ",
+    "redis_commands_processed_total ",
+    "redis_keyspace_hits_total ",
+    "redis_expired_keys_total ",
+    "redis_evicted_keys_total ",
+    "redis_db_keys{db=\"db0\"} ",
+    "redis_commands_total{cmd=\"ping\"} ",
 ];
 /// What clients leave when the machine keeps their sources from us; anything else is a failure.
 const LEFT_OUT: &str = "  left out: ";

@@ -46,6 +46,7 @@ impl<B: Backend> EventLoop<B> {
         let c = self.state.conns.at(index);
         if c.over_soft && c.output.len() <= soft / 2 {
             c.over_soft = false;
+            c.overlooked = 0;
             let id = self.state.conns.id(index);
             self.busy = true;
             handler.drained(&mut Io::new(&mut self.state), id);
@@ -101,6 +102,7 @@ impl<B: Backend> EventLoop<B> {
         state.output_capacity = state.output_capacity + c.output.owned_bytes() - capacity;
         state.stats.bytes_out += sent.bytes as u64;
         state.held_output -= sent.bytes;
+        c.taken |= sent.bytes > 0;
         let empty = c.output.is_empty();
         c.blocked = sent.blocked && !empty;
         if !empty && !sent.blocked {

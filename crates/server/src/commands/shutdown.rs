@@ -58,6 +58,11 @@ fn shutdown(cx: &mut Ctx<'_>) -> Outcome {
     if (abort && (save || no_save || others)) || (save && no_save) {
         return Err(ReplyError::Syntax);
     }
+    if abort && host(cx).shared.abort_stop() {
+        tracing::info!("Shutdown manually aborted.");
+        cx.reply.ok();
+        return Ok(Flow::Done);
+    }
     if abort {
         return Err(ReplyError::err("No shutdown in progress."));
     }
@@ -87,6 +92,23 @@ mod tests {
             assert_eq!(console.call(1, command), b"");
             assert!(console.shared.is_stopping() && console.session(1).close_after_reply);
         }
+    }
+
+    #[test]
+    fn a_signal_that_waits_can_be_taken_back() {
+        let mut console = Console::with_debug();
+        assert!(!console.shared.hold_stop(), "it is acted upon at once");
+        console.run("DEBUG PAUSE-CRON 1");
+        assert!(console.shared.hold_stop() && !console.shared.hold_stop());
+        assert_eq!(
+            console.run("SHUTDOWN ABORT; SHUTDOWN ABORT; DEBUG PAUSE-CRON 0"),
+            "OK; (error) ERR No shutdown in progress.; OK"
+        );
+        assert!(!console.shared.is_stopping());
+        console.run("DEBUG PAUSE-CRON 1");
+        assert!(console.shared.hold_stop());
+        console.run("DEBUG PAUSE-CRON 0");
+        assert!(console.shared.is_stopping());
     }
 
     #[test]

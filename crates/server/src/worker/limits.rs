@@ -11,7 +11,7 @@ use dunlin_store::stripes::Waiter;
 use dunlin_structures::Rope;
 
 use super::slot::{Activity, Slot, token_of};
-use super::{OUTPUT_CHECK, Worker};
+use super::{HELD_BACK_CHECK, OUTPUT_CHECK, OUTPUT_SOFT_BYTES, Worker};
 use crate::clients::{Buffered, Client, MONITOR_BYTES_MAX, Mark};
 
 /// What a connection takes beside its buffers.
@@ -21,6 +21,10 @@ const CONNECTION_BYTES: usize =
 const SHOWN_BYTES: usize = 64;
 /// How often a suspected attack is logged, at most.
 const ATTACK_LOG_PERIOD_MS: u64 = 60_000;
+/// Output above which a client is held back until it has taken it: half of what holds it back first.
+const HELD_BACK_BYTES: usize = OUTPUT_SOFT_BYTES / 2;
+/// How long a client takes nothing until it may go on all the same.
+const HELD_BACK_CHECK_MS: u64 = 50;
 /// How often clients over the soft limit of output are looked at.
 const OUTPUT_CHECK_MS: u64 = 100;
 
@@ -119,6 +123,41 @@ impl Worker {
             self.over_soft.retain(|(other, _)| *other != conn);
         }
         self.evict_clients();
+        if unsent > HELD_BACK_BYTES
+            && let Some(slot) = self.slot(conn)
+            && !std::mem::replace(&mut slot.held_back, true)
+        {
+            if self.held_back.is_empty() {
+                io.set_timer(io.now_ms() + HELD_BACK_CHECK_MS, HELD_BACK_CHECK);
+            }
+            self.held_back.push(conn);
+        }
+    }
+
+    /// Lets clients go on that are held back by their output and take nothing of it, a while further: there are some that read only when
+    /// they have sent all, and they would wait for ever.
+    #[cold]
+    pub(super) fn check_held_back(&mut self, io: &mut Io<'_>) {
+        let mut held_back = std::mem::take(&mut self.held_back);
+        held_back.retain(|&conn| {
+            let is_held = io.output_len(conn) > HELD_BACK_BYTES;
+            let took_some = io.took_output(conn);
+            let Some(slot) = self.slot(conn) else {
+                return false;
+            };
+            slot.held_back = is_held;
+            if is_held && !took_some {
+                io.overlook_output(conn, OUTPUT_SOFT_BYTES);
+                if slot.is_idle() {
+                    io.resume_input(conn);
+                }
+            }
+            is_held
+        });
+        if !held_back.is_empty() {
+            io.set_timer(io.now_ms() + HELD_BACK_CHECK_MS, HELD_BACK_CHECK);
+        }
+        self.held_back = held_back;
     }
 
     /// Closes a client that has so much unsent output that a limit is exceeded.

@@ -57,6 +57,8 @@ const IDLE_CHECK: u64 = 1;
 const PAUSE_OVER: u64 = 2;
 /// Token of the reactor timer that checks clients over the soft limit of output.
 const OUTPUT_CHECK: u64 = 3;
+/// Token of the reactor timer that looks at clients held back by their output.
+const HELD_BACK_CHECK: u64 = 4;
 
 /// Wakes a worker's loop from a stripe's release.
 struct WakeLoop(Remote);
@@ -93,6 +95,8 @@ pub struct Worker {
     postponed: Vec<ConnId>,
     /// Clients over the soft limit of output, and since when (the loop's clock).
     over_soft: Vec<(ConnId, u64)>,
+    /// Clients that are held back by their output.
+    held_back: Vec<ConnId>,
     query_bytes_max: usize,
     /// Unsent output at which the limits are looked at.
     output_watch_bytes: usize,
@@ -135,6 +139,7 @@ impl Worker {
             forget_later: Vec::new(),
             postponed: Vec::new(),
             over_soft: Vec::new(),
+            held_back: Vec::new(),
             query_bytes_max: 0,
             output_watch_bytes: usize::MAX,
             client_bytes: 0,
@@ -397,6 +402,7 @@ impl Handler for Worker {
             client,
             last: None,
             muted: false,
+            held_back: false,
         }));
         if !self.idle_check_set {
             self.close_idle(io);
@@ -459,6 +465,7 @@ impl Handler for Worker {
                 self.release_postponed(io);
             }
             OUTPUT_CHECK => self.check_over_soft(io),
+            HELD_BACK_CHECK => self.check_held_back(io),
             token if token & BLOCKED_UNTIL != 0 => self.blocked_until(io, token),
             _ => self.close_idle(io),
         }

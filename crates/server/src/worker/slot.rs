@@ -52,6 +52,8 @@ pub(super) struct Slot {
     pub(super) last: Option<u16>,
     /// The reply of the command that it waits for is not sent (CLIENT REPLY).
     pub(super) muted: bool,
+    /// It stands among those that are held back by their output.
+    pub(super) held_back: bool,
 }
 
 /// How long a suspended command has run so far.

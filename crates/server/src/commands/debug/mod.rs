@@ -88,9 +88,9 @@ const LEAK: Command = Command {
 };
 
 const PAUSE_CRON: Command = Command {
-    summary: "Accepted for the sake of Redis's tests: nothing here happens at fixed times.",
+    summary: "With 1, signals that stop the server wait until 0, as nothing else here happens at fixed times.",
     arguments: &[Argument::new("on", ArgKind::Integer)],
-    ..FAMILY.subcommand("pause-cron", "debug", accept_one)
+    ..FAMILY.subcommand("pause-cron", "debug", pause_cron)
 };
 
 const REPLYBUFFER: Command = Command {
@@ -159,6 +159,14 @@ fn set_active_expire(cx: &mut Ctx<'_>) -> Outcome {
     // As C's atoi: what does not begin with a number is 0.
     let on = dunlin_engine::number::parse_i64(cx.args.at(2)).is_some_and(|n| n != 0);
     cx.engine.store.set_active_expire(on);
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn pause_cron(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 1..=1)?;
+    let on = dunlin_engine::number::parse_i64(cx.args.at(2)).is_some_and(|n| n != 0);
+    host(cx).shared.hold_signals(on);
     cx.reply.ok();
     Ok(Flow::Done)
 }

@@ -1,6 +1,6 @@
 //! What a database's dicts take, for DEBUG HTSTATS.
 
-use super::Txn;
+use crate::txn::Txn;
 
 /// Figures of all shards of one database.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
@@ -19,7 +19,7 @@ impl Txn<'_> {
     /// The figures of a database; every stripe is held. O(stripes).
     pub fn dict_figures(&mut self, db: u32) -> DictFigures {
         let mut figures = DictFigures::default();
-        for stripe in 0..self.store.stripe_count() {
+        for stripe in 0..self.store().stripe_count() {
             let Some(shard) = self.shard(db, stripe) else {
                 continue;
             };
