@@ -52,6 +52,8 @@ pub(super) struct Slot {
     pub(super) last: Option<u16>,
     /// The reply of the command that it waits for is not sent (CLIENT REPLY).
     pub(super) muted: bool,
+    /// Messages that wait for the end of a reply which is written in steps.
+    pub(super) pushes: Option<Box<Rope>>,
 }
 
 /// How long a suspended command has run so far.
