@@ -116,6 +116,29 @@ const checks = {
     await named.quit();
   },
 
+  async pubsub(r, connect) {
+    const listener = connect();
+    const heard = [];
+    listener.on('message', (channel, message) => heard.push([channel, message]));
+    listener.on('pmessage', (pattern, channel, message) => heard.push([pattern, channel, message]));
+    assert.equal(await listener.subscribe('a', 'b'), 2);
+    assert.equal(await listener.psubscribe('n[ew]*'), 3);
+    assert.equal(await r.publish('a', 'one'), 1);
+    assert.equal(await r.publish('news', 'two'), 1);
+    assert.equal(await r.publish('none', 'three'), 0);
+    assert.deepEqual(await r.multi().set('k', 1).publish('b', 'four').exec(), [[null, 'OK'], [null, 1]]);
+    assert.deepEqual(await r.pubsub('NUMSUB', 'a', 'b'), ['a', 1, 'b', 1]);
+    await assert.rejects(listener.get('k'), /subscriber mode/);
+    assert.equal(await listener.ping(), 'PONG');
+    assert.equal(await listener.unsubscribe('a'), 2);
+    assert.equal(await r.publish('a', 'five'), 0);
+    assert.equal(await listener.unsubscribe(), 1);
+    assert.equal(await listener.punsubscribe(), 0);
+    assert.deepEqual(heard, [['a', 'one'], ['n[ew]*', 'news', 'two'], ['b', 'four']]);
+    assert.equal(await listener.get('k'), '1');
+    await listener.quit();
+  },
+
   async killed(r, connect) {
     const victim = connect();
     const id = await victim.client('ID');

@@ -119,6 +119,31 @@ const checks = {
     await named.close();
   },
 
+  async pubsub(r, connect) {
+    const listener = await connect();
+    const heard = [];
+    const hear = (message, channel) => heard.push([channel, message]);
+    await listener.subscribe(['a', 'b'], hear);
+    await listener.pSubscribe('n[ew]*', hear);
+    await listener.sSubscribe('shard', hear);
+    assert.equal(await r.publish('a', 'one'), 1);
+    assert.equal(await r.publish('news', 'two'), 1);
+    assert.equal(await r.publish('none', 'three'), 0);
+    assert.equal(await r.sPublish('shard', 'four'), 1);
+    assert.deepEqual(await r.multi().set('k', '1').publish('b', 'five').exec(), ['OK', 1]);
+    assert.deepEqual((await r.pubSubChannels()).sort(), ['a', 'b']);
+    assert.equal(await r.pubSubNumPat(), 1);
+    await listener.ping();
+    await listener.unsubscribe('a');
+    assert.equal(await r.publish('a', 'six'), 0);
+    await listener.unsubscribe();
+    await listener.pUnsubscribe();
+    await listener.sUnsubscribe();
+    assert.deepEqual(heard, [['a', 'one'], ['news', 'two'], ['shard', 'four'], ['b', 'five']]);
+    assert.equal(await listener.get('k'), '1');
+    await listener.close();
+  },
+
   async killed(r, connect) {
     const victim = await connect();
     const id = await victim.clientId();

@@ -145,6 +145,53 @@ def killed(r, connect):
     assert victim.ping() and victim.client_id() != number
 
 
+def pubsub(r, connect):
+    listener = connect().pubsub()
+
+    def message():
+        return listener.get_message(timeout=10)
+
+    listener.subscribe("a", "b")
+    listener.psubscribe("n[ew]*")
+    confirmed = [(found["type"], found["channel"], found["data"]) for found in (message() for _ in range(3))]
+    assert confirmed == [("subscribe", b"a", 1), ("subscribe", b"b", 2), ("psubscribe", b"n[ew]*", 3)], confirmed
+    assert r.publish("a", "one") == 1 and r.publish("news", b"\0\xff") == 1 and r.publish("none", "x") == 0
+    assert r.publish("b", BIG) == 1
+    found = [message() for _ in range(3)]
+    assert [m["type"] for m in found] == ["message", "pmessage", "message"]
+    assert (found[0]["channel"], found[0]["data"]) == (b"a", b"one")
+    assert (found[1]["pattern"], found[1]["channel"], found[1]["data"]) == (b"n[ew]*", b"news", b"\0\xff")
+    assert found[2]["data"] == BIG
+    assert r.pubsub_numsub("a", "b") == [(b"a", 1), (b"b", 1)] and r.pubsub_numpat() == 1
+    assert sorted(r.pubsub_channels()) == [b"a", b"b"]
+    pipe = r.pipeline(transaction=True)
+    pipe.set("k", 1).publish("a", "committed")
+    assert pipe.execute() == [True, 1] and message()["data"] == b"committed"
+    listener.ping()
+    assert message()["type"] == "pong"
+    listener.unsubscribe("a")
+    assert message()["type"] == "unsubscribe" and r.publish("a", "two") == 0
+    listener.unsubscribe()
+    listener.punsubscribe()
+    assert [message()["data"] for _ in range(2)] == [1, 0] and not listener.subscribed
+    listener.close()
+    r.config_set("notify-keyspace-events", "KEA")
+    try:
+        events = connect().pubsub(ignore_subscribe_messages=True)
+        events.subscribe("__keyevent@0__:expired", "__keyspace@0__:k")
+        while r.pubsub_numsub("__keyspace@0__:k")[0][1] < 1:
+            pass
+        r.set("k", 2, px=1)
+        told = []
+        while len(told) < 4:
+            found = events.get_message(timeout=10)
+            told += [found["data"]] if found else []
+        assert sorted(told) == [b"expire", b"expired", b"k", b"set"], told
+        events.close()
+    finally:
+        r.config_set("notify-keyspace-events", "")
+
+
 CHECKS = [
     strings,
     collections,
@@ -155,6 +202,7 @@ CHECKS = [
     password,
     names_and_databases,
     killed,
+    pubsub,
 ]
 
 

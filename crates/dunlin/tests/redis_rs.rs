@@ -231,6 +231,45 @@ fn errors_have_their_codes() {
 }
 
 #[test]
+fn messages_of_channels_and_patterns() {
+    everywhere(|c, client| {
+        let mut listener = client.get_connection().unwrap();
+        listener
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        let mut listener = listener.as_pubsub();
+        listener.subscribe(&["a", "b"]).unwrap();
+        listener.psubscribe("n[ew]*").unwrap();
+        let big = "x".repeat(BIG_BYTES);
+        for (channel, message, receivers) in [
+            ("a", "one", 1),
+            ("news", "two", 1),
+            ("none", "three", 0),
+            ("b", big.as_str(), 1),
+        ] {
+            assert_eq!(c.publish::<_, _, i64>(channel, message).unwrap(), receivers);
+        }
+        for (channel, text, pattern) in [
+            ("a", "one", None),
+            ("news", "two", Some("n[ew]*")),
+            ("b", big.as_str(), None),
+        ] {
+            let message = listener.get_message().unwrap();
+            assert_eq!(message.get_channel_name(), channel);
+            assert!(message.get_payload::<String>().unwrap() == text);
+            assert_eq!(
+                message.get_pattern::<Option<String>>().unwrap().as_deref(),
+                pattern
+            );
+        }
+        listener.unsubscribe("a").unwrap();
+        assert_eq!(c.publish::<_, _, i64>("a", "four").unwrap(), 0);
+        assert_eq!(c.publish::<_, _, i64>("b", "five").unwrap(), 1);
+        assert_eq!(listener.get_message().unwrap().get_channel_name(), "b");
+    });
+}
+
+#[test]
 fn a_password_is_asked_for() {
     let server = Server::start();
     let mut c = server.place("redis", 2, "").get_connection().unwrap();

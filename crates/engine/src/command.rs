@@ -230,6 +230,11 @@ impl KeySpec {
         }
     }
 
+    /// Whether these are keys; shard channels, which go where keys of their names would, are described in the same way.
+    pub fn is_of_keys(&self) -> bool {
+        !self.flags.contains(&"not_key")
+    }
+
     /// Calls `f` with the index of every key among `args`; false when the specs don't fit the arguments.
     pub fn for_each(&self, args: Args<'_>, mut f: impl FnMut(usize)) -> bool {
         let len = args.len();

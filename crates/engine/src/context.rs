@@ -28,6 +28,8 @@ pub trait Host {
     fn inner_ran(&mut self, _id: usize, _args: Args<'_>, _session: &Session) {}
     /// A command has run, its stripes still held; called while [`crate::WorkerState::observed`] only.
     fn executed(&mut self, _command: &'static Command, _session: &Session, _args: Args<'_>) {}
+    /// The subscriptions of a session have changed.
+    fn subscribed(&mut self, _session: &Session) {}
     /// The concrete host, for commands of the same crate.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }

@@ -379,6 +379,8 @@ impl Engine {
             ReplyError::NoAuth
         } else if session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")
+        } else if session.only_listens() && !is_for_listeners(command) {
+            ReplyError::OnlyListens(command.full_name)
         } else {
             return Ok(id);
         };
@@ -698,4 +700,20 @@ fn runs_inside_multi(command: &Command) -> bool {
         command.name,
         "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
     ) && command.full_name == command.name
+}
+
+/// Commands that a subscriber in RESP2 may send.
+fn is_for_listeners(command: &Command) -> bool {
+    matches!(
+        command.full_name,
+        "ping"
+            | "subscribe"
+            | "ssubscribe"
+            | "psubscribe"
+            | "unsubscribe"
+            | "sunsubscribe"
+            | "punsubscribe"
+            | "quit"
+            | "reset"
+    )
 }

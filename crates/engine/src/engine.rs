@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dunlin_store::{Counter, Local, Settings, Store};
 
 use crate::encodings::Encodings;
 use crate::error::ReplyError;
+use crate::pubsub::PubSub;
 use crate::table::Table;
 
 /// `proto-max-bulk-len` unless configured: 512 MiB.
@@ -87,6 +88,8 @@ pub struct Engine {
     pub store: Store,
     /// The commands.
     pub table: Table,
+    /// Who subscribed to what, and messages on their way.
+    pub pubsub: Arc<PubSub>,
     /// Counters per command, one set for each worker and one for the auxiliary thread.
     pub stats: Box<[CommandStats]>,
     /// `proto-max-bulk-len`: longest string a command may make.
@@ -119,8 +122,12 @@ impl Engine {
             errors: Counter::default(),
             codes: Mutex::default(),
         };
+        let store = Store::new(settings);
+        let pubsub = Arc::new(PubSub::new(settings.workers, *store.hasher()));
+        store.on_told(Arc::<PubSub>::clone(&pubsub));
         Engine {
-            store: Store::new(settings),
+            store,
+            pubsub,
             stats: (0..=settings.workers).map(|_| stats()).collect(),
             table,
             bulk_bytes_max: AtomicUsize::new(BULK_BYTES_MAX),

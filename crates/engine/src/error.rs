@@ -115,6 +115,11 @@ pub enum ReplyError {
     /// A wrong number of arguments; the name is the full one (`config|get`).
     #[error("ERR wrong number of arguments for '{0}' command")]
     WrongArity(&'static str),
+    /// A command that a subscriber in RESP2 may not send; the name is the full one.
+    #[error(
+        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )]
+    OnlyListens(&'static str),
     /// The session owes a password.
     #[error("NOAUTH Authentication required.")]
     NoAuth,

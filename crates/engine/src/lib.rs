@@ -19,6 +19,7 @@ pub mod error;
 pub mod expiry;
 pub mod glob;
 pub mod number;
+pub mod pubsub;
 pub mod replay;
 pub mod reply;
 pub mod sample;

@@ -124,6 +124,11 @@ impl<'a> Reply<'a> {
         let version = self.version;
         reply::set(self.tail(), version, n);
     }
+    /// Head of a push of `n` elements; in RESP2 an array.
+    pub fn push(&mut self, n: usize) {
+        let version = self.version;
+        reply::push(self.tail(), version, n);
+    }
     /// A double; in RESP2 a bulk string.
     pub fn double(&mut self, x: f64) {
         let version = self.version;

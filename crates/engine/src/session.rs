@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use dunlin_resp::Version;
 use dunlin_store::watch::WatchFlag;
+use dunlin_structures::Rope;
 
 use crate::args::OwnedArgs;
 use crate::command::{Command, Flags};
 use crate::error::ReplyError;
+use crate::pubsub::Subscriptions;
 
 /// A command queued by MULTI.
 #[derive(Debug)]
@@ -98,6 +100,15 @@ pub struct Peer {
     pub opened_ms: u64,
 }
 
+/// Where messages to a client go.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Place {
+    /// Its worker.
+    pub worker: usize,
+    /// What that worker knows its connection by.
+    pub token: u64,
+}
+
 /// One client's state.
 #[derive(Debug)]
 pub struct Session {
@@ -117,6 +128,12 @@ pub struct Session {
     pub transaction: Option<Box<Transaction>>,
     /// Watched keys.
     pub watches: Option<Box<Watches>>,
+    /// Where messages to it go.
+    pub place: Place,
+    /// What it has subscribed to; `None` when nothing.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// What is sent to it though its replies are not.
+    pub pushes: Option<Box<Rope>>,
     /// Which replies are sent.
     pub replies: Replies,
     /// Reads leave the access clocks of keys alone: CLIENT NO-TOUCH.
@@ -139,11 +156,29 @@ impl Session {
             name: Box::default(),
             transaction: None,
             watches: None,
+            place: Place {
+                worker: 0,
+                token: id,
+            },
+            subscriptions: None,
+            pushes: None,
             replies: Replies::On,
             no_touch: false,
             close_after_reply: false,
             replaying: false,
         }
+    }
+
+    /// Whether it has subscribed to anything.
+    #[inline]
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.is_some()
+    }
+
+    /// Whether it has, and speaks the protocol in which a subscriber may do little else.
+    #[inline]
+    pub fn only_listens(&self) -> bool {
+        self.is_subscriber() && self.version == Version::Resp2
     }
 
     /// Whether commands are being queued.

@@ -50,6 +50,8 @@ pub struct Console {
     pub engine: Arc<Engine>,
     worker: WorkerState,
     sessions: BTreeMap<u64, Session>,
+    /// Messages to sessions that were not looked at yet.
+    messages: BTreeMap<u64, Rope>,
     waiter: Arc<Waiter>,
     now_ms: u64,
 }
@@ -70,6 +72,7 @@ impl Console {
             engine,
             worker,
             sessions: BTreeMap::new(),
+            messages: BTreeMap::new(),
             waiter,
             now_ms: START_MS,
         }
@@ -137,13 +140,23 @@ impl Console {
             }
         }
         self.now_ms = host.now_us / 1000;
-        let mut bytes = Vec::new();
-        while !out.is_empty() {
-            let piece = out.first().to_vec();
-            out.advance(piece.len());
-            bytes.extend(piece);
-        }
-        bytes
+        content(&mut out)
+    }
+
+    /// Messages that came for session `id` since the last time, separated by `; `.
+    pub fn messages(&mut self, id: u64) -> String {
+        let (sessions, messages) = (&self.sessions, &mut self.messages);
+        let pubsub = &self.engine.pubsub;
+        self.worker.local.tell_now(&self.engine.store, |telling| {
+            pubsub.deliver(0, telling, |token, run| {
+                // A session's token is its number.
+                if let Some(session) = sessions.get(&token) {
+                    run.append_to(messages.entry(token).or_default(), session.version);
+                }
+            });
+        });
+        self.worker.local.wakes.clear();
+        show_all(&content(&mut self.messages.remove(&id).unwrap_or_default()))
     }
 
     /// Runs a script of commands separated by `;` and returns the replies separated by `; `.
@@ -182,6 +195,26 @@ impl Console {
 #[track_caller]
 pub fn check(script: &str, expected: &str) {
     assert_eq!(Console::default().run(script), expected, "{script}");
+}
+
+/// All bytes of a rope, which is empty then.
+fn content(rope: &mut Rope) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !rope.is_empty() {
+        let piece = rope.first().to_vec();
+        rope.advance(piece.len());
+        bytes.extend(piece);
+    }
+    bytes
+}
+
+/// Encoded replies one behind the other, separated by `; `.
+pub fn show_all(mut replies: &[u8]) -> String {
+    let mut shown = Vec::new();
+    while !replies.is_empty() {
+        shown.push(show_one(&mut replies));
+    }
+    shown.join("; ")
 }
 
 /// One encoded reply on one line: `OK`, `nil`, `3`, `[a b]`, `{k v}`, `(error) ERR ...`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use common::commands::request;
 use common::rng::Rng;
 use common::world::{START_MS, World, engine};
-use dunlin_engine::command::{ArgKind, Argument, Command, Find};
+use dunlin_engine::command::{ArgKind, Argument, Command, Find, KeySpec};
 
 /// Requests tried for each command.
 const TRIES: usize = 200;
@@ -71,8 +71,11 @@ fn keys_of_trees_have_their_specs() {
             .for_each(|argument| collect(argument, &mut specs));
         specs.sort_unstable();
         specs.dedup();
-        // What values name is no argument.
-        let is_argument = |spec: &usize| command.keys[*spec].find != Find::Values;
+        // What values name is no argument, and shard channels are no keys.
+        let is_argument = |spec: &usize| {
+            let spec = command.keys[*spec];
+            spec.find != Find::Values && spec.is_of_keys()
+        };
         let expected: Vec<usize> = (0..command.keys.len()).filter(is_argument).collect();
         assert_eq!(specs, expected, "{}", command.full_name);
     }
@@ -116,7 +119,8 @@ fn rows_are_consistent() {
             "{full_name}: admin"
         );
         assert!(
-            command.keys.is_empty() || matches!(command.scope, Scope::Keys | Scope::Patterns),
+            !command.keys.iter().any(KeySpec::is_of_keys)
+                || matches!(command.scope, Scope::Keys | Scope::Patterns),
             "{full_name} locks its keys"
         );
         assert!(

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use dunlin_engine::{Call, Engine, Executed, Heavy, OwnedArgs, Session, WorkerState};
+use dunlin_engine::{Call, Engine, Executed, Heavy, OwnedArgs, Session, WorkerState, pubsub};
 use dunlin_reactor::Waker;
 use dunlin_store::blocked::Turn;
 use dunlin_store::stripes::Waiter;
@@ -196,6 +196,7 @@ impl Auxiliary {
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.engine.store.epochs.offline(self.state.number);
         self.host.wake_others();
+        self.host.wake(&mut self.state);
         let Executed::Done { id } = executed else {
             unreachable!("a heavy command runs to its end")
         };
@@ -211,6 +212,7 @@ impl Auxiliary {
         let usage = &self.engine.store.usage;
         usage.in_transit(out.owned_bytes() as i64);
         usage.publish(self.state.number, 0);
+        usage.in_transit(-pubsub::take_freed_bytes());
         self.exchange.send_back(
             job.worker,
             Finished {

@@ -85,6 +85,12 @@ impl Host for ServerHost {
         });
     }
 
+    fn subscribed(&mut self, session: &Session) {
+        if let Some(client) = self.shared.clients.find(session.id) {
+            client.publish_subscriptions(session);
+        }
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
@@ -150,6 +156,15 @@ impl ServerHost {
     #[inline]
     pub fn wake_others(&mut self) {
         for worker in self.wakes.drain(..).filter(|w| *w != self.worker) {
+            self.shared.wake_worker(worker);
+        }
+    }
+
+    /// Wakes the workers that have messages of this one. To be called without a stripe.
+    #[inline]
+    pub fn wake(&self, state: &mut WorkerState) {
+        let me = self.worker;
+        for worker in state.local.wakes.drain(..).filter(|w| *w != me) {
             self.shared.wake_worker(worker);
         }
     }

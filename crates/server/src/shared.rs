@@ -14,7 +14,7 @@ use dunlin_store::Counter;
 use dunlin_store::eviction::Policy;
 
 use crate::clients::{self, Client, Clients};
-use crate::config::Config;
+use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
 
 pub use recent::Recent;
@@ -40,6 +40,8 @@ pub struct Knobs {
     pub protected: AtomicBool,
     /// `client-output-buffer-limit` of normal clients.
     pub output: OutputKnobs,
+    /// The same of subscribers.
+    pub subscriber_output: OutputKnobs,
     /// `maxmemory-clients`: bytes of all clients together above which the greediest are closed; 0 never.
     pub clients_bytes_max: AtomicU64,
 }
@@ -53,6 +55,28 @@ pub struct OutputKnobs {
     pub soft_bytes: AtomicUsize,
     /// See `soft_bytes`.
     pub soft_s: AtomicU64,
+}
+
+impl OutputKnobs {
+    fn set(&self, limit: &OutputLimit) {
+        let bytes = |n: u64| match n {
+            0 => usize::MAX,
+            n => usize::try_from(n).unwrap_or(usize::MAX),
+        };
+        self.hard_bytes
+            .store(bytes(limit.hard_bytes), Ordering::Relaxed);
+        self.soft_bytes
+            .store(bytes(limit.soft_bytes), Ordering::Relaxed);
+        self.soft_s.store(limit.soft_seconds, Ordering::Relaxed);
+    }
+
+    /// Below this nothing has to be looked at.
+    #[inline]
+    pub fn least_bytes(&self) -> usize {
+        let (hard, soft) = (&self.hard_bytes, &self.soft_bytes);
+        hard.load(Ordering::Relaxed)
+            .min(soft.load(Ordering::Relaxed))
+    }
 }
 
 /// Counters of one worker's connections.
@@ -269,20 +293,13 @@ impl Shared {
         knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
         knobs.protected.store(config.protected_mode(), relaxed);
         self.port.store(u32::from(config.port()), relaxed);
-        let output = config.output_limit(crate::config::ClientClass::Normal);
-        let limit = |n: u64| if n == 0 { usize::MAX } else { bytes(n) };
-        knobs
-            .output
-            .hard_bytes
-            .store(limit(output.hard_bytes), relaxed);
-        knobs
-            .output
-            .soft_bytes
-            .store(limit(output.soft_bytes), relaxed);
-        self.engine
-            .reply_bytes_max
-            .store(limit(output.hard_bytes), relaxed);
-        knobs.output.soft_s.store(output.soft_seconds, relaxed);
+        knobs.output.set(&config.output_limit(ClientClass::Normal));
+        let subscribers = config.output_limit(ClientClass::Pubsub);
+        knobs.subscriber_output.set(&subscribers);
+        let reply_bytes_max = knobs.output.hard_bytes.load(relaxed);
+        self.engine.reply_bytes_max.store(reply_bytes_max, relaxed);
+        let events = config.letters("notify-keyspace-events");
+        self.engine.store.notify.set(events);
         knobs
             .clients_bytes_max
             .store(config.client_memory_bytes(), relaxed);

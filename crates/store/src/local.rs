@@ -6,7 +6,9 @@ use crate::blocked::{Offer, Turn};
 use crate::counter::Counter;
 use crate::eviction::Pool;
 use crate::log::Record;
+use crate::outbox::{Outbox, Telling};
 use crate::reaper::Garbage;
+use crate::store::Store;
 use crate::undo::Undo;
 
 /// Counters of one worker; INFO sums them.
@@ -38,6 +40,10 @@ pub struct Local {
     pub batch_bytes: i64,
     /// Nothing is removed for its age or for room (CLIENT PAUSE).
     pub is_paused: bool,
+    /// What subscribers are told once the transaction commits.
+    pub outbox: Outbox,
+    /// Workers that have something to see, to be woken once no stripe is held.
+    pub wakes: Vec<usize>,
     pub(crate) pool: Pool,
     pub(crate) record: Record,
     pub(crate) reclaim: Limbo,
@@ -60,6 +66,8 @@ impl Local {
             used_bytes: 0,
             batch_bytes: 0,
             is_paused: false,
+            outbox: Outbox::default(),
+            wakes: Vec::new(),
             pool: Pool::default(),
             record: Record::default(),
             reclaim: Limbo::new(),
@@ -78,6 +86,19 @@ impl Local {
         // Sealed first, so that passing this very boundary counts for what was given up in this batch.
         self.reclaim.turn(epochs);
         epochs.quiescent(self.worker);
+    }
+
+    /// Lets a message out at once, past the outbox: for what no transaction has to wait for. Whatever `tell` allocates for clients is
+    /// not counted as the keyspace's.
+    pub fn tell_now<T>(&mut self, store: &Store, tell: impl FnOnce(&mut Telling<'_>) -> T) -> T {
+        let mut telling = Telling {
+            store,
+            wakes: &mut self.wakes,
+            client_bytes: 0,
+        };
+        let told = tell(&mut telling);
+        self.batch_bytes -= telling.client_bytes;
+        told
     }
 
     /// A pseudo-random number (xorshift64*, Vigna 2014); not for secrets.

@@ -9,10 +9,12 @@ use dunlin_structures::epoch::Epochs;
 use dunlin_structures::wheel::LOOK_AHEAD_NODES;
 
 use crate::blocked::BlockedTable;
+use crate::event::Notify;
 use crate::eviction::{Eviction, Usage};
 use crate::hash::KeyHasher;
 use crate::local::{Counters, Local};
 use crate::log::Log;
+use crate::outbox::Listener;
 use crate::reaper::{Heap, Reaper};
 use crate::shard::{Expired, Shard};
 use crate::stripes::{Held, LockSet, Stripes};
@@ -113,6 +115,9 @@ pub struct Store {
     observed_keys: AtomicUsize,
     /// Of them, those that are watched.
     watched_keys: AtomicUsize,
+    /// Which keyspace events subscribers are told of.
+    pub notify: Notify,
+    listener: OnceLock<Arc<dyn Listener>>,
     heap: Heap,
     counters: Box<[CachePadded<Counters>]>,
     /// Grace periods for memory that the look-ahead of other workers may be reading.
@@ -166,6 +171,8 @@ impl Store {
             active_expire: AtomicBool::new(true),
             observed_keys: AtomicUsize::new(0),
             watched_keys: AtomicUsize::new(0),
+            notify: Notify::default(),
+            listener: OnceLock::new(),
             heap: Heap::default(),
             counters: (0..=settings.workers)
                 .map(|_| CachePadded::default())
@@ -515,6 +522,21 @@ impl Store {
         txn.commit(None);
         self.stripe_due_ms[stripe].store(if out_of_work { 0 } else { next }, Ordering::Relaxed);
         out_of_work
+    }
+
+    /// Installs who passes events and messages on. Called once, before the workers start.
+    pub fn on_told(&self, listener: Arc<dyn Listener>) {
+        assert!(self.listener.set(listener).is_ok(), "installed once");
+    }
+
+    pub(crate) fn listener(&self) -> Option<&dyn Listener> {
+        self.listener.get().map(|listener| &**listener)
+    }
+
+    /// Whether anybody cares what happens to keys: some are watched or waited for, or there are subscribers to be told of events.
+    #[inline]
+    pub(crate) fn has_listeners(&self) -> bool {
+        self.any_observed() | (self.notify.bits() != 0)
     }
 
     /// Whether any key of any stripe is watched or waited for. A command that changes a key while another session's WATCH is on its

@@ -5,6 +5,7 @@
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
 mod fields;
+mod listeners;
 mod observed;
 mod undone;
 mod victim;
@@ -239,6 +240,7 @@ impl<'a> Txn<'a> {
         match self.find(db, key) {
             None => {
                 self.counters().misses.add(1);
+                self.missed(db, key.bytes);
                 None
             }
             Some(found) => {
@@ -382,12 +384,14 @@ impl<'a> Txn<'a> {
     pub fn put_entry(&mut self, db: u32, key: &Key<'_>, mut entry: Entry, deadline: Option<u64>) {
         debug_assert_eq!(entry.key(), key.bytes);
         entry.set_key_deadline(None);
-        if let Some(found) = self.find(db, key) {
+        let found = if let Some(found) = self.find(db, key) {
             self.before_change(found);
             let old = self.take(found);
             self.discard(old);
-        }
-        let found = self.insert(db, key, entry);
+            self.place(db, key, entry)
+        } else {
+            self.insert(db, key, entry)
+        };
         if deadline.is_some() {
             self.set_deadline_of(found, deadline);
         }
@@ -417,6 +421,11 @@ impl<'a> Txn<'a> {
     }
 
     fn insert(&mut self, db: u32, key: &Key<'_>, entry: Entry) -> Found {
+        self.notify(db, key.bytes, Event::NEW);
+        self.place(db, key, entry)
+    }
+
+    fn place(&mut self, db: u32, key: &Key<'_>, entry: Entry) -> Found {
         if self.local.undo.is_some() {
             self.remember(db, key.bytes, key.hash, None);
         }
@@ -539,12 +548,6 @@ impl<'a> Txn<'a> {
         self.store.counters(self.local.worker)
     }
 
-    /// Tells of a change that is part of one that was counted (the second key of RENAME).
-    #[inline]
-    pub fn tell(&mut self, db: u32, key: &[u8], _event: Event) {
-        self.trip(db, key);
-    }
-
     #[inline]
     fn trip(&mut self, db: u32, key: &[u8]) {
         self.local.unrecorded = false;
@@ -553,9 +556,22 @@ impl<'a> Txn<'a> {
         }
     }
 
+    /// Tells of a change that is part of one that was counted (the second key of RENAME).
+    #[inline]
+    pub fn tell(&mut self, db: u32, key: &[u8], event: Event) {
+        self.local.unrecorded = false;
+        if self.store.has_listeners() {
+            self.tell_listeners(db, key, event);
+        }
+    }
+
     /// Tells of a further event of a change that was recorded.
     #[inline]
-    pub fn notify(&mut self, _db: u32, _key: &[u8], _event: Event) {}
+    pub fn notify(&mut self, db: u32, key: &[u8], event: Event) {
+        if self.store.has_listeners() {
+            self.put_down(db, key, event);
+        }
+    }
 
     /// Records an effect that concerns no single key (FLUSHALL, SWAPDB).
     pub fn record_global(&mut self, db: u32, effect: &[Arg<'_>]) {
@@ -656,6 +672,9 @@ impl<'a> Txn<'a> {
         if !self.local.record.effects.is_empty() {
             let record = std::mem::take(&mut self.local.record);
             self.store.log.publish(self.local.worker, record);
+        }
+        if !self.local.outbox.is_empty() {
+            self.tell_all();
         }
         if !self.local.garbage.is_empty() {
             self.store.heap().push(self.local.garbage.drain(..));

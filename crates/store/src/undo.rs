@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::entry::Image;
+use crate::outbox::Mark;
 
 /// A key as it was before it was first touched: `None` when it did not exist.
 pub(crate) struct Before {
@@ -30,9 +31,11 @@ pub(crate) struct Undo {
     pub(crate) effects: usize,
     /// See `effects`.
     pub(crate) offers: usize,
+    /// What subscribers were to be told before.
+    pub(crate) outbox: Mark,
     /// Changes counted.
     pub(crate) changes: u64,
-    seen: HashSet<(u32, Box<[u8]>)>,
+    pub(crate) seen: HashSet<(u32, Box<[u8]>)>,
 }
 
 impl Undo {

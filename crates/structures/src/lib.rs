@@ -6,11 +6,13 @@ pub mod epoch;
 pub mod geohash;
 pub mod hyperloglog;
 pub mod packed;
+pub mod parcel;
 pub mod prefetch;
 pub mod rope;
 pub mod sequence;
 pub mod tree;
 pub mod wheel;
 
+pub use parcel::Parcel;
 pub use rope::{Rope, Shared};
 pub use wheel::{Due, TimerWheel};

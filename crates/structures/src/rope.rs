@@ -1,4 +1,5 @@
-//! Output bytes on their way to a socket: chunks shared with stored values, owned buffers, and a tail that encoders append to.
+//! Output bytes on their way to a socket: chunks shared with stored values, parcels shared with other ropes, owned buffers, and a
+//! tail that encoders append to.
 //!
 //! Invariant: `len` bytes remain; the first `head` bytes of the first chunk (of the tail, if there is no sealed chunk) were
 //! written already and no sealed chunk is empty. The usual reply touches only the tail, so an empty rope allocates nothing and
@@ -8,7 +9,10 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
+
+use crate::parcel::Parcel;
 
 /// Appending a rope whose only content is a tail of at most this size copies it instead of sealing two buffers.
 const APPEND_COPY_BYTES_MAX: usize = 4 * 1024;
@@ -37,6 +41,7 @@ pub struct Shared {
 enum Chunk {
     Owned(Vec<u8>),
     Shared(Shared),
+    Parcel(Arc<Parcel>, Range<usize>),
 }
 
 impl Chunk {
@@ -44,6 +49,7 @@ impl Chunk {
         match self {
             Chunk::Owned(v) => v,
             Chunk::Shared(s) => &s.bytes[s.start..s.end],
+            Chunk::Parcel(parcel, range) => &parcel.bytes()[range.clone()],
         }
     }
 }
@@ -126,6 +132,24 @@ impl Rope {
         self.sealed.push_back(Chunk::Shared(s));
     }
 
+    /// Appends a range of a parcel without copying it. What the tail held so far goes before it.
+    ///
+    /// # Panics
+    /// If the range does not lie inside the parcel.
+    pub fn push_parcel(&mut self, parcel: &Arc<Parcel>, range: Range<usize>) {
+        assert!(
+            range.start <= range.end && range.end <= parcel.bytes().len(),
+            "range outside its parcel"
+        );
+        if range.is_empty() {
+            return;
+        }
+        self.seal();
+        self.sealed_len += range.len();
+        self.sealed
+            .push_back(Chunk::Parcel(Arc::clone(parcel), range));
+    }
+
     /// Appends a buffer without copying it. What the tail held so far goes before it.
     pub fn push_owned(&mut self, v: Vec<u8>) {
         if v.is_empty() {
@@ -153,6 +177,8 @@ impl Rope {
             return;
         }
         if other.sealed.is_empty() && other.len() <= APPEND_COPY_BYTES_MAX {
+            // A reader that never catches up would otherwise have one buffer for all, copied whenever it grows.
+            self.cut();
             self.tail.extend_from_slice(&other.tail[other.head..]);
             other.tail.clear();
             other.head = 0;
@@ -298,6 +324,10 @@ impl Rope {
                 s.start += head;
                 self.sealed_len -= head;
             }
+            Some(Chunk::Parcel(_, range)) => {
+                range.start += head;
+                self.sealed_len -= head;
+            }
             Some(Chunk::Owned(v)) => {
                 drop(v.drain(..head));
                 self.sealed_len -= head;
@@ -310,6 +340,7 @@ impl Rope {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn content(rope: &Rope) -> Vec<u8> {
         let mut out = [IoSlice::new(&[]); 64];
@@ -381,6 +412,45 @@ mod tests {
     }
 
     #[test]
+    fn a_parcel_is_freed_behind_its_last_reader() {
+        static FREED_BYTES: AtomicUsize = AtomicUsize::new(0);
+        let parcel = Parcel::new(Vec::with_capacity(100), |bytes| {
+            FREED_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        });
+        drop(parcel);
+        assert_eq!(FREED_BYTES.load(Ordering::Relaxed), 100);
+        let parcel = Parcel::new(vec![7u8; 50], |bytes| {
+            FREED_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        });
+        let mut ropes = [Rope::new(), Rope::new()];
+        for rope in &mut ropes {
+            rope.tail().extend_from_slice(b">");
+            rope.push_parcel(&parcel, 1..50);
+            assert_eq!((rope.len(), content(rope).len()), (50, 50));
+        }
+        drop(parcel);
+        ropes[0].advance(50);
+        ropes[1].advance(49);
+        assert_eq!(FREED_BYTES.load(Ordering::Relaxed), 100);
+        assert_eq!(ropes[1].first(), [7]);
+        ropes[1].clear();
+        assert_eq!(FREED_BYTES.load(Ordering::Relaxed), 150);
+    }
+
+    #[test]
+    fn who_never_catches_up_gets_no_buffer_without_end() {
+        let mut rope = Rope::new();
+        for _ in 0..1_000 {
+            let mut other = Rope::new();
+            other.tail().extend_from_slice(&[3; 1_000]);
+            rope.append(&mut other);
+        }
+        assert_eq!(rope.len(), 1_000_000);
+        assert!(rope.tail.capacity() <= PIECE_BYTES);
+        assert!(rope.owned_bytes() < 1_200_000, "{}", rope.owned_bytes());
+    }
+
+    #[test]
     fn a_tail_that_never_empties_stays_bounded() {
         let mut rope = Rope::new();
         rope.tail().extend_from_slice(&[1; 10_000]);
@@ -402,6 +472,7 @@ mod tests {
     enum Op {
         Tail(usize),
         Shared(usize),
+        Parcel(usize),
         Owned(usize),
         Append { sealed: usize, tail: usize },
         Advance(usize),
@@ -412,6 +483,7 @@ mod tests {
         prop_oneof![
             3 => (0usize..6000).prop_map(Op::Tail),
             1 => (0usize..300).prop_map(Op::Shared),
+            1 => (0usize..300).prop_map(Op::Parcel),
             1 => (0usize..300).prop_map(Op::Owned),
             1 => ((0usize..50), (0usize..6000)).prop_map(|(sealed, tail)| Op::Append { sealed, tail }),
             4 => (0usize..9000).prop_map(Op::Advance),
@@ -436,6 +508,11 @@ mod tests {
                         let v = fresh(n + 2);
                         model.extend(&v[1..=n]);
                         rope.push_shared(Shared { bytes: Arc::new(v), start: 1, end: n + 1 });
+                    }
+                    Op::Parcel(n) => {
+                        let v = fresh(n + 2);
+                        model.extend(&v[1..=n]);
+                        rope.push_parcel(&Parcel::new(v, |_| {}), 1..n + 1);
                     }
                     Op::Append { sealed, tail } => {
                         let mut other = Rope::new();

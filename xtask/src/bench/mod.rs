@@ -12,6 +12,7 @@ mod collections;
 mod eviction;
 mod expiry;
 mod memory;
+mod pubsub;
 mod report;
 mod stalls;
 mod throughput;
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, memory, tail, expiry, collections, stalls, eviction (may be repeated).
+    /// Only these experiments: throughput, memory, tail, expiry, collections, stalls, eviction, pubsub (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -112,7 +113,7 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 7] = [
+const EXPERIMENTS: [Experiment; 8] = [
     ("throughput", throughput::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
@@ -120,6 +121,7 @@ const EXPERIMENTS: [Experiment; 7] = [
     ("collections", collections::measure),
     ("stalls", stalls::measure),
     ("eviction", eviction::measure),
+    ("pubsub", pubsub::measure),
 ];
 
 /// Runs the experiments, prints their tables, and writes them unless it was a quick run.

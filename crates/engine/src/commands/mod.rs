@@ -10,6 +10,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod keyspace;
 pub mod list;
+pub mod pubsub;
 pub mod server;
 pub mod set;
 pub mod stream;
@@ -26,6 +27,7 @@ pub const FAMILIES: &[&[&crate::Command]] = &[
     hyperloglog::TABLE,
     keyspace::TABLE,
     list::TABLE,
+    pubsub::TABLE,
     server::TABLE,
     set::TABLE,
     stream::TABLE,

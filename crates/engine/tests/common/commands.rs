@@ -15,8 +15,8 @@ pub(crate) fn words(line: &str) -> Request {
         .collect()
 }
 
-/// Commands that close the connection, or need a server round the engine.
-const LEFT_OUT: &[&str] = &["quit"];
+/// Commands that close the connection, or behind which it takes hardly any other.
+const LEFT_OUT: &[&str] = &["psubscribe", "quit", "ssubscribe", "subscribe"];
 
 /// The commands to choose from, each as often as it is to be chosen.
 pub(crate) fn choices(engine: &Engine) -> Vec<&'static Command> {

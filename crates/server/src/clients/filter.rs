@@ -1,7 +1,7 @@
 //! Which clients CLIENT LIST shows and CLIENT KILL closes.
 
 use super::line::address;
-use super::{Client, Context};
+use super::{Client, Context, Mark};
 
 /// What kind of client one is.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -29,9 +29,13 @@ impl Class {
     }
 
     /// That of a client.
-    pub fn of(_client: &Client) -> Class {
-        // There are no others before pub/sub and replication.
-        Class::Normal
+    pub fn of(client: &Client) -> Class {
+        // There are no others before replication.
+        if client.is(Mark::SUBSCRIBER) {
+            Class::Pubsub
+        } else {
+            Class::Normal
+        }
     }
 }
 

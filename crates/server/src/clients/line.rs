@@ -66,8 +66,8 @@ pub fn line(client: &Client, context: &Context<'_>) -> String {
     put("idle", &idle_s);
     put("flags", &flags(client));
     put("db", &figures.db);
-    for none in ["sub", "psub", "ssub"] {
-        put(none, &0);
+    for (name, count) in ["sub", "psub", "ssub"].iter().zip(&texts.subscriptions) {
+        put(name, count);
     }
     put("multi", &figures.multi);
     put("qbuf", &buffered.input);
@@ -95,6 +95,7 @@ fn flags(client: &Client) -> String {
     let figures = client.figures();
     let flags: String = [
         (client.is(Mark::MONITOR), 'O'),
+        (client.is(Mark::SUBSCRIBER), 'P'),
         (figures.in_multi, 'x'),
         (client.is(Mark::POSTPONED) || client.is(Mark::BLOCKED), 'b'),
         (figures.dirty, 'd'),

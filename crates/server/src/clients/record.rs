@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
 use dunlin_engine::Session;
+use dunlin_engine::pubsub::Kind;
 use dunlin_engine::session::Peer;
 use dunlin_resp::Version;
 
@@ -33,6 +34,8 @@ impl Mark {
     pub const POSTPONED: Mark = Mark(1 << 4);
     /// It waits for a key.
     pub const BLOCKED: Mark = Mark(1 << 5);
+    /// It has subscriptions.
+    pub const SUBSCRIBER: Mark = Mark(1 << 6);
 }
 
 /// Session conditions in [`Pulse::state`].
@@ -61,12 +64,14 @@ struct Pulse {
 }
 
 /// What changes rarely; most clients that are idle never set it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Texts {
     /// CLIENT SETNAME.
     pub name: Box<[u8]>,
     /// CLIENT SETINFO: library and version.
     pub lib: (Box<[u8]>, Box<[u8]>),
+    /// How many channels, patterns and shard channels it has subscribed to.
+    pub subscriptions: [usize; 3],
 }
 
 /// See the module's text.
@@ -280,17 +285,25 @@ impl Client {
         }
     }
 
-    /// Its name and library.
+    /// What changes rarely.
     pub fn texts(&self) -> Texts {
         self.lock_texts().as_deref().cloned().unwrap_or_default()
     }
 
-    /// Changes its name or library.
+    /// Notes what its session has subscribed to.
+    pub fn publish_subscriptions(&self, session: &Session) {
+        let mine = session.subscriptions.as_deref();
+        let counts = Kind::ALL.map(|kind| mine.map_or(0, |mine| mine.len(kind)));
+        self.edit_texts(|texts| texts.subscriptions = counts);
+        self.mark(Mark::SUBSCRIBER, mine.is_some());
+    }
+
+    /// Changes its name, its library, or what it has subscribed to.
     pub fn edit_texts(&self, edit: impl FnOnce(&mut Texts)) {
         let mut held = self.lock_texts();
         let texts = held.get_or_insert_default();
         edit(texts);
-        if texts.name.is_empty() && texts.lib.0.is_empty() && texts.lib.1.is_empty() {
+        if **texts == Texts::default() {
             *held = None;
         }
     }

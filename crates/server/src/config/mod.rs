@@ -354,6 +354,14 @@ impl Config {
         }
     }
 
+    /// Letters of a key, as bits.
+    pub fn letters(&self, name: &str) -> u32 {
+        match self.value(name) {
+            Value::Flags(bits) => *bits,
+            other => panic!("{name} is not letters but {other:?}"),
+        }
+    }
+
     /// Who may use DEBUG.
     pub fn debug_command(&self) -> Permission {
         self.permission("enable-debug-command")

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use dunlin_store::EVENT_LETTERS;
+
 use super::number;
 use super::value::{Reading, Value};
 
@@ -231,9 +233,7 @@ pub(super) fn read_oom_scores(words: &[&[u8]]) -> Result<[i64; 3], String> {
     Ok(scores)
 }
 
-/// Letters of `notify-keyspace-events` in the order in which Redis shows them; `A` stands for the first ten.
-const EVENT_LETTERS: &[u8] = b"g$lshzxetdnKEm";
-/// `A` has all classes but `n` (new key) and, by nature, K, E and m.
+/// `A`, the first ten of the letters, has all classes but `n` (new key) and, by nature, K, E and m.
 const EVENTS_ALL: u32 = 0b11_1111_1111;
 
 pub(super) fn read_events(word: &[u8]) -> Result<u32, String> {

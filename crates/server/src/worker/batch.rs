@@ -363,6 +363,9 @@ impl Worker {
         if self.watchful && self.postpone(io, conn, args, known) {
             return Some(prepared.start);
         }
+        if self.has_published() && self.mail_goes_first(conn, args, known) {
+            self.deliver_messages(io);
+        }
         let slot = self.slots[conn.index()].as_deref_mut()?;
         let Some(session) = slot.session.as_deref_mut() else {
             return end;
@@ -413,11 +416,13 @@ impl Worker {
                 {
                     return end;
                 }
-                let full = slot_output_is_full(&self.slots, conn);
+                let mut full = slot_output_is_full(&self.slots, conn);
                 if closing {
                     self.close_after_reply(io, conn);
                 } else if full {
                     self.go_on_later(io, conn);
+                } else if self.has_published() {
+                    full = self.ease_congestion(io, conn);
                 }
                 end.filter(|_| closing || full)
             }
@@ -443,6 +448,10 @@ pub(super) fn settle_replies(
     unwanted: &mut Rope,
     out: &mut Rope,
 ) {
+    // Confirmations of subscriptions are sent all the same.
+    if let Some(mut pushes) = session.pushes.take() {
+        out.append(&mut pushes);
+    }
     match session.replies {
         Replies::On if muted => out.append(unwanted),
         Replies::SkipNext => session.replies = Replies::Skip,

@@ -31,7 +31,8 @@ const OUTPUT_CHECK_MS: u64 = 100;
 /// What a session takes, transaction aside.
 pub(super) fn fixed_bytes(session: &Session) -> usize {
     let watched = session.watches.as_ref().map_or(0, |w| w.bytes);
-    CONNECTION_BYTES + watched + session.name.len()
+    let subscribed = session.subscriptions.as_ref().map_or(0, |s| s.bytes);
+    CONNECTION_BYTES + watched + subscribed + session.name.len()
 }
 
 /// Whether these are the first words of an HTTP request, or its `Host:` line: a web page made somebody's browser talk to us, and further
@@ -163,12 +164,10 @@ impl Worker {
     /// Closes a client that has so much unsent output that a limit is exceeded.
     #[cold]
     pub(super) fn check_output(&mut self, io: &mut Io<'_>, conn: ConnId, unsent: usize) {
-        let limits = &self.host.shared.knobs.output;
-        let (soft_bytes, soft_ms) = (
-            limits.soft_bytes.load(Ordering::Relaxed),
-            limits.soft_s.load(Ordering::Relaxed).saturating_mul(1_000),
-        );
-        if unsent >= limits.hard_bytes.load(Ordering::Relaxed) {
+        let Some(slot) = self.slot(conn) else { return };
+        let is_subscriber = slot.client.is(Mark::SUBSCRIBER);
+        let (hard_bytes, soft_bytes, soft_ms) = self.output_limits(is_subscriber);
+        if unsent >= hard_bytes {
             return self.close_over_output(io, conn, unsent);
         }
         if unsent < soft_bytes {
@@ -191,15 +190,14 @@ impl Worker {
 
     /// Looks at the clients that are over the soft limit of output, whether or not anything happens to them.
     pub(super) fn check_over_soft(&mut self, io: &mut Io<'_>) {
-        let soft_bytes = self
-            .host
-            .shared
-            .knobs
-            .output
-            .soft_bytes
-            .load(Ordering::Relaxed);
-        self.over_soft
-            .retain(|(conn, _)| io.output_len(*conn) >= soft_bytes);
+        let mut over = std::mem::take(&mut self.over_soft);
+        over.retain(|(conn, _)| {
+            let is_subscriber = |slot: &mut Slot| slot.client.is(Mark::SUBSCRIBER);
+            let is_subscriber = self.slot(*conn).is_some_and(is_subscriber);
+            let (_, soft_bytes, _) = self.output_limits(is_subscriber);
+            io.output_len(*conn) >= soft_bytes
+        });
+        self.over_soft = over;
         for (conn, _) in self.over_soft.clone() {
             let unsent = io.output_len(conn);
             self.check_output(io, conn, unsent);

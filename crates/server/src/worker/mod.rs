@@ -5,6 +5,7 @@
 mod batch;
 mod blocked;
 mod limits;
+mod messages;
 mod postponed;
 mod slot;
 mod suspended;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dunlin_engine::session::Peer as ClientPeer;
-use dunlin_engine::{Engine, Session, WorkerState};
+use dunlin_engine::session::{Peer as ClientPeer, Place};
+use dunlin_engine::{Engine, Session, WorkerState, pubsub};
 use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Peer, Remote};
 use dunlin_resp::{ProtocolError, RequestParser};
 use dunlin_store::ExpireProgress;
@@ -93,6 +94,10 @@ pub struct Worker {
     forget_later: Vec<Arc<Ticket>>,
     /// Clients whose next command waits until the pause is over.
     postponed: Vec<ConnId>,
+    /// Publishers whose next command waits until other workers have taken their mail.
+    publishers: Vec<ConnId>,
+    /// Subscribers that were just given messages.
+    reached: Vec<ConnId>,
     /// Clients over the soft limit of output, and since when (the loop's clock).
     over_soft: Vec<(ConnId, u64)>,
     /// Clients that are held back by their output.
@@ -138,6 +143,8 @@ impl Worker {
             unwatch_later: Vec::new(),
             forget_later: Vec::new(),
             postponed: Vec::new(),
+            publishers: Vec::new(),
+            reached: Vec::new(),
             over_soft: Vec::new(),
             held_back: Vec::new(),
             query_bytes_max: 0,
@@ -168,11 +175,10 @@ impl Worker {
         let knobs = &self.host.shared.knobs;
         self.query_bytes_max = knobs.query_bytes_max.load(Ordering::Relaxed);
         io.limits().input_bytes_max = self.query_bytes_max.saturating_add(INPUT_SLACK_BYTES);
-        let output = &knobs.output;
-        self.output_watch_bytes = output
-            .hard_bytes
-            .load(Ordering::Relaxed)
-            .min(output.soft_bytes.load(Ordering::Relaxed));
+        self.output_watch_bytes = knobs
+            .output
+            .least_bytes()
+            .min(knobs.subscriber_output.least_bytes());
         self.host.arrived_us = self.read_wall_clock();
         if self.host.shared.observer.rates.is_due(self.now_mono_ms) {
             self.host.shared.take_sample(self.now_mono_ms);
@@ -186,6 +192,8 @@ impl Worker {
         }
         self.state.local.batch_bytes = 0;
         self.look_around();
+        // What was answered before the input of this turn was sent comes before what that changes.
+        self.deliver_messages(io);
         self.run_ready(io);
     }
 
@@ -314,8 +322,11 @@ impl Worker {
         let memory_bytes = io.buffer_memory_bytes();
         let usage = &self.engine.store.usage;
         usage.publish(self.number, memory_bytes);
-        // Only now are they among this worker's buffers for everybody.
-        usage.in_transit(-std::mem::take(&mut self.arrived_bytes));
+        // Only now are they among this worker's buffers for everybody, or missing in its own figure.
+        let arrived = std::mem::take(&mut self.arrived_bytes) + pubsub::take_freed_bytes();
+        if arrived != 0 {
+            usage.in_transit(-arrived);
+        }
         counters.reads.store(stats.reads, Ordering::Relaxed);
         counters.writes.store(stats.writes, Ordering::Relaxed);
         let (buffers, pool) = (io.buffered_bytes(), io.pooled_bytes());
@@ -333,7 +344,8 @@ impl Worker {
         let now = io.now_ms();
         for slot in self.slots.iter().flatten().filter(|s| s.is_idle()) {
             let idle_ms = now.saturating_sub(slot.client.active_ms());
-            if idle_ms > timeout_ms && !slot.client.is(Mark::MONITOR) {
+            let only_listens = slot.client.is(Mark::MONITOR) || slot.client.is(Mark::SUBSCRIBER);
+            if idle_ms > timeout_ms && !only_listens {
                 tracing::debug!("Closing idle client id={}", slot.client.id);
                 io.close(slot.conn);
             }
@@ -365,6 +377,10 @@ impl Handler for Worker {
             unix: peer.unix,
             descriptor: peer.descriptor,
             opened_ms: self.now_ms,
+        };
+        session.place = Place {
+            worker: self.number,
+            token: token_of(conn),
         };
         let client = Arc::new(Client::new(
             session.id,
@@ -403,6 +419,7 @@ impl Handler for Worker {
             last: None,
             muted: false,
             held_back: false,
+            pushes: None,
         }));
         if !self.idle_check_set {
             self.close_idle(io);
@@ -515,10 +532,14 @@ impl Handler for Worker {
             self.deliver_to_monitors(io);
         }
         self.evict_clients();
-        let retry = self.run_unwatch() | self.run_forget();
+        let mut retry = self.run_unwatch() | self.run_forget();
         let pass_ms = self.look_after_deadlines();
         let seen_ms = self.engine.store.next_due(self.number).unwrap_or(u64::MAX);
         let room = self.evict_some();
+        // Keys that expired or were evicted may have been told of, too.
+        self.deliver_messages(io);
+        self.host.wake(&mut self.state);
+        retry |= self.release_publishers(io);
         self.awake = false;
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.publish(io);

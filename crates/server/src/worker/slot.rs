@@ -54,6 +54,8 @@ pub(super) struct Slot {
     pub(super) muted: bool,
     /// It stands among those that are held back by their output.
     pub(super) held_back: bool,
+    /// Messages that wait for the end of a reply which is written in steps.
+    pub(super) pushes: Option<Box<Rope>>,
 }
 
 /// How long a suspended command has run so far.

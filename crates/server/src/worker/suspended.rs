@@ -185,6 +185,9 @@ impl Worker {
                 slot.out.clear();
                 settle_replies(session, true, &mut Rope::new(), &mut slot.out);
             }
+            if let Some(mut pushes) = slot.pushes.take() {
+                slot.out.append(&mut pushes);
+            }
             slot.client
                 .publish_session(session, slot.last.map(usize::from));
         }
@@ -302,7 +305,8 @@ impl Worker {
     }
 
     /// Drops a session whose connection is gone; what it watches is unwatched as soon as its stripes are free.
-    pub(super) fn forget(&mut self, session: Session) {
+    pub(super) fn forget(&mut self, mut session: Session) {
+        self.engine.pubsub.unsubscribe_all(&mut session);
         if let Some(watches) = session.watches {
             self.unwatch_later.extend(
                 watches

@@ -9,7 +9,10 @@ impl Txn<'_> {
     /// Starts keeping first-touch images, for [`Txn::roll_back`].
     pub fn keep_images(&mut self) {
         let local = &mut self.local;
-        local.undo = Some(Undo::new(local.record.effects.len(), local.offers.len()));
+        local.undo = Some(Undo {
+            outbox: local.outbox.mark(),
+            ..Undo::new(local.record.effects.len(), local.offers.len())
+        });
     }
 
     /// Ends [`Txn::keep_images`]: what was done stays, and who watches is told.
@@ -33,6 +36,7 @@ impl Txn<'_> {
         self.counters().changes.sub(undo.changes);
         self.local.record.truncate(undo.effects);
         self.local.offers.truncate(undo.offers);
+        self.local.outbox.discard(undo.outbox);
         self.local.unrecorded = false;
     }
 
@@ -47,7 +51,7 @@ impl Txn<'_> {
             self.discard(entry);
         }
         if let Some(image) = before.image {
-            let found = self.insert(before.db, &key, image.to_entry(&before.key));
+            let found = self.place(before.db, &key, image.to_entry(&before.key));
             if image.deadline().is_some() {
                 self.set_deadline_of(found, image.deadline());
             }

@@ -20,6 +20,12 @@ pub(super) const PING: Command = Command {
 
 fn ping(cx: &mut Ctx<'_>) -> Outcome {
     match cx.args.len() {
+        1 | 2 if cx.session.only_listens() => {
+            // Between messages, which are arrays too.
+            cx.reply.array(2);
+            cx.reply.bulk(b"pong");
+            cx.reply.bulk(cx.args.get(1).unwrap_or_default());
+        }
         1 => cx.reply.simple("PONG"),
         2 => cx.reply.bulk(cx.args.at(1)),
         _ => return Err(ReplyError::WrongArity("ping")),

@@ -2,6 +2,8 @@
 
 use dunlin_store::Event;
 
+use super::rename::tell_replaced;
+
 use crate::command::{ArgKind, Argument, Categories, Command, Flags, KeySpec, Scope};
 use crate::{Ctx, Flow, Outcome, ReplyError};
 
@@ -63,6 +65,7 @@ fn copy(cx: &mut Ctx<'_>) -> Outcome {
         return Ok(Flow::Done);
     }
     let entry = image.to_entry(destination.bytes);
+    tell_replaced(cx, target, &destination);
     cx.keys
         .put_entry(target, &destination, entry, image.deadline());
     cx.keys

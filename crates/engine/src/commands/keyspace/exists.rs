@@ -33,6 +33,9 @@ fn exists(cx: &mut Ctx<'_>) -> Outcome {
         let key = cx.key(i);
         let found = cx.keys.find(db, &key).is_some();
         cx.keys.count_lookup(found);
+        if !found {
+            cx.keys.missed(db, key.bytes);
+        }
         count += i64::from(found);
     }
     cx.reply.integer(count);

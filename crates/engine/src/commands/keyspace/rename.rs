@@ -2,7 +2,7 @@
 //!
 //! The value changes hands without being copied, so it takes O(1) whatever its size.
 
-use dunlin_store::Event;
+use dunlin_store::{Event, EventClass, Key};
 
 use crate::command::{ArgKind, Argument, Categories, Command, Flags, KeySpec, Scope};
 use crate::{Ctx, Flow, Outcome, ReplyError};
@@ -59,6 +59,7 @@ fn rename(cx: &mut Ctx<'_>, only_new: bool) -> Outcome {
     if !same && let Some(entry) = cx.keys.remove(db, &from) {
         let deadline = entry.deadline();
         let renamed = entry.with_timer(None).with_key(to.bytes);
+        tell_replaced(cx, db, &to);
         cx.keys.put_entry(db, &to, renamed, deadline);
         cx.record_verbatim(from.bytes, Event::generic("rename_from"));
         cx.keys.tell(db, to.bytes, Event::generic("rename_to"));
@@ -69,6 +70,13 @@ fn rename(cx: &mut Ctx<'_>, only_new: bool) -> Outcome {
         cx.reply.ok();
     }
     Ok(Flow::Done)
+}
+
+/// A key that is put in place of another is told of as new, which putting it there would do by itself if there were none.
+pub(super) fn tell_replaced(cx: &mut Ctx<'_>, db: u32, key: &Key<'_>) {
+    if cx.engine.store.notify.has(EventClass::New) && cx.keys.find(db, key).is_some() {
+        cx.keys.notify(db, key.bytes, Event::NEW);
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,10 @@ fn reply(cx: &mut Ctx<'_>, absolute: bool, seconds: bool) -> Outcome {
     let deadline = cx.keys.peek(db, &key).map(|entry| entry.deadline());
     cx.keys.count_lookup(deadline.is_some());
     match deadline {
-        None => cx.reply.integer(-2),
+        None => {
+            cx.keys.missed(db, key.bytes);
+            cx.reply.integer(-2);
+        }
         Some(None) => cx.reply.integer(-1),
         Some(Some(at)) => {
             let ms = if absolute { at } else { at.saturating_sub(now) };

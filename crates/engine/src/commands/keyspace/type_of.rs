@@ -28,6 +28,9 @@ fn type_of(cx: &mut Ctx<'_>) -> Outcome {
         .peek(db, &key)
         .map(|entry| entry.kind().value_type().name());
     cx.keys.count_lookup(name.is_some());
+    if name.is_none() {
+        cx.keys.missed(db, key.bytes);
+    }
     cx.reply.simple(name.unwrap_or("none"));
     Ok(Flow::Done)
 }

@@ -58,6 +58,7 @@ fn limits(engine: &Engine) -> Limits {
 fn look_up(cx: &mut Ctx<'_>, index: usize) -> Result<Option<(Found, usize)>, ReplyError> {
     let Some(found) = cx.find(index) else {
         cx.keys.count_lookup(false);
+        cx.keys.missed(cx.session.db, cx.args.at(index));
         return Ok(None);
     };
     let len = SetRef::of(&cx.keys.entry(found)).map(SetRef::len);

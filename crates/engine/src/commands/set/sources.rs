@@ -24,9 +24,11 @@ pub(super) fn gather(
     let db = cx.db();
     let clock = cx.keys.local().clock;
     let mut sources = Sources::new();
+    let mut indexes = SmallVec::<[usize; 8]>::new();
     let mut lens = SmallVec::<[usize; 8]>::new();
     let mut of_type = Ok(());
     for index in keys {
+        indexes.push(index);
         let key = cx.key(index);
         let source = match cx.keys.peek(db, &key) {
             None => None,
@@ -46,8 +48,11 @@ pub(super) fn gather(
     if of_type.is_ok() && cx.is_heavy(work(&lens)) {
         return Ok(None);
     }
-    for source in &sources {
+    for (source, index) in sources.iter().zip(indexes) {
         cx.keys.count_lookup(source.is_some());
+        if source.is_none() {
+            cx.keys.missed(db, cx.args.at(index));
+        }
     }
     of_type.map(|()| Some(sources))
 }

@@ -22,7 +22,7 @@ pub(super) const RESET: Command = Command {
     scope: Scope::Watched,
     group: "connection",
     since: "6.2.0",
-    summary: "Resets the connection: database, protocol, transaction, watched keys, name, authentication.",
+    summary: "Resets the connection: database, protocol, transaction, watched keys, subscriptions, name, authentication.",
     handler: reset,
     ..Command::BASE
 };
@@ -41,6 +41,8 @@ fn reset(cx: &mut Ctx<'_>) -> Outcome {
             );
         }
     }
+    cx.engine.pubsub.unsubscribe_all(cx.session);
+    cx.host.subscribed(cx.session);
     cx.session.db = 0;
     cx.session.version = Version::Resp2;
     cx.reply.set_version(Version::Resp2);

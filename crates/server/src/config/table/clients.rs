@@ -13,7 +13,7 @@ pub(super) const KEYS: &[Key] = &[
     .acted()
     .doc(
         "When to cut a client that does not read its replies: class (`normal`, `replica`, `pubsub`), hard limit, soft limit, and the seconds that the soft limit may be exceeded. \
-         0 is no limit. Lines for different classes add up. Only `normal` has an effect yet.",
+         0 is no limit. Lines for different classes add up. There are no replicas yet.",
     ),
     memory("client-query-buffer-limit", "1gb", MIB, i64::MAX as u64)
         .acted()

@@ -13,7 +13,7 @@ pub(super) const KEYS: &[Key] = &[
         .acted()
         .doc("Percentiles that INFO shows of them."),
     special("notify-keyspace-events", Kind::Events, "")
-        .idle("")
+        .acted()
         .doc("Classes of events to publish: `K` and `E` choose the channels, `g$lshzxetdnm` the events, `A` all but `n` and `m`."),
     integer("slowlog-log-slower-than", "10000", -1, i64::MAX)
         .acted()

@@ -33,14 +33,15 @@ fn extract(cx: &Ctx<'_>) -> Result<(OwnedArgs, Vec<KeyAt>), ReplyError> {
     let owned = OwnedArgs::of(cx.args.from(2));
     let args = owned.as_args();
     let command = find(cx, args).ok_or(ReplyError::GetKeysUnknownCommand)?;
-    if command.keys.is_empty() {
+    let specs = command.keys.iter().filter(|spec| spec.is_of_keys());
+    if specs.clone().next().is_none() {
         return Err(ReplyError::GetKeysNoKeys);
     }
     if !command.accepts(args.len()) {
         return Err(ReplyError::GetKeysWrongArity);
     }
     let mut keys: Vec<KeyAt> = Vec::new();
-    for spec in command.keys {
+    for spec in specs {
         let flags = variable_flags(command, args).unwrap_or(spec.flags);
         if !spec.for_each(args, |at| keys.push((at, flags))) {
             return Err(ReplyError::GetKeysInvalidArguments);

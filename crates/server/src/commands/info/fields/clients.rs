@@ -16,12 +16,15 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     field("blocked_clients", |f| count(f.shared.blocked_clients())),
     none("tracking_clients"),
-    // These two are in INFO since 7.4.
+    // These three are in INFO since 7.4.
     field("watching_clients", |f| {
         count(f.shared.clients.count(crate::clients::Client::is_watching))
     }),
     field("total_watched_keys", |f| {
         count(f.shared.engine.store.watched_keys())
+    }),
+    field("pubsub_clients", |f| {
+        count(f.shared.engine.pubsub.subscribers())
     }),
     none("clients_in_timeout_table"),
     none("total_blocking_keys"),

@@ -1,6 +1,8 @@
 //! Section `stats`: what happened since the start or the last CONFIG RESETSTAT.
 
-use super::{Field, Value, field, none};
+use dunlin_engine::pubsub::Kind;
+
+use super::{Field, Value, count, field, none};
 
 /// Bytes of a kilobyte, in the rates of the network.
 const KILOBYTE: f64 = 1_024.0;
@@ -52,9 +54,15 @@ pub(super) const FIELDS: &[Field] = &[
     none("current_eviction_exceeded_time"),
     field("keyspace_hits", |f| Value::Number(f.totals().hits)),
     field("keyspace_misses", |f| Value::Number(f.totals().misses)),
-    none("pubsub_channels"),
-    none("pubsub_patterns"),
-    none("pubsubshard_channels"),
+    field("pubsub_channels", |f| {
+        count(f.shared.engine.pubsub.len(Kind::Channel))
+    }),
+    field("pubsub_patterns", |f| {
+        count(f.shared.engine.pubsub.len(Kind::Pattern))
+    }),
+    field("pubsubshard_channels", |f| {
+        count(f.shared.engine.pubsub.len(Kind::Shard))
+    }),
     none("latest_fork_usec"),
     none("total_forks"),
     none("migrate_cached_sockets"),
