@@ -136,6 +136,65 @@ fn three_sessions_exclude_each_other_and_wake_up() {
 }
 
 #[test]
+fn who_is_summoned_comes_next_and_wakes_up() {
+    check(3, || {
+        let stripes = Arc::new(Stripes::new(1, 0, |_| 0_u32));
+        let mut called = Session::new(1);
+        let (one, waiter) = (LockSet::One(0), Arc::clone(&called.waiter));
+        // Takes the stripe for itself and calls the one that waits for nothing.
+        let caller = {
+            let stripes = Arc::clone(&stripes);
+            thread::spawn(move || {
+                let mut held = Session::new(2).take(&stripes, &LockSet::One(0));
+                *stripes.with(&mut held, 0) = 1;
+                assert!(stripes.summon(&mut held, 0, &waiter));
+                stripes.release(held);
+            })
+        };
+        // Wants it too, at the same time.
+        let other = {
+            let stripes = Arc::clone(&stripes);
+            thread::spawn(move || {
+                let mut held = Session::new(3).take(&stripes, &LockSet::One(0));
+                let value = stripes.with(&mut held, 0);
+                let seen = *value;
+                assert_ne!(seen, 1, "it came between the caller and who was called");
+                stripes.release(held);
+            })
+        };
+        let mut held = called.finish(&stripes, &one);
+        let value = stripes.with(&mut held, 0);
+        assert_eq!(*value, 1);
+        *value = 2;
+        stripes.release(held);
+        caller.join().unwrap();
+        other.join().unwrap();
+        assert_sum(&stripes, 0, 2);
+    });
+}
+
+#[test]
+fn who_dies_while_summoned_leaves_the_stripe_free() {
+    check(3, || {
+        let stripes = Arc::new(Stripes::new(1, 0, |_| 0_u32));
+        let called = Session::new(1);
+        let waiter = Arc::clone(&called.waiter);
+        let caller = {
+            let stripes = Arc::clone(&stripes);
+            thread::spawn(move || {
+                let mut held = Session::new(2).take(&stripes, &LockSet::One(0));
+                // False when it has died before.
+                let _ = stripes.summon(&mut held, 0, &waiter);
+                stripes.release(held);
+            })
+        };
+        stripes.abandon(&called.waiter);
+        caller.join().unwrap();
+        assert_sum(&stripes, 0, 0);
+    });
+}
+
+#[test]
 fn a_session_takes_the_stripe_again_and_again() {
     check(3, || {
         let stripes = Arc::new(Stripes::new(1, 0, |_| 0_u32));

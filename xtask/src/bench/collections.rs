@@ -43,8 +43,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     let ours = launch_ours(plan).start()?;
     let peer = launch_peer(plan).start()?;
     for test in TESTS {
-        let (ours, peer) = speed(plan, &ours, &peer, test)?;
-        rows.push(speed_row(test, ours, peer));
+        let (ours, peer) = speed(plan, &ours, &peer, test, prepare)?;
+        rows.push(speed_row(test, ours, peer, SPEED_BAR));
     }
     drop((ours, peer));
     for shape in SHAPES {
@@ -77,33 +77,39 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     })
 }
 
-fn launch_ours(plan: &Plan) -> Launch {
+pub(super) fn launch_ours(plan: &Plan) -> Launch {
     plan.ours.clone().on(&plan.cores.one).with(&plan.workers(1))
 }
 
-fn launch_peer(plan: &Plan) -> Launch {
+pub(super) fn launch_peer(plan: &Plan) -> Launch {
     plan.peer.clone().on(&plan.cores.one)
 }
 
-fn speed_row(test: &str, ours: Measured, peer: Measured) -> Row {
+pub(super) fn speed_row(test: &str, ours: Measured, peer: Measured, bar: f64) -> Row {
     Row {
         what: format!("{test}, pipeline {PIPELINE}"),
         unit: "requests/s",
         ours: ours.requests_per_s,
         peer: peer.requests_per_s,
         better: Better::More,
-        bar: Bar::RatioAtLeast(SPEED_BAR),
+        bar: Bar::RatioAtLeast(bar),
         charted: true,
     }
 }
 
-/// Rounds of one test, the servers taking turns; medians.
-fn speed(plan: &Plan, ours: &Server, peer: &Server, test: &str) -> Result<(Measured, Measured)> {
+/// Rounds of one test, the servers taking turns; medians. `prepare` makes a server ready for so many requests.
+pub(super) fn speed(
+    plan: &Plan,
+    ours: &Server,
+    peer: &Server,
+    test: &str,
+    prepare: fn(&mut Client, usize) -> Result<()>,
+) -> Result<(Measured, Measured)> {
     let mut results = [Vec::new(), Vec::new()];
     let mut requests = [plan.calibration_requests.min(100_000); 2];
     for round in 0..=plan.rounds {
         for (side, server) in [ours, peer].into_iter().enumerate() {
-            prepare(&mut server.client()?)?;
+            prepare(&mut server.client()?, requests[side])?;
             let load = Load {
                 command: test,
                 keys: KEYS,
@@ -131,7 +137,7 @@ fn speed(plan: &Plan, ours: &Server, peer: &Server, test: &str) -> Result<(Measu
 }
 
 /// Empties the server but for a sorted set to read from.
-fn prepare(client: &mut Client) -> Result<()> {
+fn prepare(client: &mut Client, _requests: usize) -> Result<()> {
     client.run("FLUSHALL")?;
     for at in 0..1_000 {
         client.run(&format!("ZADD zset {at} member:{at}"))?;

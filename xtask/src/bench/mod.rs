@@ -9,6 +9,7 @@ pub(crate) mod probe;
 
 mod chart;
 mod collections;
+mod commands;
 mod eviction;
 mod expiry;
 mod memory;
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, memory, tail, expiry, collections, stalls, eviction, pubsub (may be repeated).
+    /// Only these experiments: throughput, memory, tail, expiry, collections, commands, stalls, eviction, pubsub (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -113,12 +114,13 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 8] = [
+const EXPERIMENTS: [Experiment; 9] = [
     ("throughput", throughput::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
     ("expiry", expiry::measure),
     ("collections", collections::measure),
+    ("commands", commands::measure),
     ("stalls", stalls::measure),
     ("eviction", eviction::measure),
     ("pubsub", pubsub::measure),
