@@ -223,7 +223,7 @@ fn effects_are_deterministic() {
         (
             &[
                 "XADD s 1 a 1",
-                "XGROUP CREATE s g $",
+                "XGROUP CREATE s g 1",
                 "XCLAIM s g d 0 1 FORCE LASTID 5",
                 "XCLAIM s g d 0 9 LASTID 6",
                 "XDEL s 1 9",
@@ -233,7 +233,7 @@ fn effects_are_deterministic() {
                 "XGROUP DELCONSUMER s g e",
                 "XGROUP DESTROY s nothing",
             ],
-            "XADD s 1-0 a 1 | XGROUP CREATE s g $ | XGROUP CREATECONSUMER s g d | \
+            "XADD s 1-0 a 1 | XGROUP CREATE s g 1 | XGROUP CREATECONSUMER s g d | \
              XCLAIM s g d 0 1-0 TIME 1700000000000 RETRYCOUNT 2 FORCE JUSTID LASTID 5-0 | XGROUP SETID s g 6-0 ENTRIESREAD -1 | \
              XDEL s 1 9 | XGROUP CREATECONSUMER s g e | \
              XCLAIM s g d 0 1-0 TIME 1700000000000 RETRYCOUNT 2 FORCE JUSTID LASTID 6-0 | XGROUP DELCONSUMER s g e",
