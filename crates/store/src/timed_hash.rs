@@ -1,11 +1,17 @@
-//! A hash some of whose fields have deadlines of their own.
+//! Hashes some of whose fields have deadlines of their own.
 //!
-//! Beside the tree of fields, which is that of any big hash, stand the fields with deadlines, in their order: a sorted set. So the next one
+//! ```text
+//! packed   a packed list: deadline of the key, then field, value, deadline, field, value, deadline, ...; 0 for none
+//! big      a tree of fields as of any hash, and a sorted set of those with deadlines: see [`TimedHash`]
+//! ```
+//!
+//! In the big form, beside the tree of fields, stand the fields with deadlines, in their order: a sorted set. So the next one
 //! that is due is found at once, and an image costs a few references.
 //!
 //! **Invariant.** Every field with a deadline is a field. The key's own deadline is kept here, because the entry's timer says when the first
 //! of all these deadlines may come: see [`crate::Entry::due`].
 
+use dunlin_structures::packed::{self, Element};
 use dunlin_structures::tree::Tree;
 
 use crate::big::{MemberHash, shed};
@@ -15,28 +21,129 @@ use crate::hash_value;
 use crate::members::member_hash;
 use crate::zset::ZSet;
 
-/// See the module's text.
+/// Elements of a field in the packed form.
+pub(crate) const STRIDE: usize = 3;
+
+/// The element of a deadline in the packed form.
+pub(crate) fn packed_deadline(deadline_ms: Option<u64>) -> Element<'static> {
+    let at = deadline_ms.map_or(0, |at| at.min(DEADLINE_MS_MAX));
+    Element::Int(at as i64)
+}
+
+fn unpacked_deadline(element: Element<'_>) -> Option<u64> {
+    match element {
+        Element::Int(at) if at > 0 => Some(at as u64),
+        _ => None,
+    }
+}
+
+/// Bytes of the first element of the packed form.
+pub(crate) fn head_bytes(bytes: &[u8]) -> usize {
+    let (_, at) = packed::element_at(bytes, 0).expect("the key's deadline comes first");
+    at
+}
+
+/// The deadlines of a hash and of its fields, whichever form it has.
+#[derive(Clone, Copy, Debug)]
+pub enum Deadlines<'a> {
+    /// Of the packed form.
+    Packed(&'a [u8]),
+    /// Of the big form.
+    Big(&'a TimedHash),
+}
+
+impl<'a> Deadlines<'a> {
+    /// The deadline of the whole key, in milliseconds since 1970.
+    pub fn of_key(self) -> Option<u64> {
+        match self {
+            Deadlines::Packed(bytes) => {
+                packed::element_at(bytes, 0).and_then(|(at, _)| unpacked_deadline(at))
+            }
+            Deadlines::Big(hash) => hash.key_deadline_ms,
+        }
+    }
+
+    /// The deadline of a field. O(fields) in the packed form, else O(log fields).
+    pub fn of_field(self, hasher: &KeyHasher, field: &[u8]) -> Option<u64> {
+        match self {
+            Deadlines::Packed(bytes) => {
+                let list = &bytes[head_bytes(bytes)..];
+                let (_, at) = packed::find(list, field, STRIDE)?;
+                packed::iter(&list[at..])
+                    .nth(STRIDE - 1)
+                    .and_then(unpacked_deadline)
+            }
+            Deadlines::Big(hash) => hash.deadline_of(hasher, field),
+        }
+    }
+
+    /// The fields of the packed form and their deadlines.
+    fn packed_fields(bytes: &'a [u8]) -> impl Iterator<Item = (Element<'a>, Option<u64>)> {
+        let mut elements = packed::iter(&bytes[head_bytes(bytes)..]);
+        std::iter::from_fn(move || {
+            let field = elements.next()?;
+            let at = elements
+                .nth(STRIDE - 2)
+                .expect("a field has a deadline or none");
+            Some((field, unpacked_deadline(at)))
+        })
+    }
+
+    /// Hands the fields that have deadlines over; in the big form the first that is due comes first.
+    pub fn for_each(self, mut f: impl FnMut(&[u8], u64)) {
+        match self {
+            Deadlines::Packed(bytes) => {
+                for (field, at) in Deadlines::packed_fields(bytes) {
+                    if let Some(at) = at {
+                        field.with_text(|field| f(field, at));
+                    }
+                }
+            }
+            Deadlines::Big(hash) => hash.deadlines().for_each(|(field, at)| f(field, at)),
+        }
+    }
+
+    /// When the first of all deadlines comes, the key's own among them.
+    pub(crate) fn first(self) -> Option<u64> {
+        let of_fields = match self {
+            Deadlines::Packed(bytes) => Deadlines::packed_fields(bytes)
+                .filter_map(|(_, at)| at)
+                .min(),
+            Deadlines::Big(hash) => hash.deadlines().next().map(|(_, at)| at),
+        };
+        of_fields.into_iter().chain(self.of_key()).min()
+    }
+
+    /// Whether the key is past its deadline, or every field past its own.
+    pub(crate) fn all_past(self, now_ms: u64) -> bool {
+        if self.of_key().is_some_and(|at| at <= now_ms) {
+            return true;
+        }
+        match self {
+            Deadlines::Packed(bytes) => {
+                Deadlines::packed_fields(bytes).all(|(_, at)| at.is_some_and(|at| at <= now_ms))
+            }
+            Deadlines::Big(hash) => hash.all_fields_past(now_ms),
+        }
+    }
+}
+
+/// The big form: see the module's text.
 #[derive(Clone, Debug)]
 pub struct TimedHash {
     pub(crate) fields: Tree<MemberHash>,
     /// Members are fields, scores their deadlines, which doubles hold exactly.
     deadlines: ZSet,
     key_deadline_ms: Option<u64>,
-    is_small: bool,
 }
 
 impl TimedHash {
-    /// No field has a deadline yet. `is_small`: the fields were packed before.
-    pub(crate) fn new(
-        fields: Tree<MemberHash>,
-        key_deadline_ms: Option<u64>,
-        is_small: bool,
-    ) -> TimedHash {
+    /// No field has a deadline yet.
+    pub(crate) fn new(fields: Tree<MemberHash>, key_deadline_ms: Option<u64>) -> TimedHash {
         TimedHash {
             fields,
             deadlines: ZSet::new(),
             key_deadline_ms,
-            is_small,
         }
     }
 
@@ -50,27 +157,11 @@ impl TimedHash {
         self.fields.is_empty()
     }
 
-    /// Whether it never outgrew the limits of packed hashes.
-    pub(crate) fn is_small(&self) -> bool {
-        self.is_small
-    }
-
-    /// It outgrew them.
-    pub(crate) fn outgrow(&mut self) {
-        self.is_small = false;
-    }
-
-    /// The deadline of the whole key, in milliseconds since 1970.
-    pub(crate) fn key_deadline(&self) -> Option<u64> {
-        self.key_deadline_ms
-    }
-
     pub(crate) fn set_key_deadline(&mut self, deadline_ms: Option<u64>) {
         self.key_deadline_ms = deadline_ms.map(|at| at.min(DEADLINE_MS_MAX));
     }
 
-    /// The deadline of a field, in milliseconds since 1970. O(log n).
-    pub fn deadline_of(&self, hasher: &KeyHasher, field: &[u8]) -> Option<u64> {
+    fn deadline_of(&self, hasher: &KeyHasher, field: &[u8]) -> Option<u64> {
         let score = self.deadlines.score(member_hash(hasher, field), field);
         score.map(|at| at as u64)
     }
@@ -95,23 +186,14 @@ impl TimedHash {
     }
 
     /// The fields that have deadlines, the first that is due first.
-    pub fn deadlines(&self) -> impl Iterator<Item = (&[u8], u64)> {
+    fn deadlines(&self) -> impl Iterator<Item = (&[u8], u64)> {
         let sorted = self.deadlines.sorted().iter();
         sorted.map(|(at, field)| (field, at.0 as u64))
     }
 
-    /// When the first of all deadlines comes, the key's own among them.
-    pub(crate) fn due(&self) -> Option<u64> {
-        let first = self.deadlines().next().map(|(_, at)| at);
-        first.into_iter().chain(self.key_deadline_ms).min()
-    }
-
-    /// Whether the key is past its deadline, or every field past its own.
-    pub(crate) fn is_dead(&self, now_ms: u64) -> bool {
-        let all_have = self.deadlines.len() == self.len();
+    fn all_fields_past(&self, now_ms: u64) -> bool {
         let last = self.deadlines.sorted().iter().next_back();
-        self.key_deadline_ms.is_some_and(|at| at <= now_ms)
-            || (all_have && last.is_some_and(|(at, _)| at.0 as u64 <= now_ms))
+        self.deadlines.len() == self.len() && last.is_some_and(|(at, _)| at.0 as u64 <= now_ms)
     }
 
     /// Takes out fields that are due, at most so many; their names.

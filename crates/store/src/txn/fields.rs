@@ -3,10 +3,10 @@
 use dunlin_structures::dict::Slot;
 
 use super::{Found, Ttl, Txn, held};
-use crate::big::Big;
-use crate::entry::{Entry, Kind};
+use crate::entry::Entry;
 use crate::event::Event;
 use crate::hash::Key;
+use crate::hash_value;
 
 impl Txn<'_> {
     /// As [`Txn::update_if`] for a change that may set deadlines of a hash's fields.
@@ -48,9 +48,7 @@ impl Txn<'_> {
         self.local.unrecorded = owed;
         let mut gone = Vec::new();
         self.shard_at(found).update(found.slot, |mut entry| {
-            if let Some(Big::HashTimed(hash)) = entry.big_mut() {
-                gone = hash.take_due(hasher, now_ms, max);
-            }
+            (entry, gone) = hash_value::take_due(entry, hasher, now_ms, max);
             entry
         });
         self.refile(found);
@@ -96,7 +94,7 @@ impl Txn<'_> {
         ttl: Ttl,
     ) -> (Option<Found>, Ttl) {
         match self.find(db, key) {
-            Some(found) if found.has_deadline && self.entry(found).kind() == Kind::HashTimed => {
+            Some(found) if found.has_deadline && self.entry(found).kind().is_timed() => {
                 let kept = self.entry(found).deadline().map_or(Ttl::Clear, Ttl::At);
                 self.before_change(found);
                 let old = self.take(found);

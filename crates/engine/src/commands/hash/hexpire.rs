@@ -186,7 +186,7 @@ fn expire(cx: &mut Ctx<'_>, unit: Unit) -> Outcome {
             }
             let old = entry
                 .timed()
-                .and_then(|hash| hash.deadline_of(hasher, field));
+                .and_then(|deadlines| deadlines.of_field(hasher, field));
             if !condition.is_met(old, at_ms) {
                 reply.integer(NOT_MET);
             } else if is_past {
