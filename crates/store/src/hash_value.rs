@@ -182,6 +182,11 @@ fn unpack(payload: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// The field of such a payload.
+pub(crate) fn field_of(payload: &[u8]) -> &[u8] {
+    unpack(payload).0
+}
+
 fn pair(payload: &[u8]) -> Pair<'_> {
     let (field, value) = unpack(payload);
     (Element::Bytes(field), Element::Bytes(value))

@@ -19,7 +19,10 @@ use crate::entry::DEADLINE_MS_MAX;
 use crate::hash::KeyHasher;
 use crate::hash_value;
 use crate::members::member_hash;
-use crate::zset::ZSet;
+use crate::zset::{ScoreBound, ScoreRange, ZSet, ZSetRef};
+
+/// While one field is taken out of the trees, so many are passed over when they are built anew.
+const PASSED_PER_REMOVED: usize = 16;
 
 /// Elements of a field in the packed form.
 pub(crate) const STRIDE: usize = 3;
@@ -203,6 +206,19 @@ impl TimedHash {
         now_ms: u64,
         max: usize,
     ) -> Vec<Box<[u8]>> {
+        let due = ZSetRef::Big(&self.deadlines).score_ranks(&ScoreRange {
+            min: ScoreBound {
+                score: 0.0,
+                exclusive: false,
+            },
+            max: ScoreBound {
+                score: now_ms as f64,
+                exclusive: false,
+            },
+        });
+        if due.len() <= max && due.len() * PASSED_PER_REMOVED > self.len() {
+            return self.keep_the_rest(hasher, now_ms);
+        }
         let due = self.deadlines().take_while(|(_, at)| *at <= now_ms);
         let due: Vec<Box<[u8]>> = due.take(max).map(|(field, _)| field.into()).collect();
         self.deadlines.remove_ranks(0..due.len(), hasher);
@@ -210,6 +226,34 @@ impl TimedHash {
             hash_value::remove_big(&mut self.fields, hasher, field);
         }
         due
+    }
+
+    /// Takes out all fields that are due by building the trees anew. O(n).
+    fn keep_the_rest(&mut self, hasher: &KeyHasher, now_ms: u64) -> Vec<Box<[u8]>> {
+        // In the order of their hashes, in which the fields stand, too.
+        let mut due: Vec<(MemberHash, Box<[u8]>)> = Vec::new();
+        self.deadlines.scan(0, usize::MAX, |field, at| {
+            if at as u64 <= now_ms {
+                due.push((member_hash(hasher, field), field.into()));
+            }
+        });
+        let (mut rest, mut next) = (Tree::new(), 0);
+        for (hash, payload) in self.fields.iter() {
+            while due.get(next).is_some_and(|(other, _)| *other < hash) {
+                next += 1;
+            }
+            let mut same = due[next..].iter().take_while(|(other, _)| *other == hash);
+            let field = hash_value::field_of(payload);
+            if !same.any(|(_, gone)| **gone == *field) {
+                rest.push(hash, payload);
+            }
+        }
+        self.fields = rest;
+        let later = self.deadlines.sorted().iter();
+        let later = later.filter(|(at, _)| at.0 as u64 > now_ms);
+        let later = later.map(|(at, field)| (Element::Bytes(field), at.0));
+        self.deadlines = ZSet::from_sorted(later, hasher);
+        due.into_iter().map(|(_, field)| field).collect()
     }
 
     pub(crate) fn leaf_count(&self) -> usize {
@@ -223,5 +267,72 @@ impl TimedHash {
     /// See `Big::shed`. What is left is no hash any more.
     pub(crate) fn shed(&mut self, leaves: usize) -> bool {
         shed(&mut self.fields, leaves) || self.deadlines.shed(leaves)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use crate::hash_value::{HashLimits, HashRef};
+
+    const NOW_MS: u64 = 1000;
+
+    /// A hash of so many fields, of which the first are due, and the next ones later.
+    fn hash(hasher: &KeyHasher, fields: usize, due: usize, later: usize, limit: usize) -> Entry {
+        let limits = HashLimits {
+            entries: limit,
+            value_bytes: 64,
+        };
+        let mut entry = hash_value::new(b"key", 0);
+        for n in 0..fields {
+            let field = n.to_string();
+            (entry, _) = hash_value::set(entry, hasher, limits, field.as_bytes(), b"value");
+            let deadline = match n {
+                _ if n < due => Some(NOW_MS - n as u64 % 3),
+                _ if n < due + later => Some(NOW_MS + 1 + n as u64 % 3),
+                _ => None,
+            };
+            entry = hash_value::set_deadline(entry, hasher, field.as_bytes(), deadline);
+        }
+        entry
+    }
+
+    #[test]
+    fn what_is_due_goes_in_any_form_and_number() {
+        let hasher = KeyHasher::new([1, 2]);
+        for (fields, due, later) in [
+            (10, 3, 3),
+            (300, 0, 7),
+            (300, 5, 200),
+            (300, 290, 4),
+            (2000, 1999, 0),
+        ] {
+            for limit in [0, 300] {
+                for max in [usize::MAX, 64] {
+                    let entry = hash(&hasher, fields, due, later, limit);
+                    let case = format!("{fields} {due} {later} {limit} {max}");
+                    let deadlines = entry.timed().expect("it has deadlines");
+                    assert_eq!(deadlines.all_past(NOW_MS), due == fields, "{case}");
+                    let (entry, gone) = hash_value::take_due(entry, &hasher, NOW_MS, max);
+                    assert_eq!(gone.len(), due.min(max), "{case}");
+                    let left = HashRef::of(&entry).expect("a hash");
+                    assert_eq!(left.len(), fields - gone.len(), "{case}");
+                    assert!(
+                        gone.iter().all(|field| left.get(&hasher, field).is_none()),
+                        "{case}"
+                    );
+                    let deadlines = entry.timed().expect("it had deadlines");
+                    let mut timed = 0;
+                    deadlines.for_each(|field, at| {
+                        timed += 1;
+                        assert!(left.get(&hasher, field).is_some(), "{case}");
+                        assert!(at > NOW_MS || due > max, "{case}");
+                        assert_eq!(deadlines.of_field(&hasher, field), Some(at), "{case}");
+                    });
+                    assert_eq!(timed, due + later - gone.len(), "{case}");
+                }
+            }
+        }
     }
 }
