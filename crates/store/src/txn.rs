@@ -324,8 +324,7 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn put_string(&mut self, db: u32, key: &Key<'_>, value: NewString<'_>, ttl: Ttl) {
         let clock = self.local.clock;
-        let (found, ttl) = self.find_for_string(db, key, ttl);
-        let Some(found) = found else {
+        let Some(found) = self.find(db, key) else {
             let entry = Entry::string(key.bytes, value, clock);
             let found = self.insert(db, key, entry);
             if let Ttl::At(at) = ttl {
@@ -333,6 +332,10 @@ impl<'a> Txn<'a> {
             }
             return;
         };
+        if self.is_timed(found) {
+            let entry = Entry::string(key.bytes, value, clock);
+            return self.replace_timed(found, key, entry, ttl);
+        }
         self.before_change(found);
         match ttl {
             Ttl::Clear if found.has_deadline => self.set_deadline_of(found, None),
