@@ -46,10 +46,12 @@ impl Digest {
         } else if let Some(set) = SetRef::of(entry) {
             set.for_each_text(|text| self.xor(text));
         } else if let Some(hash) = HashRef::of(entry) {
-            let timed = entry.timed().into_iter();
-            let timed: HashSet<&[u8]> = timed
-                .flat_map(|hash| hash.deadlines().map(|(field, _)| field))
-                .collect();
+            let mut timed: HashSet<Vec<u8>> = HashSet::new();
+            if let Some(deadlines) = entry.timed() {
+                deadlines.for_each(|field, _| {
+                    timed.insert(field.to_vec());
+                });
+            }
             for (field, value) in hash.iter() {
                 let mut pair = Digest::default();
                 field.with_text(|field| pair.mix(field));

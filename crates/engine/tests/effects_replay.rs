@@ -240,6 +240,25 @@ fn effects_are_deterministic() {
         ),
         (
             &[
+                "HSET h a 1 b 2 c 3 d 4",
+                "HEXPIRE h 1 FIELDS 3 a b nothing",
+                "HINCRBY h a 1",
+                "HINCRBY h c 1",
+                "HPERSIST h FIELDS 2 b c",
+                "HPEXPIREAT h 1 FIELDS 2 c x",
+                "SETBIT k 1 1",
+                "SETBIT k 1 1",
+                "PFADD p a",
+                "PFCOUNT p",
+                "PFCOUNT p",
+                "GEOADD g CH 13.361389 38.115556 Palermo",
+            ],
+            "HSET h a 1 b 2 c 3 d 4 | HPEXPIREAT h 1700000001000 FIELDS 2 a b | HSET h a 2 | HPEXPIREAT h 1700000001000 FIELDS 1 a | \
+             HSET h c 4 | HPERSIST h FIELDS 1 b | HDEL h c | SETBIT k 1 1 | PFADD p a | PFCOUNT p | \
+             ZADD g CH 3479099956230698 Palermo",
+        ),
+        (
+            &[
                 "TOUCH k",
                 "TTL k",
                 "KEYS *",

@@ -8,8 +8,10 @@ use common::world::{World, engine};
 use dunlin_engine::Engine;
 
 const ELEMENTS: usize = 30_000;
+/// Of a string that takes about as long.
+const TEXT_BYTES: usize = 6_000_000;
 /// Each with the key that is read; another client runs the second line in between.
-const READS: [&str; 16] = [
+const READS: [&str; 19] = [
     "SMEMBERS set",
     "SUNION set small gone",
     "SINTER set set2",
@@ -26,6 +28,9 @@ const READS: [&str; 16] = [
     "XREVRANGE stream + 5",
     "XREAD STREAMS stream 0",
     "XINFO STREAM stream FULL COUNT 0",
+    "BITCOUNT text",
+    "BITPOS text 1 1",
+    "GEORADIUS points 1 1 10 km",
 ];
 
 /// Two clients of an engine with one stripe, so that a stripe that stays held would keep the other one waiting.
@@ -52,6 +57,8 @@ fn world() -> World {
         format!("HSET hash {}", pairs(ELEMENTS)),
         format!("ZADD zset {}", pairs(ELEMENTS)),
         format!("ZADD zset2 {}", pairs(ELEMENTS)),
+        format!("SET text {}", "x".repeat(TEXT_BYTES)),
+        format!("GEOADD points {}", numbers("1 1 m", ELEMENTS)),
     ] {
         run(&mut world, 0, &line);
     }
@@ -90,6 +97,8 @@ fn what_was_there_is_answered_and_nobody_waits() {
             "LTRIM list 10 20",
             "HSET hash 5 other",
             "ZREM zset m5",
+            "SETRANGE text 70000 another",
+            "ZREM points m5",
             "XDEL stream 5 6",
             "XTRIM stream MAXLEN 10",
             "XADD stream * a b",

@@ -26,7 +26,7 @@ use crate::chunked::Chunked;
 pub use crate::image::Image;
 pub use crate::kind::{Kind, ValueType};
 pub use crate::text::{NewString, StrRef};
-use crate::timed_hash::TimedHash;
+use crate::timed_hash::Deadlines;
 
 /// Strings up to this many bytes live in the entry; longer ones are chunked.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -290,7 +290,7 @@ impl Entry {
     pub fn deadline(&self) -> Option<u64> {
         match self.timed() {
             None => self.due(),
-            Some(hash) => hash.key_deadline(),
+            Some(deadlines) => deadlines.of_key(),
         }
     }
 
@@ -316,33 +316,21 @@ impl Entry {
     #[inline]
     pub fn is_dead(&self, now_ms: u64) -> bool {
         self.due().is_some_and(|due| due <= now_ms)
-            && self.timed().is_none_or(|hash| hash.is_dead(now_ms))
+            && self
+                .timed()
+                .is_none_or(|deadlines| deadlines.all_past(now_ms))
     }
 
-    /// The value, if it is a hash whose fields may have deadlines.
+    /// The deadlines of a hash whose fields may have some.
     #[inline]
-    pub fn timed(&self) -> Option<&TimedHash> {
-        if self.kind() != Kind::HashTimed {
-            return None;
-        }
-        match self.big() {
-            Some(Big::HashTimed(hash)) => Some(hash),
+    pub fn timed(&self) -> Option<Deadlines<'_>> {
+        match self.kind() {
+            Kind::HashPackedTimed => Some(Deadlines::Packed(self.value_bytes())),
+            Kind::HashTimed => match self.big() {
+                Some(Big::HashTimed(hash)) => Some(Deadlines::Big(hash)),
+                _ => None,
+            },
             _ => None,
-        }
-    }
-
-    /// Sets the deadline of the key where that is kept in the value.
-    pub(crate) fn set_key_deadline(&mut self, deadline_ms: Option<u64>) {
-        if let Some(Big::HashTimed(hash)) = self.big_mut() {
-            hash.set_key_deadline(deadline_ms);
-        }
-    }
-
-    /// Name that OBJECT ENCODING reports.
-    pub fn encoding_name(&self) -> &'static str {
-        match self.timed() {
-            Some(hash) if hash.is_small() => "listpackex",
-            _ => self.kind().encoding_name(),
         }
     }
 

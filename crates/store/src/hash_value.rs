@@ -3,8 +3,9 @@
 //! ```text
 //! packed   a packed list: field, value, field, value, ...
 //! big      a tree in the order of the fields' hashes; payload: length of the field (LEB128) | field | value
-//! timed    such a tree, and the fields that have deadlines: see [`crate::timed_hash`]
 //! ```
+//!
+//! Each has a variant for fields with deadlines: see [`crate::timed_hash`].
 //!
 //! A hash leaves the packed form when it has more fields, or a longer field or value, than it may, and never returns to it.
 
@@ -16,7 +17,7 @@ use crate::big::{Big, MemberHash};
 use crate::entry::{Entry, INLINE_BYTES_MAX, Kind};
 use crate::hash::KeyHasher;
 use crate::members::{self, member_hash};
-use crate::timed_hash::TimedHash;
+use crate::timed_hash::{self, TimedHash};
 
 /// Most fields, and longest field or value, of the packed form.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +31,29 @@ pub struct HashLimits {
 /// A hash, borrowed from its entry.
 #[derive(Clone, Copy, Debug)]
 pub enum HashRef<'a> {
-    /// In the packed form.
-    Packed(&'a [u8]),
+    /// In the packed form: the list, and how many of its elements make a field.
+    Packed(&'a [u8], usize),
     /// In the big form.
     Big(&'a Tree<MemberHash>),
+}
+
+/// Bytes that a deadline takes at most in the packed form.
+const DEADLINE_BYTES_MAX: usize = 16;
+
+/// Elements of a field in the packed form without deadlines.
+const PLAIN_STRIDE: usize = 2;
+
+/// Where the fields of a packed hash begin, and how many elements make one.
+#[inline]
+fn packed_shape(entry: &Entry) -> Option<(usize, usize)> {
+    match entry.kind() {
+        Kind::HashPacked => Some((0, PLAIN_STRIDE)),
+        Kind::HashPackedTimed => {
+            let bytes = entry.packed_bytes()?;
+            Some((timed_hash::head_bytes(bytes), timed_hash::STRIDE))
+        }
+        _ => None,
+    }
 }
 
 /// A field and its value.
@@ -43,8 +63,12 @@ impl<'a> HashRef<'a> {
     /// The hash of an entry; `None` if it is of another type.
     #[inline]
     pub fn of(entry: &'a Entry) -> Option<Self> {
+        if let Some((head, stride)) = packed_shape(entry) {
+            let bytes = entry.packed_bytes()?;
+            return Some(HashRef::Packed(&bytes[head..], stride));
+        }
         match entry.kind() {
-            Kind::HashPacked => entry.packed_bytes().map(HashRef::Packed),
+            kind if !kind.is_big() => None,
             _ => match entry.big() {
                 Some(Big::Hash(tree)) => Some(HashRef::Big(tree)),
                 Some(Big::HashTimed(hash)) => Some(HashRef::Big(&hash.fields)),
@@ -56,7 +80,7 @@ impl<'a> HashRef<'a> {
     /// Number of fields. O(fields) in the packed form.
     pub fn len(self) -> usize {
         match self {
-            HashRef::Packed(list) => packed::count(list) / 2,
+            HashRef::Packed(list, stride) => packed::count(list) / stride,
             HashRef::Big(tree) => tree.len(),
         }
     }
@@ -70,8 +94,8 @@ impl<'a> HashRef<'a> {
     #[inline]
     pub fn get(self, hasher: &KeyHasher, field: &[u8]) -> Option<Element<'a>> {
         match self {
-            HashRef::Packed(list) => {
-                let (_, at) = packed::find(list, field, 2)?;
+            HashRef::Packed(list, stride) => {
+                let (_, at) = packed::find(list, field, stride)?;
                 let (_, value) = packed::element_at(list, at)?;
                 packed::element_at(list, value).map(|(value, _)| value)
             }
@@ -88,7 +112,7 @@ impl<'a> HashRef<'a> {
     /// Fields with values, in the order in which they lie.
     pub fn iter(self) -> Pairs<'a> {
         match self {
-            HashRef::Packed(list) => Pairs::Packed(packed::iter(list)),
+            HashRef::Packed(list, stride) => Pairs::Packed(packed::iter(list), stride),
             HashRef::Big(tree) => Pairs::Big(tree.iter()),
         }
     }
@@ -96,11 +120,9 @@ impl<'a> HashRef<'a> {
     /// The field of this number in that order. O(fields) in the packed form, else O(log fields).
     pub fn nth(self, index: usize) -> Option<Pair<'a>> {
         match self {
-            HashRef::Packed(list) => {
-                let mut pairs = Pairs::Packed(packed::iter(
-                    &list[packed::position_of(list, index * 2, None)..],
-                ));
-                pairs.next()
+            HashRef::Packed(list, stride) => {
+                let at = packed::position_of(list, index * stride, None);
+                Pairs::Packed(packed::iter(&list[at..]), stride).next()
             }
             HashRef::Big(tree) => tree.get(index).map(|(_, payload)| pair(payload)),
         }
@@ -109,7 +131,7 @@ impl<'a> HashRef<'a> {
     /// Visits fields from `cursor` on, see [`members::scan`]; all at once in the packed form.
     pub fn scan(self, cursor: u64, min: usize, mut visit: impl FnMut(Pair<'a>)) -> u64 {
         match self {
-            HashRef::Packed(_) => {
+            HashRef::Packed(..) => {
                 self.iter().for_each(visit);
                 0
             }
@@ -123,8 +145,8 @@ impl<'a> HashRef<'a> {
 /// See [`HashRef::iter`].
 #[derive(Clone, Debug)]
 pub enum Pairs<'a> {
-    /// Over the packed form.
-    Packed(packed::Iter<'a>),
+    /// Over the packed form, and how many elements make a field.
+    Packed(packed::Iter<'a>, usize),
     /// Over the big form.
     Big(tree::Iter<'a, MemberHash>),
 }
@@ -135,7 +157,13 @@ impl<'a> Iterator for Pairs<'a> {
     #[inline]
     fn next(&mut self) -> Option<Pair<'a>> {
         match self {
-            Pairs::Packed(elements) => Some((elements.next()?, elements.next()?)),
+            Pairs::Packed(elements, stride) => {
+                let pair = (elements.next()?, elements.next()?);
+                if *stride > PLAIN_STRIDE {
+                    elements.next();
+                }
+                Some(pair)
+            }
             Pairs::Big(entries) => entries.next().map(|(_, payload)| pair(payload)),
         }
     }
@@ -152,6 +180,11 @@ fn unpack(payload: &[u8]) -> (&[u8], &[u8]) {
             return payload[at..].split_at(len);
         }
     }
+}
+
+/// The field of such a payload.
+pub(crate) fn field_of(payload: &[u8]) -> &[u8] {
+    unpack(payload).0
 }
 
 fn pair(payload: &[u8]) -> Pair<'_> {
@@ -216,22 +249,33 @@ fn put(
     keeps_deadline: bool,
 ) -> (Entry, bool) {
     let is_short = field.len().max(value.len()) <= limits.value_bytes;
-    if let Some(list) = entry.packed_bytes() {
-        let found = packed::find(list, field, 2);
-        let room = packed::encoded_len_max(field.len()) + packed::encoded_len_max(value.len());
+    if let Some((head, stride)) = packed_shape(&entry) {
+        let list = &entry.packed_bytes().expect("it is packed")[head..];
+        let found = packed::find(list, field, stride);
+        let room = packed::encoded_len_max(field.len())
+            + packed::encoded_len_max(value.len())
+            + packed::encoded_len_max(0);
         // A change of a field counts, too: the limit may have been lowered meanwhile.
-        let fits = packed::count(list) / 2 + usize::from(found.is_none()) <= limits.entries;
-        if is_short && fits && list.len() + room <= INLINE_BYTES_MAX {
+        let fits = packed::count(list) / stride + usize::from(found.is_none()) <= limits.entries;
+        if is_short && fits && head + list.len() + room <= INLINE_BYTES_MAX {
             let mut new = Vec::with_capacity(room);
+            let clears = stride > PLAIN_STRIDE && !keeps_deadline;
             let (at, old) = match found {
-                Some((_, at)) => value_place(list, at),
+                Some((_, at)) => {
+                    let (value, len) = value_place(list, at);
+                    let end = field_end(list, at, stride);
+                    (value, if clears { end - value } else { len })
+                }
                 None => {
                     Element::of(field).encode(&mut new);
                     (list.len(), 0)
                 }
             };
             Element::of(value).encode(&mut new);
-            return (entry.splice(at, old, &new), found.is_none());
+            if clears || (stride > PLAIN_STRIDE && found.is_none()) {
+                timed_hash::packed_deadline(None).encode(&mut new);
+            }
+            return (entry.splice(head + at, old, &new), found.is_none());
         }
         entry = into_big(entry, hasher);
     }
@@ -245,9 +289,6 @@ fn put(
             if !keeps_deadline {
                 hash.set_deadline(hasher, field, None);
             }
-            if !is_short || hash.len() > limits.entries {
-                hash.outgrow();
-            }
             (entry, is_new)
         }
         _ => panic!("the entry is no hash"),
@@ -256,7 +297,12 @@ fn put(
 
 fn into_big(entry: Entry, hasher: &KeyHasher) -> Entry {
     let tree = tree_of(&entry, hasher);
-    entry.with_big(Big::Hash(tree))
+    let Some(deadlines) = entry.timed() else {
+        return entry.with_big(Big::Hash(tree));
+    };
+    let mut hash = TimedHash::new(tree, deadlines.of_key());
+    deadlines.for_each(|field, at| hash.set_deadline(hasher, field, Some(at)));
+    entry.with_big(Big::HashTimed(Box::new(hash)))
 }
 
 fn tree_of(entry: &Entry, hasher: &KeyHasher) -> Tree<MemberHash> {
@@ -282,21 +328,98 @@ pub fn set_deadline(
     field: &[u8],
     deadline_ms: Option<u64>,
 ) -> Entry {
-    let is_packed = entry.kind() == Kind::HashPacked;
-    let fields = match entry.big_mut() {
-        Some(Big::Hash(tree)) => Some(std::mem::take(tree)),
-        None if is_packed => Some(tree_of(&entry, hasher)),
-        _ => None,
+    entry = match entry.kind() {
+        Kind::HashPacked => into_timed_packed(entry, hasher),
+        _ => into_timed_big(entry),
     };
-    if let Some(fields) = fields {
-        let timed = TimedHash::new(fields, entry.due(), is_packed);
-        entry = entry.with_big(Big::HashTimed(Box::new(timed)));
+    if let Some(Big::HashTimed(hash)) = entry.big_mut() {
+        hash.set_deadline(hasher, field, deadline_ms);
+        return entry;
     }
-    match entry.big_mut() {
-        Some(Big::HashTimed(hash)) => hash.set_deadline(hasher, field, deadline_ms),
-        _ => panic!("the entry is no hash"),
+    let (head, stride) = packed_shape(&entry).expect("a hash is packed or big");
+    let list = &entry.packed_bytes().expect("it is packed")[head..];
+    let Some((_, at)) = packed::find(list, field, stride) else {
+        return entry;
+    };
+    let (value, len) = value_place(list, at);
+    let (from, end) = (value + len, field_end(list, at, stride));
+    let mut new = SmallVec::<[u8; DEADLINE_BYTES_MAX]>::new();
+    timed_hash::packed_deadline(deadline_ms).encode(&mut new);
+    entry.splice(head + from, end - from, &new)
+}
+
+/// A hash that is not packed, with room for deadlines.
+fn into_timed_big(mut entry: Entry) -> Entry {
+    let fields = match entry.big_mut() {
+        Some(Big::Hash(tree)) => std::mem::take(tree),
+        _ => return entry,
+    };
+    let hash = TimedHash::new(fields, entry.due());
+    entry.with_big(Big::HashTimed(Box::new(hash)))
+}
+
+/// A packed hash, with room for deadlines: packed, unless it would be too long.
+fn into_timed_packed(entry: Entry, hasher: &KeyHasher) -> Entry {
+    let list = entry.packed_bytes().expect("it is packed");
+    let room = (packed::count(list) / PLAIN_STRIDE + 1) * DEADLINE_BYTES_MAX;
+    if list.len() + room > INLINE_BYTES_MAX {
+        return into_timed_big(into_big(entry, hasher));
     }
-    entry
+    let mut bytes = Vec::with_capacity(list.len() + room);
+    timed_hash::packed_deadline(entry.due()).encode(&mut bytes);
+    for (field, value) in Pairs::Packed(packed::iter(list), PLAIN_STRIDE) {
+        field.encode(&mut bytes);
+        value.encode(&mut bytes);
+        timed_hash::packed_deadline(None).encode(&mut bytes);
+    }
+    entry.with_packed(Kind::HashPackedTimed, &bytes)
+}
+
+/// The same with another deadline of the key, where that is kept in the value.
+#[must_use]
+pub(crate) fn with_key_deadline(mut entry: Entry, deadline_ms: Option<u64>) -> Entry {
+    match entry.kind() {
+        Kind::HashPackedTimed => {
+            let bytes = entry.packed_bytes().expect("it is packed");
+            let head = timed_hash::head_bytes(bytes);
+            let mut new = SmallVec::<[u8; DEADLINE_BYTES_MAX]>::new();
+            timed_hash::packed_deadline(deadline_ms).encode(&mut new);
+            entry.splice(0, head, &new)
+        }
+        Kind::HashTimed => {
+            if let Some(Big::HashTimed(hash)) = entry.big_mut() {
+                hash.set_key_deadline(deadline_ms);
+            }
+            entry
+        }
+        _ => entry,
+    }
+}
+
+/// Takes out fields that are due, at most so many; their names.
+#[must_use]
+pub(crate) fn take_due(
+    mut entry: Entry,
+    hasher: &KeyHasher,
+    now_ms: u64,
+    max: usize,
+) -> (Entry, Vec<Box<[u8]>>) {
+    if let Some(Big::HashTimed(hash)) = entry.big_mut() {
+        let due = hash.take_due(hasher, now_ms, max);
+        return (entry, due);
+    }
+    let mut due: Vec<Box<[u8]>> = Vec::new();
+    if let Some(deadlines) = entry.timed() {
+        deadlines.for_each(|field, at| {
+            if at <= now_ms && due.len() < max {
+                due.push(field.into());
+            }
+        });
+    }
+    for field in &due {
+        (entry, _) = remove(entry, hasher, field);
+    }
+    (entry, due)
 }
 
 fn set_big(tree: &mut Tree<MemberHash>, hasher: &KeyHasher, field: &[u8], value: &[u8]) -> bool {
@@ -319,18 +442,27 @@ fn value_place(list: &[u8], at: usize) -> (usize, usize) {
     (value, end - value)
 }
 
+/// Where the field at `at` ends, with all that belongs to it.
+fn field_end(list: &[u8], at: usize, stride: usize) -> usize {
+    (0..stride).fold(at, |at, _| {
+        let (_, next) = packed::element_at(list, at).expect("whole fields");
+        next
+    })
+}
+
 /// Takes a field away; whether it was there.
 ///
 /// # Panics
 /// If the entry is no hash.
 #[must_use]
 pub fn remove(mut entry: Entry, hasher: &KeyHasher, field: &[u8]) -> (Entry, bool) {
-    if let Some(list) = entry.packed_bytes() {
-        let Some((_, at)) = packed::find(list, field, 2) else {
+    if let Some((head, stride)) = packed_shape(&entry) {
+        let list = &entry.packed_bytes().expect("it is packed")[head..];
+        let Some((_, at)) = packed::find(list, field, stride) else {
             return (entry, false);
         };
-        let (value, len) = value_place(list, at);
-        return (entry.splice(at, value + len - at, &[]), true);
+        let len = field_end(list, at, stride) - at;
+        return (entry.splice(head + at, len, &[]), true);
     }
     let removed = match entry.big_mut() {
         Some(Big::Hash(tree)) => remove_big(tree, hasher, field),

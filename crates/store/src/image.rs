@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::big::Big;
 use crate::chunked::Chunked;
 use crate::entry::{Entry, Kind, NewString, StrRef};
+use crate::hash_value;
 
 impl Entry {
     /// The value as it is now, for ever: later changes of the entry don't show in it. O(1) for chunked values, a copy
@@ -61,12 +62,13 @@ impl Image {
             ValueImage::Chunked(c) => {
                 Entry::string(key, NewString::Int(0), self.clock).with_chunked(Arc::clone(c))
             }
-            ValueImage::Packed(kind, bytes) => Entry::packed(key, *kind, bytes, self.clock),
+            ValueImage::Packed(kind, bytes) => {
+                let entry = Entry::packed(key, *kind, bytes, self.clock);
+                hash_value::with_key_deadline(entry, None)
+            }
             ValueImage::Big(big) => {
-                let mut entry =
-                    Entry::string(key, NewString::Int(0), self.clock).with_big(big.clone());
-                entry.set_key_deadline(None);
-                entry
+                let entry = Entry::string(key, NewString::Int(0), self.clock).with_big(big.clone());
+                hash_value::with_key_deadline(entry, None)
             }
         }
     }

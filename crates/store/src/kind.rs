@@ -35,7 +35,9 @@ pub enum Kind {
     ZSet = 12,
     /// A stream: [`crate::Big::Stream`].
     Stream = 13,
-    /// A hash some of whose fields may have deadlines: [`crate::Big::HashTimed`].
+    /// A hash inside the entry some of whose fields may have deadlines: see [`crate::timed_hash`].
+    HashPackedTimed = 14,
+    /// The same in the big form: [`crate::Big::HashTimed`].
     HashTimed = 15,
 }
 
@@ -56,18 +58,20 @@ impl Kind {
             11 => Kind::ZSetPacked,
             12 => Kind::ZSet,
             13 => Kind::Stream,
+            14 => Kind::HashPackedTimed,
             15 => Kind::HashTimed,
             other => unreachable!("entry of unknown kind {other}"),
         }
     }
 
-    /// Name that OBJECT ENCODING reports, but for [`crate::Entry::encoding_name`], which has one more.
+    /// Name that OBJECT ENCODING reports.
     pub fn encoding_name(self) -> &'static str {
         match self {
             Kind::Int => "int",
             Kind::Embstr => "embstr",
             Kind::Raw | Kind::Chunked => "raw",
             Kind::ListPacked | Kind::SetPacked | Kind::HashPacked | Kind::ZSetPacked => "listpack",
+            Kind::HashPackedTimed => "listpackex",
             Kind::List => "quicklist",
             Kind::SetInts => "intset",
             Kind::Set | Kind::Hash | Kind::HashTimed => "hashtable",
@@ -82,7 +86,9 @@ impl Kind {
             Kind::Int | Kind::Embstr | Kind::Raw | Kind::Chunked => ValueType::String,
             Kind::ListPacked | Kind::List => ValueType::List,
             Kind::SetInts | Kind::SetPacked | Kind::Set => ValueType::Set,
-            Kind::HashPacked | Kind::Hash | Kind::HashTimed => ValueType::Hash,
+            Kind::HashPacked | Kind::Hash | Kind::HashPackedTimed | Kind::HashTimed => {
+                ValueType::Hash
+            }
             Kind::ZSetPacked | Kind::ZSet => ValueType::ZSet,
             Kind::Stream => ValueType::Stream,
         }
@@ -96,8 +102,15 @@ impl Kind {
                 | Kind::SetInts
                 | Kind::SetPacked
                 | Kind::HashPacked
+                | Kind::HashPackedTimed
                 | Kind::ZSetPacked
         )
+    }
+
+    /// Whether the value is a hash whose fields may have deadlines.
+    #[inline]
+    pub fn is_timed(self) -> bool {
+        matches!(self, Kind::HashPackedTimed | Kind::HashTimed)
     }
 
     /// Whether the value is a [`Big`].

@@ -53,5 +53,5 @@ pub use outbox::{Listener, Outbox, Telling, Told};
 pub use reads::Reads;
 pub use reaper::Reaper;
 pub use store::{ExpireProgress, Settings, Store, WakeOwner};
-pub use timed_hash::TimedHash;
+pub use timed_hash::{Deadlines, TimedHash};
 pub use txn::{Found, Ttl, Txn};

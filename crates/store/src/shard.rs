@@ -17,7 +17,8 @@ use dunlin_structures::wheel::{Due, LOOK_AHEAD_NODES, Payload, TimerWheel};
 
 use crate::entry::{Entry, NO_TIMER};
 use crate::hash::KeyHasher;
-use crate::timed_hash::TimedHash;
+use crate::hash_value;
+use crate::timed_hash::Deadlines;
 
 /// Points at an entry that is filed in the same shard's dict. The upper 16 bits are the wheel's.
 #[derive(Copy, Clone)]
@@ -197,16 +198,13 @@ impl Shard {
         if self.entry(slot).timed().is_none() {
             return self.set_due(slot, deadline);
         }
-        self.dict.replace(slot, |mut e| {
-            e.set_key_deadline(deadline);
-            e
-        });
+        self.update(slot, |e| hash_value::with_key_deadline(e, deadline));
         self.refile(slot);
     }
 
     /// Files a hash whose fields have deadlines under the first of them; that time. O(log fields).
     pub fn refile(&mut self, slot: Slot) -> Option<u64> {
-        let due = self.entry(slot).timed().and_then(TimedHash::due);
+        let due = self.entry(slot).timed().and_then(Deadlines::first);
         self.set_due(slot, due);
         due
     }

@@ -1,11 +1,17 @@
-//! A hash some of whose fields have deadlines of their own.
+//! Hashes some of whose fields have deadlines of their own.
 //!
-//! Beside the tree of fields, which is that of any big hash, stand the fields with deadlines, in their order: a sorted set. So the next one
+//! ```text
+//! packed   a packed list: deadline of the key, then field, value, deadline, field, value, deadline, ...; 0 for none
+//! big      a tree of fields as of any hash, and a sorted set of those with deadlines: see [`TimedHash`]
+//! ```
+//!
+//! In the big form, beside the tree of fields, stand the fields with deadlines, in their order: a sorted set. So the next one
 //! that is due is found at once, and an image costs a few references.
 //!
 //! **Invariant.** Every field with a deadline is a field. The key's own deadline is kept here, because the entry's timer says when the first
 //! of all these deadlines may come: see [`crate::Entry::due`].
 
+use dunlin_structures::packed::{self, Element};
 use dunlin_structures::tree::Tree;
 
 use crate::big::{MemberHash, shed};
@@ -13,30 +19,134 @@ use crate::entry::DEADLINE_MS_MAX;
 use crate::hash::KeyHasher;
 use crate::hash_value;
 use crate::members::member_hash;
-use crate::zset::ZSet;
+use crate::zset::{ScoreBound, ScoreRange, ZSet, ZSetRef};
 
-/// See the module's text.
+/// While one field is taken out of the trees, so many are passed over when they are built anew.
+const PASSED_PER_REMOVED: usize = 16;
+
+/// Elements of a field in the packed form.
+pub(crate) const STRIDE: usize = 3;
+
+/// The element of a deadline in the packed form.
+pub(crate) fn packed_deadline(deadline_ms: Option<u64>) -> Element<'static> {
+    let at = deadline_ms.map_or(0, |at| at.min(DEADLINE_MS_MAX));
+    Element::Int(at as i64)
+}
+
+fn unpacked_deadline(element: Element<'_>) -> Option<u64> {
+    match element {
+        Element::Int(at) if at > 0 => Some(at as u64),
+        _ => None,
+    }
+}
+
+/// Bytes of the first element of the packed form.
+pub(crate) fn head_bytes(bytes: &[u8]) -> usize {
+    let (_, at) = packed::element_at(bytes, 0).expect("the key's deadline comes first");
+    at
+}
+
+/// The deadlines of a hash and of its fields, whichever form it has.
+#[derive(Clone, Copy, Debug)]
+pub enum Deadlines<'a> {
+    /// Of the packed form.
+    Packed(&'a [u8]),
+    /// Of the big form.
+    Big(&'a TimedHash),
+}
+
+impl<'a> Deadlines<'a> {
+    /// The deadline of the whole key, in milliseconds since 1970.
+    pub fn of_key(self) -> Option<u64> {
+        match self {
+            Deadlines::Packed(bytes) => {
+                packed::element_at(bytes, 0).and_then(|(at, _)| unpacked_deadline(at))
+            }
+            Deadlines::Big(hash) => hash.key_deadline_ms,
+        }
+    }
+
+    /// The deadline of a field. O(fields) in the packed form, else O(log fields).
+    pub fn of_field(self, hasher: &KeyHasher, field: &[u8]) -> Option<u64> {
+        match self {
+            Deadlines::Packed(bytes) => {
+                let list = &bytes[head_bytes(bytes)..];
+                let (_, at) = packed::find(list, field, STRIDE)?;
+                packed::iter(&list[at..])
+                    .nth(STRIDE - 1)
+                    .and_then(unpacked_deadline)
+            }
+            Deadlines::Big(hash) => hash.deadline_of(hasher, field),
+        }
+    }
+
+    /// The fields of the packed form and their deadlines.
+    fn packed_fields(bytes: &'a [u8]) -> impl Iterator<Item = (Element<'a>, Option<u64>)> {
+        let mut elements = packed::iter(&bytes[head_bytes(bytes)..]);
+        std::iter::from_fn(move || {
+            let field = elements.next()?;
+            let at = elements
+                .nth(STRIDE - 2)
+                .expect("a field has a deadline or none");
+            Some((field, unpacked_deadline(at)))
+        })
+    }
+
+    /// Hands the fields that have deadlines over; in the big form the first that is due comes first.
+    pub fn for_each(self, mut f: impl FnMut(&[u8], u64)) {
+        match self {
+            Deadlines::Packed(bytes) => {
+                for (field, at) in Deadlines::packed_fields(bytes) {
+                    if let Some(at) = at {
+                        field.with_text(|field| f(field, at));
+                    }
+                }
+            }
+            Deadlines::Big(hash) => hash.deadlines().for_each(|(field, at)| f(field, at)),
+        }
+    }
+
+    /// When the first of all deadlines comes, the key's own among them.
+    pub(crate) fn first(self) -> Option<u64> {
+        let of_fields = match self {
+            Deadlines::Packed(bytes) => Deadlines::packed_fields(bytes)
+                .filter_map(|(_, at)| at)
+                .min(),
+            Deadlines::Big(hash) => hash.deadlines().next().map(|(_, at)| at),
+        };
+        of_fields.into_iter().chain(self.of_key()).min()
+    }
+
+    /// Whether the key is past its deadline, or every field past its own.
+    pub(crate) fn all_past(self, now_ms: u64) -> bool {
+        if self.of_key().is_some_and(|at| at <= now_ms) {
+            return true;
+        }
+        match self {
+            Deadlines::Packed(bytes) => {
+                Deadlines::packed_fields(bytes).all(|(_, at)| at.is_some_and(|at| at <= now_ms))
+            }
+            Deadlines::Big(hash) => hash.all_fields_past(now_ms),
+        }
+    }
+}
+
+/// The big form: see the module's text.
 #[derive(Clone, Debug)]
 pub struct TimedHash {
     pub(crate) fields: Tree<MemberHash>,
     /// Members are fields, scores their deadlines, which doubles hold exactly.
     deadlines: ZSet,
     key_deadline_ms: Option<u64>,
-    is_small: bool,
 }
 
 impl TimedHash {
-    /// No field has a deadline yet. `is_small`: the fields were packed before.
-    pub(crate) fn new(
-        fields: Tree<MemberHash>,
-        key_deadline_ms: Option<u64>,
-        is_small: bool,
-    ) -> TimedHash {
+    /// No field has a deadline yet.
+    pub(crate) fn new(fields: Tree<MemberHash>, key_deadline_ms: Option<u64>) -> TimedHash {
         TimedHash {
             fields,
             deadlines: ZSet::new(),
             key_deadline_ms,
-            is_small,
         }
     }
 
@@ -50,27 +160,11 @@ impl TimedHash {
         self.fields.is_empty()
     }
 
-    /// Whether it never outgrew the limits of packed hashes.
-    pub(crate) fn is_small(&self) -> bool {
-        self.is_small
-    }
-
-    /// It outgrew them.
-    pub(crate) fn outgrow(&mut self) {
-        self.is_small = false;
-    }
-
-    /// The deadline of the whole key, in milliseconds since 1970.
-    pub(crate) fn key_deadline(&self) -> Option<u64> {
-        self.key_deadline_ms
-    }
-
     pub(crate) fn set_key_deadline(&mut self, deadline_ms: Option<u64>) {
         self.key_deadline_ms = deadline_ms.map(|at| at.min(DEADLINE_MS_MAX));
     }
 
-    /// The deadline of a field, in milliseconds since 1970. O(log n).
-    pub fn deadline_of(&self, hasher: &KeyHasher, field: &[u8]) -> Option<u64> {
+    fn deadline_of(&self, hasher: &KeyHasher, field: &[u8]) -> Option<u64> {
         let score = self.deadlines.score(member_hash(hasher, field), field);
         score.map(|at| at as u64)
     }
@@ -95,23 +189,14 @@ impl TimedHash {
     }
 
     /// The fields that have deadlines, the first that is due first.
-    pub fn deadlines(&self) -> impl Iterator<Item = (&[u8], u64)> {
+    fn deadlines(&self) -> impl Iterator<Item = (&[u8], u64)> {
         let sorted = self.deadlines.sorted().iter();
         sorted.map(|(at, field)| (field, at.0 as u64))
     }
 
-    /// When the first of all deadlines comes, the key's own among them.
-    pub(crate) fn due(&self) -> Option<u64> {
-        let first = self.deadlines().next().map(|(_, at)| at);
-        first.into_iter().chain(self.key_deadline_ms).min()
-    }
-
-    /// Whether the key is past its deadline, or every field past its own.
-    pub(crate) fn is_dead(&self, now_ms: u64) -> bool {
-        let all_have = self.deadlines.len() == self.len();
+    fn all_fields_past(&self, now_ms: u64) -> bool {
         let last = self.deadlines.sorted().iter().next_back();
-        self.key_deadline_ms.is_some_and(|at| at <= now_ms)
-            || (all_have && last.is_some_and(|(at, _)| at.0 as u64 <= now_ms))
+        self.deadlines.len() == self.len() && last.is_some_and(|(at, _)| at.0 as u64 <= now_ms)
     }
 
     /// Takes out fields that are due, at most so many; their names.
@@ -121,6 +206,19 @@ impl TimedHash {
         now_ms: u64,
         max: usize,
     ) -> Vec<Box<[u8]>> {
+        let due = ZSetRef::Big(&self.deadlines).score_ranks(&ScoreRange {
+            min: ScoreBound {
+                score: 0.0,
+                exclusive: false,
+            },
+            max: ScoreBound {
+                score: now_ms as f64,
+                exclusive: false,
+            },
+        });
+        if due.len() <= max && due.len() * PASSED_PER_REMOVED > self.len() {
+            return self.keep_the_rest(hasher, now_ms);
+        }
         let due = self.deadlines().take_while(|(_, at)| *at <= now_ms);
         let due: Vec<Box<[u8]>> = due.take(max).map(|(field, _)| field.into()).collect();
         self.deadlines.remove_ranks(0..due.len(), hasher);
@@ -128,6 +226,34 @@ impl TimedHash {
             hash_value::remove_big(&mut self.fields, hasher, field);
         }
         due
+    }
+
+    /// Takes out all fields that are due by building the trees anew. O(n).
+    fn keep_the_rest(&mut self, hasher: &KeyHasher, now_ms: u64) -> Vec<Box<[u8]>> {
+        // In the order of their hashes, in which the fields stand, too.
+        let mut due: Vec<(MemberHash, Box<[u8]>)> = Vec::new();
+        self.deadlines.scan(0, usize::MAX, |field, at| {
+            if at as u64 <= now_ms {
+                due.push((member_hash(hasher, field), field.into()));
+            }
+        });
+        let (mut rest, mut next) = (Tree::new(), 0);
+        for (hash, payload) in self.fields.iter() {
+            while due.get(next).is_some_and(|(other, _)| *other < hash) {
+                next += 1;
+            }
+            let mut same = due[next..].iter().take_while(|(other, _)| *other == hash);
+            let field = hash_value::field_of(payload);
+            if !same.any(|(_, gone)| **gone == *field) {
+                rest.push(hash, payload);
+            }
+        }
+        self.fields = rest;
+        let later = self.deadlines.sorted().iter();
+        let later = later.filter(|(at, _)| at.0 as u64 > now_ms);
+        let later = later.map(|(at, field)| (Element::Bytes(field), at.0));
+        self.deadlines = ZSet::from_sorted(later, hasher);
+        due.into_iter().map(|(_, field)| field).collect()
     }
 
     pub(crate) fn leaf_count(&self) -> usize {
@@ -141,5 +267,72 @@ impl TimedHash {
     /// See `Big::shed`. What is left is no hash any more.
     pub(crate) fn shed(&mut self, leaves: usize) -> bool {
         shed(&mut self.fields, leaves) || self.deadlines.shed(leaves)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use crate::hash_value::{HashLimits, HashRef};
+
+    const NOW_MS: u64 = 1000;
+
+    /// A hash of so many fields, of which the first are due, and the next ones later.
+    fn hash(hasher: &KeyHasher, fields: usize, due: usize, later: usize, limit: usize) -> Entry {
+        let limits = HashLimits {
+            entries: limit,
+            value_bytes: 64,
+        };
+        let mut entry = hash_value::new(b"key", 0);
+        for n in 0..fields {
+            let field = n.to_string();
+            (entry, _) = hash_value::set(entry, hasher, limits, field.as_bytes(), b"value");
+            let deadline = match n {
+                _ if n < due => Some(NOW_MS - n as u64 % 3),
+                _ if n < due + later => Some(NOW_MS + 1 + n as u64 % 3),
+                _ => None,
+            };
+            entry = hash_value::set_deadline(entry, hasher, field.as_bytes(), deadline);
+        }
+        entry
+    }
+
+    #[test]
+    fn what_is_due_goes_in_any_form_and_number() {
+        let hasher = KeyHasher::new([1, 2]);
+        for (fields, due, later) in [
+            (10, 3, 3),
+            (300, 0, 7),
+            (300, 5, 200),
+            (300, 290, 4),
+            (2000, 1999, 0),
+        ] {
+            for limit in [0, 300] {
+                for max in [usize::MAX, 64] {
+                    let entry = hash(&hasher, fields, due, later, limit);
+                    let case = format!("{fields} {due} {later} {limit} {max}");
+                    let deadlines = entry.timed().expect("it has deadlines");
+                    assert_eq!(deadlines.all_past(NOW_MS), due == fields, "{case}");
+                    let (entry, gone) = hash_value::take_due(entry, &hasher, NOW_MS, max);
+                    assert_eq!(gone.len(), due.min(max), "{case}");
+                    let left = HashRef::of(&entry).expect("a hash");
+                    assert_eq!(left.len(), fields - gone.len(), "{case}");
+                    assert!(
+                        gone.iter().all(|field| left.get(&hasher, field).is_none()),
+                        "{case}"
+                    );
+                    let deadlines = entry.timed().expect("it had deadlines");
+                    let mut timed = 0;
+                    deadlines.for_each(|field, at| {
+                        timed += 1;
+                        assert!(left.get(&hasher, field).is_some(), "{case}");
+                        assert!(at > NOW_MS || due > max, "{case}");
+                        assert_eq!(deadlines.of_field(&hasher, field), Some(at), "{case}");
+                    });
+                    assert_eq!(timed, due + later - gone.len(), "{case}");
+                }
+            }
+        }
     }
 }

@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use dunlin_structures::dict::{Ref, Slot};
 
-use crate::entry::{Entry, Kind, NewString, ValueType};
+use crate::entry::{Entry, NewString, ValueType};
 use crate::event::Event;
 use crate::eviction::freed_bytes;
 use crate::hash::Key;
+use crate::hash_value;
 use crate::local::{Counters, Local};
 use crate::log::Arg;
 use crate::reads::Reads;
@@ -323,8 +324,7 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn put_string(&mut self, db: u32, key: &Key<'_>, value: NewString<'_>, ttl: Ttl) {
         let clock = self.local.clock;
-        let (found, ttl) = self.find_for_string(db, key, ttl);
-        let Some(found) = found else {
+        let Some(found) = self.find(db, key) else {
             let entry = Entry::string(key.bytes, value, clock);
             let found = self.insert(db, key, entry);
             if let Ttl::At(at) = ttl {
@@ -332,6 +332,10 @@ impl<'a> Txn<'a> {
             }
             return;
         };
+        if self.is_timed(found) {
+            let entry = Entry::string(key.bytes, value, clock);
+            return self.replace_timed(found, key, entry, ttl);
+        }
         self.before_change(found);
         match ttl {
             Ttl::Clear if found.has_deadline => self.set_deadline_of(found, None),
@@ -381,9 +385,9 @@ impl<'a> Txn<'a> {
     }
 
     /// Files `entry` (which has no deadline) under its key, in place of what was there, with this deadline.
-    pub fn put_entry(&mut self, db: u32, key: &Key<'_>, mut entry: Entry, deadline: Option<u64>) {
+    pub fn put_entry(&mut self, db: u32, key: &Key<'_>, entry: Entry, deadline: Option<u64>) {
         debug_assert_eq!(entry.key(), key.bytes);
-        entry.set_key_deadline(None);
+        let entry = hash_value::with_key_deadline(entry, None);
         let found = if let Some(found) = self.find(db, key) {
             self.before_change(found);
             let old = self.take(found);
@@ -433,7 +437,7 @@ impl<'a> Txn<'a> {
         let stripe = self.store.stripe_of(key.hash);
         let now = self.stripe_now(stripe);
         let store = self.store;
-        let is_timed = entry.kind() == Kind::HashTimed;
+        let is_timed = entry.kind().is_timed();
         let data = store.stripes.with(held(&mut self.held), stripe);
         let shard = data.shards[db as usize].get_or_insert_with(|| Box::new(Shard::new(now)));
         let slot = shard.insert(key.hash, entry, store.hasher(), &mut self.local.reclaim);

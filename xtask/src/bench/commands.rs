@@ -21,7 +21,9 @@ type Prepare = fn(&mut Client, usize) -> Result<()>;
 
 /// A command of redis-benchmark, and what it needs before.
 const TESTS: [(&str, Prepare); 6] = [
-    ("XADD stream * field __rand_int__", |client, _| empty(client)),
+    ("XADD stream * field __rand_int__", |client, _| {
+        empty(client)
+    }),
     ("XREAD COUNT 10 STREAMS stream 0", |client, _| {
         empty(client)?;
         for at in 0..ENTRIES {
@@ -35,9 +37,10 @@ const TESTS: [(&str, Prepare); 6] = [
         Ok(())
     }),
     ("PFADD hll __rand_int__", |client, _| empty(client)),
-    ("GEOADD geo 13.361389 38.115556 __rand_int__", |client, _| {
-        empty(client)
-    }),
+    (
+        "GEOADD geo 13.361389 38.115556 __rand_int__",
+        |client, _| empty(client),
+    ),
     // The other half, LPUSH, is among the collections.
     ("BLPOP queue 0", |client, requests| {
         empty(client)?;

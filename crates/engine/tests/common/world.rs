@@ -325,7 +325,7 @@ impl World {
         let mut keys = Txn::new(store, Some(&mut held), local, self.now_ms);
         let mut names = Vec::new();
         keys.for_each(0, |entry| {
-            let encoding = entry.encoding_name().to_owned();
+            let encoding = entry.kind().encoding_name().to_owned();
             names.push((entry.key().escape_ascii().to_string(), encoding));
         });
         keys.commit(None);

@@ -3,10 +3,10 @@
 use dunlin_structures::dict::Slot;
 
 use super::{Found, Ttl, Txn, held};
-use crate::big::Big;
-use crate::entry::{Entry, Kind};
+use crate::entry::Entry;
 use crate::event::Event;
 use crate::hash::Key;
+use crate::hash_value;
 
 impl Txn<'_> {
     /// As [`Txn::update_if`] for a change that may set deadlines of a hash's fields.
@@ -48,9 +48,7 @@ impl Txn<'_> {
         self.local.unrecorded = owed;
         let mut gone = Vec::new();
         self.shard_at(found).update(found.slot, |mut entry| {
-            if let Some(Big::HashTimed(hash)) = entry.big_mut() {
-                gone = hash.take_due(hasher, now_ms, max);
-            }
+            (entry, gone) = hash_value::take_due(entry, hasher, now_ms, max);
             entry
         });
         self.refile(found);
@@ -86,24 +84,20 @@ impl Txn<'_> {
         self.expire_fields(found, max)
     }
 
-    /// Finds a key that a string will be stored under. A hash whose fields may have deadlines is taken out, since an entry's timer means
-    /// something else for it; what `ttl` says of its deadline is said of the string's.
+    /// Whether the entry's timer means the deadlines of a hash's fields, too.
     #[inline]
-    pub(super) fn find_for_string(
-        &mut self,
-        db: u32,
-        key: &Key<'_>,
-        ttl: Ttl,
-    ) -> (Option<Found>, Ttl) {
-        match self.find(db, key) {
-            Some(found) if found.has_deadline && self.entry(found).kind() == Kind::HashTimed => {
-                let kept = self.entry(found).deadline().map_or(Ttl::Clear, Ttl::At);
-                self.before_change(found);
-                let old = self.take(found);
-                self.discard(old);
-                (None, if ttl == Ttl::Keep { kept } else { ttl })
-            }
-            found => (found, ttl),
-        }
+    pub(super) fn is_timed(&mut self, found: Found) -> bool {
+        found.has_deadline && self.entry(found).kind().is_timed()
+    }
+
+    /// Files `entry` in place of such a hash; of its deadline, `ttl` says what becomes of that of the key.
+    #[cold]
+    pub(super) fn replace_timed(&mut self, found: Found, key: &Key<'_>, entry: Entry, ttl: Ttl) {
+        let deadline = match ttl {
+            Ttl::Clear => None,
+            Ttl::Keep => self.entry(found).deadline(),
+            Ttl::At(at) => Some(at),
+        };
+        self.put_entry(found.db, key, entry, deadline);
     }
 }

@@ -186,7 +186,7 @@ fn expire(cx: &mut Ctx<'_>, unit: Unit) -> Outcome {
             }
             let old = entry
                 .timed()
-                .and_then(|hash| hash.deadline_of(hasher, field));
+                .and_then(|deadlines| deadlines.of_field(hasher, field));
             if !condition.is_met(old, at_ms) {
                 reply.integer(NOT_MET);
             } else if is_past {
@@ -279,8 +279,15 @@ mod tests {
             console.run(&format!("HSET h {}", pairs.join(" ")));
             console.run(&format!("HPEXPIRE h 50 FIELDS 100 {}", fields.join(" ")));
         }
-        console.run("HSET h stays 1; PEXPIRE h 100");
+        console.run(
+            "HSET h stays 1; PEXPIRE h 100; COPY h i; HSET i too 1; HPEXPIRE i 60 FIELDS 1 too",
+        );
         console.advance_ms(50);
+        // One by access, the other by the wheel.
+        assert_eq!(
+            console.run("HMGET i f0-0 stays too f29-99; HLEN i; HPTTL i FIELDS 2 stays too"),
+            "[nil 1 1 nil]; 2; [-1 10]"
+        );
         console.expire();
         assert_eq!(
             console.run("HLEN h; PTTL h; OBJECT ENCODING h"),
@@ -364,6 +371,17 @@ mod tests {
             "2; [1]; OK; QUEUED; QUEUED; (error) ERR unknown command 'NOSUCH', with args beginning with: ; \
              (error) EXECABORT Transaction discarded because of previous errors.; [50 -1]; \
              OK; [1]; OK; QUEUED; nil; OK; [0]; OK; QUEUED; [PONG]",
+        );
+    }
+
+    #[test]
+    fn what_is_taken_back_has_its_deadlines_again() {
+        check(
+            "HSET h a 1 b 2; HPEXPIRE h 50 FIELDS 1 a; SET s x; MULTI; HPEXPIRE h 10 FIELDS 2 a b; HDEL h a; INCR s; EXEC RB; \
+             HPTTL h FIELDS 2 a b; +49ms; HLEN h; +1ms; HKEYS h; HSET g a 1; MULTI; HPEXPIRE g 10 FIELDS 1 a; INCR s; EXEC RB; +10ms; HLEN g",
+            "2; [1]; OK; OK; QUEUED; QUEUED; QUEUED; \
+             (error) EXECABORT Transaction rolled back: ERR value is not an integer or out of range; [50 -1]; 2; [b]; \
+             1; OK; QUEUED; QUEUED; (error) EXECABORT Transaction rolled back: ERR value is not an integer or out of range; 1",
         );
     }
 

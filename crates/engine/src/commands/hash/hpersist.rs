@@ -55,7 +55,7 @@ fn hpersist(cx: &mut Ctx<'_>) -> Outcome {
                 continue;
             }
             let timed = entry.timed();
-            if timed.is_none_or(|hash| hash.deadline_of(hasher, field).is_none()) {
+            if timed.is_none_or(|deadlines| deadlines.of_field(hasher, field).is_none()) {
                 reply.integer(NO_DEADLINE);
                 continue;
             }

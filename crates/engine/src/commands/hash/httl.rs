@@ -78,7 +78,7 @@ fn tell(cx: &mut Ctx<'_>, unit: Unit) -> Outcome {
             cx.reply.integer(NO_FIELD);
             continue;
         }
-        let deadline = timed.and_then(|hash| hash.deadline_of(hasher, field));
+        let deadline = timed.and_then(|deadlines| deadlines.of_field(hasher, field));
         let time = deadline.map(|at| {
             let ms = if unit.absolute {
                 at

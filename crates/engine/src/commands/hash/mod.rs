@@ -122,7 +122,7 @@ fn set_and_record(
     let found = cx.keys.find(db, &key).expect("it was just changed");
     let entry = cx.keys.entry(found);
     let timed = entry.timed();
-    if let Some(at_ms) = timed.and_then(|hash| hash.deadline_of(store.hasher(), field)) {
+    if let Some(at_ms) = timed.and_then(|deadlines| deadlines.of_field(store.hasher(), field)) {
         // HSET takes the deadline away.
         let at_ms = at_ms.to_string();
         let effect = [

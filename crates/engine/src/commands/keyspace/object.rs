@@ -80,7 +80,10 @@ const FAMILY: Command = Command {
 
 fn encoding(cx: &mut Ctx<'_>) -> Outcome {
     let (db, key) = (cx.db(), cx.key(2));
-    let name = cx.keys.peek(db, &key).map(|entry| entry.encoding_name());
+    let name = cx
+        .keys
+        .peek(db, &key)
+        .map(|entry| entry.kind().encoding_name());
     cx.keys.count_lookup(name.is_some());
     match name {
         Some(name) => cx.reply.bulk(name.as_bytes()),

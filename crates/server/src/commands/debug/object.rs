@@ -32,7 +32,7 @@ fn object(cx: &mut Ctx<'_>) -> Outcome {
         "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
         address(&entry),
         references(&entry),
-        entry.encoding_name(),
+        entry.kind().encoding_name(),
         saved_bytes(&entry),
         entry.clock(),
     );
