@@ -144,10 +144,9 @@ fn clients_of_both_workers_are_listed_and_killed() {
 #[test]
 fn who_reads_only_when_all_is_sent_is_served() {
     /// Replies of more than holds a client back.
-    const COMMANDS: usize = 150;
+    const COMMANDS: usize = 300;
     let mut scene = Scene::new(2, &[]);
-    let value = "v".repeat(100_000);
-    scene.ask(0, &[&format!("SET k {value}")]);
+    assert_eq!(scene.ask(0, &["SETRANGE k 999999 v"]), ":1000000\r\n");
     let mut request = Vec::new();
     reply::request(&mut request, &["GET", "k"]);
     let requests = request.repeat(COMMANDS);

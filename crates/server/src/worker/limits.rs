@@ -25,6 +25,8 @@ const ATTACK_LOG_PERIOD_MS: u64 = 60_000;
 const STRANGER_BYTES_MAX: usize = 1024;
 /// Output above which a client is held back until it has taken it: half of what holds it back first.
 const HELD_BACK_BYTES: usize = OUTPUT_SOFT_BYTES / 2;
+/// How much further such a client may go on.
+const OVERLOOKED_BYTES: usize = 1 << 20;
 /// How long a client takes nothing until it may go on all the same.
 const HELD_BACK_CHECK_MS: u64 = 50;
 /// How often clients over the soft limit of output are looked at.
@@ -157,7 +159,7 @@ impl Worker {
             };
             slot.held_back = is_held;
             if is_held && !took_some {
-                io.overlook_output(conn, OUTPUT_SOFT_BYTES);
+                io.overlook_output(conn, OVERLOOKED_BYTES);
                 if slot.is_idle() {
                     io.resume_input(conn);
                 }

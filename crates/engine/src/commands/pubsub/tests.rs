@@ -141,7 +141,9 @@ fn what_is_undone_is_not_published() {
     txn.commit(None);
     assert_eq!(c.messages(1), "[message a from before]");
     assert_eq!(
-        c.run("2> MULTI; 2> PUBLISH a x; 2> SET k v; 2> LPUSH k x; 2> EXEC RB").split("; ").last(),
+        c.run("2> MULTI; 2> PUBLISH a x; 2> SET k v; 2> LPUSH k x; 2> EXEC RB")
+            .split("; ")
+            .last(),
         Some("(error) EXECABORT Transaction rolled back")
     );
     assert_eq!(c.messages(1), "");
