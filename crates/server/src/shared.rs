@@ -192,8 +192,8 @@ pub struct Shared {
     pub allocator: Allocator,
 }
 
-/// Looks a number up by its name, and sets it to a value if one is given.
-pub type Number = fn(&[u8], Option<i64>) -> Result<Option<i64>, String>;
+/// See [`Allocator::number`]; an error says why not.
+pub type AllocatorNumber = fn(name: &[u8], value: Option<i64>) -> Result<Option<i64>, String>;
 
 /// What the process's allocator does for the server; the library itself knows none. Any thread may call any of it.
 #[derive(Copy, Clone, Debug)]
@@ -207,7 +207,7 @@ pub struct Allocator {
     /// Its own report, if it has one.
     pub report: fn() -> Option<String>,
     /// One of its numbers by name, set to a value if one is given; `Ok(None)` of one that can only be set.
-    pub number: Number,
+    pub number: AllocatorNumber,
     /// One of its texts by name.
     pub text: fn(&[u8]) -> Result<String, String>,
 }

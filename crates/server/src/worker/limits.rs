@@ -21,8 +21,12 @@ const CONNECTION_BYTES: usize =
 const SHOWN_BYTES: usize = 64;
 /// How often a suspected attack is logged, at most.
 const ATTACK_LOG_PERIOD_MS: u64 = 60_000;
+/// Unsent output of a client that owes its password, as in Redis: it may not make us keep what it does not read.
+const STRANGER_BYTES_MAX: usize = 1024;
 /// Output above which a client is held back until it has taken it: half of what holds it back first.
 const HELD_BACK_BYTES: usize = OUTPUT_SOFT_BYTES / 2;
+/// How much further such a client may go on.
+const OVERLOOKED_BYTES: usize = 1 << 20;
 /// How long a client takes nothing until it may go on all the same.
 const HELD_BACK_CHECK_MS: u64 = 50;
 /// How often clients over the soft limit of output are looked at.
@@ -117,7 +121,14 @@ impl Worker {
         let unsent = io.output_len(conn);
         let Some(slot) = self.slot(conn) else { return };
         let change = slot.client.set_output(unsent);
+        let is_stranger = slot.session.as_deref().is_some_and(|s| !s.authenticated);
         self.add_client_bytes(change);
+        if is_stranger
+            && unsent > STRANGER_BYTES_MAX
+            && self.engine.password_required.load(Ordering::Relaxed)
+        {
+            return self.close_over_output(io, conn, unsent);
+        }
         if unsent >= self.output_watch_bytes {
             self.check_output(io, conn, unsent);
         } else {
@@ -148,7 +159,7 @@ impl Worker {
             };
             slot.held_back = is_held;
             if is_held && !took_some {
-                io.overlook_output(conn, OUTPUT_SOFT_BYTES);
+                io.overlook_output(conn, OVERLOOKED_BYTES);
                 if slot.is_idle() {
                     io.resume_input(conn);
                 }

@@ -49,7 +49,7 @@ const IDLE_CHECK_MS: u64 = 1_000;
 const RETRY_MS: u64 = 1;
 /// Unsent output of a client at which its further commands wait. Some clients write a whole pipeline before they read its first reply: if
 /// the server stopped reading meanwhile, both would wait for ever. So it has to hold the replies of a million commands.
-pub(crate) const OUTPUT_SOFT_BYTES: usize = 64 << 20;
+pub const OUTPUT_SOFT_BYTES: usize = 64 << 20;
 /// What a client may send ahead of what its limit lets it keep unparsed.
 const INPUT_SLACK_BYTES: usize = 64 << 10;
 /// Token of the reactor timer that checks idle clients.

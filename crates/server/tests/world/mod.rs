@@ -10,7 +10,7 @@ use dunlin_reactor::{Clock, EventLoop, Limits};
 use dunlin_server::auxiliary::{Auxiliary, Exchange};
 use dunlin_server::config::Config;
 use dunlin_server::host::ServerHost;
-use dunlin_server::worker::Worker;
+use dunlin_server::worker::{OUTPUT_SOFT_BYTES, Worker};
 use dunlin_server::{Allocator, Shared};
 use dunlin_store::Settings;
 
@@ -55,7 +55,10 @@ impl World {
             "0".repeat(40),
             Allocator::UNKNOWN,
         ));
-        let limits = Limits::default();
+        let limits = Limits {
+            output_soft_bytes: OUTPUT_SOFT_BYTES,
+            ..Limits::default()
+        };
         let mut loops = EventLoop::pool((0..WORKERS).map(|_| network.backend()).collect(), &limits);
         loops[0]
             .add_listener(
