@@ -287,6 +287,25 @@ impl Txn<'_> {
 }
 
 impl Store {
+    /// Keys that somebody waits for, and those of them that somebody waits for to go. Stripes that are busy are not asked. O(such keys).
+    pub fn waited_keys(&self) -> (usize, usize) {
+        let (mut all, mut for_loss) = (0, 0);
+        if !self.any_observed() {
+            return (0, 0);
+        }
+        for stripe in 0..self.stripe_count() {
+            let Some(mut held) = self.stripes.try_lock_one(stripe) else {
+                continue;
+            };
+            let table = &self.stripes.with(&mut held, stripe).blocked;
+            all += table.keys.len();
+            let waits_for_loss = |tickets: &&Queue| tickets.iter().any(|t| t.wanted.or_loss);
+            for_loss += table.keys.values().filter(waits_for_loss).count();
+            self.release_stripes(held);
+        }
+        (all, for_loss)
+    }
+
     /// Takes a ticket that is over out of the queues of its keys, and offers these to who is next: it may have been called. False when a
     /// stripe is busy: to be tried again.
     pub fn forget_ticket(&self, local: &mut Local, now_ms: u64, ticket: &Arc<Ticket>) -> bool {

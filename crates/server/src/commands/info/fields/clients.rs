@@ -27,6 +27,10 @@ pub(super) const FIELDS: &[Field] = &[
         count(f.shared.engine.pubsub.subscribers())
     }),
     none("clients_in_timeout_table"),
-    none("total_blocking_keys"),
-    none("total_blocking_keys_on_nokey"),
+    field("total_blocking_keys", |f| {
+        count(f.shared.engine.store.waited_keys().0)
+    }),
+    field("total_blocking_keys_on_nokey", |f| {
+        count(f.shared.engine.store.waited_keys().1)
+    }),
 ];
