@@ -292,7 +292,8 @@ fn one_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let words: Vec<&str> = text
         .split("\r\n")
-        .filter(|part| !part.starts_with(['*', '$']) && !part.is_empty())
+        // Lengths are left out; a lone `$` is an argument.
+        .filter(|part| !part.is_empty() && (*part == "$" || !part.starts_with(['*', '$'])))
         .collect();
     words.join(" ")
 }

@@ -294,7 +294,7 @@ mod tests {
             "1; 50; hashtable"
         );
         console.advance_ms(50);
-        assert_eq!(console.run("HLEN h; DBSIZE"), "0; 0");
+        assert_eq!(console.run("HLEN h; HLEN i; DBSIZE"), "0; 0; 0");
     }
 
     #[test]
