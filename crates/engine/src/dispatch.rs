@@ -582,6 +582,9 @@ impl Engine {
             paused,
             first_hash: call.first_hash,
         };
+        if !may_defer {
+            cx.reply.write_in_background();
+        }
         // One branch for all that is rare.
         let special = cx.observed | cx.paused | cx.session.no_touch;
         if special {

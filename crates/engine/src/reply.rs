@@ -16,6 +16,8 @@ pub struct Reply<'a> {
     rope: &'a mut Rope,
     version: Version,
     errors: u32,
+    /// Written on a thread that others should not wait for.
+    in_background: bool,
 }
 
 impl<'a> Reply<'a> {
@@ -26,6 +28,7 @@ impl<'a> Reply<'a> {
             rope,
             version,
             errors: 0,
+            in_background: false,
         }
     }
 
@@ -35,6 +38,7 @@ impl<'a> Reply<'a> {
             rope: self.rope,
             version: self.version,
             errors: 0,
+            in_background: self.in_background,
         }
     }
 
@@ -58,9 +62,17 @@ impl<'a> Reply<'a> {
         self.errors
     }
 
+    /// Says that whoever writes should let others have the processor now and then: the scheduler by itself would let a long reply use up
+    /// its time slice, of milliseconds, while a worker waits for the same core.
+    pub(crate) fn write_in_background(&mut self) {
+        self.in_background = true;
+    }
+
     #[inline]
     fn tail(&mut self) -> &mut Vec<u8> {
-        self.rope.cut();
+        if self.rope.cut() && self.in_background {
+            std::thread::yield_now();
+        }
         self.rope.tail()
     }
 

@@ -101,12 +101,14 @@ impl Rope {
     }
 
     /// Begins another piece if the tail has become long: called between the elements of a reply, it keeps a reply of any length
-    /// from being copied over and over, or freed in one long go.
+    /// from being copied over and over, or freed in one long go. Whether it did.
     #[inline]
-    pub fn cut(&mut self) {
-        if self.tail.len() >= PIECE_BYTES_MIN {
+    pub fn cut(&mut self) -> bool {
+        let is_long = self.tail.len() >= PIECE_BYTES_MIN;
+        if is_long {
             self.begin_piece();
         }
+        is_long
     }
 
     #[cold]
