@@ -541,11 +541,7 @@ fn subscribers_have_limits_of_output_of_their_own() {
     assert_eq!(scene.world.shared.open_clients(), 2);
     assert_eq!(scene.ask(0, &[&long]), ":1\r\n");
     assert_eq!(scene.ask(0, &[&long]), ":1\r\n");
-    assert_eq!(
-        scene.receive(2),
-        (String::new(), true),
-        "over the hard limit"
-    );
+    assert!(scene.receive(2).1, "over the hard limit");
     // Who does not listen has none.
     let key = format!("SET k {}", "x".repeat(120_000));
     assert_eq!(scene.ask(0, &[&key]), OK);
