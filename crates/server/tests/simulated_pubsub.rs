@@ -227,7 +227,7 @@ fn a_publisher_waits_for_a_worker_that_does_not_take_its_mail() {
     );
     let text = "m".repeat(LENGTH);
     (0..COUNT).for_each(|_| publisher.push(&format!("PUBLISH c {text}")));
-    let mut send = |world: &mut World, actor: &mut Actor| {
+    let send = |world: &mut World, actor: &mut Actor| {
         actor.sent += actor
             .client
             .write(&actor.outgoing[actor.sent..])
