@@ -493,3 +493,109 @@ fn a_slow_monitor_is_closed_and_delays_nobody() {
     assert!(scene.receive(0).1, "closed");
     assert!(scene.world.shared.clients.monitors.is_empty());
 }
+
+#[test]
+fn subscribers_are_a_class_of_their_own() {
+    let mut scene = Scene::new(3, &["--timeout", "2"]);
+    scene.ask(1, &["SUBSCRIBE a b", "PSUBSCRIBE c*", "SSUBSCRIBE s"]);
+    let list = scene.ask(0, &["CLIENT LIST TYPE pubsub"]);
+    assert_eq!(list.matches("id=").count(), 1, "{list}");
+    assert!(list.contains(" flags=P "), "{list}");
+    assert!(list.contains(" sub=2 psub=1 ssub=1 "), "{list}");
+    let info = scene.ask(0, &["INFO"]);
+    for field in [
+        "pubsub_clients:1\r\n",
+        "pubsub_channels:2\r\n",
+        "pubsub_patterns:1\r\n",
+        "pubsubshard_channels:1\r\n",
+    ] {
+        assert!(info.contains(field), "{field}");
+    }
+    // `timeout` closes who says nothing, but not who listens.
+    for _ in 0..8 {
+        scene.advance_ms(500);
+        scene.ask(0, &["PING"]);
+    }
+    assert_eq!(scene.receive(2), (String::new(), true));
+    assert_eq!(scene.ask(0, &["PUBLISH a x"]), ":1\r\n");
+    let message = "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n";
+    assert_eq!(scene.receive(1), (message.to_owned(), false));
+    assert_eq!(scene.ask(0, &["CLIENT KILL TYPE pubsub"]), ":1\r\n");
+    assert_eq!(scene.receive(1), (String::new(), true));
+    assert_eq!(scene.ask(0, &["PUBLISH a x"]), ":0\r\n");
+    assert!(scene.ask(0, &["INFO"]).contains("pubsub_clients:0\r\n"));
+}
+
+#[test]
+fn subscribers_have_limits_of_output_of_their_own() {
+    let limits = ["--client-output-buffer-limit", "pubsub 100000 50000 2"];
+    let mut scene = Scene::new(4, &limits);
+    let long = format!("PUBLISH c {}", "x".repeat(60_000));
+    (1..4).for_each(|client| drop(scene.ask(client, &["SUBSCRIBE c"])));
+    assert_eq!(scene.ask(0, &[&long]), ":3\r\n");
+    // One reads, the others do not.
+    assert_eq!(scene.receive(2).0.len(), 60_034);
+    scene.advance_ms(1_500);
+    assert_eq!(scene.world.shared.open_clients(), 4);
+    (0..6).for_each(|_| scene.advance_ms(200));
+    assert_eq!(scene.world.shared.open_clients(), 2);
+    assert_eq!(scene.ask(0, &[&long]), ":1\r\n");
+    assert_eq!(scene.ask(0, &[&long]), ":1\r\n");
+    assert!(scene.receive(2).1, "over the hard limit");
+    // Who does not listen has none.
+    let key = format!("SET k {}", "x".repeat(120_000));
+    assert_eq!(scene.ask(0, &[&key]), OK);
+    assert_eq!(scene.ask(0, &["GET k"]).len(), 120_011);
+}
+
+#[test]
+fn confirmations_and_messages_come_whatever_client_reply_says() {
+    let mut scene = Scene::new(2, &[]);
+    scene.send(1, &["HELLO 3"]);
+    scene.receive(1);
+    scene.send(1, &["CLIENT REPLY OFF", "SUBSCRIBE a", "PING"]);
+    let confirmed = ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
+    assert_eq!(scene.receive(1).0, confirmed);
+    assert_eq!(scene.ask(0, &["PUBLISH a x"]), ":1\r\n");
+    let message = ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n";
+    assert_eq!(scene.receive(1).0, message);
+    scene.send(1, &["MULTI", "UNSUBSCRIBE", "EXEC"]);
+    let confirmed = ">3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n";
+    assert_eq!(scene.receive(1).0, confirmed);
+}
+
+#[test]
+fn what_was_published_before_unsubscribing_is_delivered() {
+    // The second and the fourth are on one worker.
+    let mut scene = Scene::new(4, &[]);
+    scene.send(1, &["HELLO 3"]);
+    scene.receive(1);
+    let push = |word: &str, rest: &str| {
+        format!(">3\r\n${}\r\n{word}\r\n$1\r\na\r\n{rest}\r\n", word.len())
+    };
+    let commands = [
+        "SUBSCRIBE a",
+        "PUBLISH a x",
+        "UNSUBSCRIBE a",
+        "PUBLISH a y",
+        "RESET",
+    ];
+    assert_eq!(
+        scene.ask(1, &commands),
+        [
+            push("subscribe", ":1"),
+            ":1\r\n".to_owned(),
+            push("message", "$1\r\nx"),
+            push("unsubscribe", ":0"),
+            ":0\r\n+RESET\r\n".to_owned(),
+        ]
+        .concat()
+    );
+    // Who subscribes later in the same turn does not get it.
+    scene.send(1, &["HELLO 3"]);
+    scene.receive(1);
+    assert!(scene.ask(3, &["SUBSCRIBE a"]).ends_with(":1\r\n"));
+    let both = scene.ask(1, &["PUBLISH a x", "SUBSCRIBE a"]);
+    assert_eq!(both, format!(":1\r\n{}", push("subscribe", ":1")));
+    assert!(scene.receive(3).0.contains("message"));
+}

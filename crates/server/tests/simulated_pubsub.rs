@@ -209,3 +209,44 @@ fn the_same_seed_gives_the_same_trace() {
 fn every_message_arrives_once_and_in_order() {
     (10..30).for_each(|seed| drop(run(seed)));
 }
+
+#[test]
+fn a_publisher_waits_for_a_worker_that_does_not_take_its_mail() {
+    const LENGTH: usize = 100_000;
+    const COUNT: usize = 100;
+    let mut world = World::new(1, &["--client-output-buffer-limit", "pubsub 0 0 0"]);
+    let (mut publisher, mut subscriber) = (Actor::new(&world), Actor::new(&world));
+    let (mut rng, mut trace) = (Rng(1), Vec::new());
+    subscriber.push("SUBSCRIBE c");
+    subscriber.wanted = ("subscribe", 1);
+    play(
+        &mut world,
+        std::slice::from_mut(&mut subscriber),
+        &mut rng,
+        &mut trace,
+    );
+    let text = "m".repeat(LENGTH);
+    (0..COUNT).for_each(|_| publisher.push(&format!("PUBLISH c {text}")));
+    let send = |world: &mut World, actor: &mut Actor| {
+        actor.sent += actor
+            .client
+            .write(&actor.outgoing[actor.sent..])
+            .unwrap_or(0);
+        let _ = actor.client.read(&mut actor.received, usize::MAX);
+        world.step(0);
+        world.network.advance_ms(1);
+    };
+    // The subscriber's worker, the second one, does nothing meanwhile.
+    (0..2_000).for_each(|_| send(&mut world, &mut publisher));
+    assert!(world.engine.pubsub.has_mail(1) && world.engine.pubsub.is_congested());
+    let published = publisher.lines(":1").len();
+    assert!((40..46).contains(&published), "{published} of {COUNT}");
+    for _ in 0..20_000 {
+        send(&mut world, &mut publisher);
+        world.step(1);
+        let _ = subscriber.client.read(&mut subscriber.received, usize::MAX);
+    }
+    assert_eq!(publisher.lines(":1").len(), COUNT);
+    assert_eq!(subscriber.lines("mmm").len(), COUNT);
+    assert!(!world.engine.pubsub.is_congested());
+}
