@@ -12,7 +12,7 @@ pub(super) const PUBLISH: Command = Command {
     name: "publish",
     full_name: "publish",
     arity: 3,
-    flags: FLAGS.and(Flags::FAST),
+    flags: FLAGS.and(Flags::FAST).and(Flags::MAY_REPLICATE),
     categories: Categories::PUBSUB.and(Categories::FAST),
     group: "pubsub",
     since: "2.0.0",
