@@ -140,7 +140,8 @@ const checks = {
     await listener.pUnsubscribe();
     await listener.sUnsubscribe();
     assert.deepEqual(heard, [['a', 'one'], ['news', 'two'], ['shard', 'four'], ['b', 'five']]);
-    assert.equal(await listener.get('k'), '1');
+    // Over RESP2 the client goes on with buffers once it was a subscriber.
+    assert.equal(String(await listener.get('k')), '1');
     await listener.close();
   },
 

@@ -142,6 +142,22 @@ fn clients_of_both_workers_are_listed_and_killed() {
 }
 
 #[test]
+fn messages_wait_for_the_end_of_a_pause() {
+    let mut scene = Scene::new(3, &[]);
+    scene.ask(1, &["SUBSCRIBE c"]);
+    assert_eq!(scene.ask(0, &["CLIENT PAUSE 1000 WRITE"]), OK);
+    for publish in ["PUBLISH c m", "SPUBLISH c m"] {
+        scene.send(2, &[publish]);
+        assert_eq!(scene.receive(2), (String::new(), false), "{publish}");
+        assert_eq!(scene.ask(0, &["CLIENT UNPAUSE"]), OK);
+        let receivers = usize::from(publish.starts_with('P'));
+        assert_eq!(scene.receive(2).0, format!(":{receivers}\r\n"));
+        assert_eq!(scene.ask(0, &["CLIENT PAUSE 1000 WRITE"]), OK);
+    }
+    assert!(scene.receive(1).0.ends_with("$1\r\nm\r\n"));
+}
+
+#[test]
 fn who_reads_only_when_all_is_sent_is_served() {
     /// Replies of more than holds a client back.
     const COMMANDS: usize = 300;
