@@ -133,6 +133,22 @@ const CHANGES: &[&str] = &[
     "PERSIST volatile",
     "DEL volatile",
     "SORT numbers STORE sorted",
+    "XADD stream * f v",
+    "XTRIM longstream MAXLEN 5",
+    "XDEL longstream 3-1",
+    "XGROUP CREATE stream other 0",
+    "XREADGROUP GROUP group consumer COUNT 20 STREAMS longstream >",
+    "XACK longstream group 1-1 2-1",
+    "XGROUP DESTROY longstream group",
+    "SETBIT bits 100 1",
+    "BITOP NOT bits long",
+    "PFADD hll new",
+    "PFMERGE merged hll",
+    "GEOADD places 13.4 38.1 new",
+    "GEOSEARCHSTORE near places FROMLONLAT 13 38 BYRADIUS 500 km",
+    "HPEXPIRE hash 5000 FIELDS 1 f1",
+    "HPERSIST timed FIELDS 1 f1",
+    "HSET timed f2 new",
     "LMOVE list longlist LEFT RIGHT",
     "SELECT 3",
     "MSET a 1 b 2 c 3",
@@ -160,13 +176,27 @@ fn what_is_rolled_back_leaves_no_trace() {
         "SADD numbers 3 1 2".to_owned(),
         "ZADD zset 1 a 2 b".to_owned(),
         format!("ZADD longzset {}", many(&|i| format!("{i} m{i}"))),
+        "XADD stream 1-1 f v".to_owned(),
+        "XGROUP CREATE longstream group 0 MKSTREAM".to_owned(),
+        "SETBIT bits 3 1".to_owned(),
+        "PFADD hll a b c".to_owned(),
+        "GEOADD places 13.361389 38.115556 Palermo 15.087269 37.502669 Catania".to_owned(),
+        "HSET timed f1 v1 f2 v2 f3 v3".to_owned(),
+        "HPEXPIRE timed 100000000 FIELDS 2 f1 f2".to_owned(),
     ] {
         assert!(!client.ask(&line).starts_with('-'), "{line:.60}");
     }
+    for id in 1..1_000 {
+        client.ask(&format!("XADD longstream {id}-1 field value{id}"));
+    }
+    client.ask("XREADGROUP GROUP group consumer COUNT 10 STREAMS longstream >");
     client.ask("SELECT 3");
     client.ask("SET elsewhere here");
     client.ask("SELECT 0");
     let before = (client.ask("DEBUG DIGEST"), client.ask("PTTL volatile"));
+    // What the digest leaves out.
+    let groups = client.ask("XINFO GROUPS longstream");
+    let pending = client.ask("XPENDING longstream group");
     thread::scope(|scope| {
         for seed in 0..4 {
             let mut client = server.client();
@@ -197,6 +227,8 @@ fn what_is_rolled_back_leaves_no_trace() {
     });
     let left = |ttl: &str| ttl.parse::<i64>().expect("milliseconds");
     assert_eq!(client.ask("DEBUG DIGEST"), before.0);
+    assert_eq!(client.ask("XINFO GROUPS longstream"), groups);
+    assert_eq!(client.ask("XPENDING longstream group"), pending);
     assert!(left(&client.ask("PTTL volatile")) > left(&before.1) - 60_000);
     assert_eq!(client.ask("EXISTS planted a sorted copied moved"), "0");
     // What does not fail stays.
