@@ -24,6 +24,8 @@ const BATCHES_PER_LOOK: usize = 64;
 const ABOVE_PERCENT_MAX: f64 = 1.0;
 /// Clients that ask for long replies and do not read them.
 const SLOW_CLIENTS: usize = 200;
+/// Keys that are written beside them each time.
+const WRITES: usize = 1_000;
 const LONG_ELEMENTS: usize = 10_000;
 const LONG_ELEMENT: [u8; 1_000] = [b'e'; 1_000];
 const QUICK_DIVISOR: usize = 20;
@@ -160,6 +162,19 @@ fn round(plan: &Plan, launch: &Launch, popularity: &Zipf, seed: u64) -> Result<R
     })
 }
 
+/// Writes some keys; one that counts the buffers of clients may be out of memory by now and refuse them.
+fn write_some(client: &mut Client) -> Result<()> {
+    for index in 0..WRITES {
+        let key = format!("key:{index:012}");
+        client.queue(&[b"SET", key.as_bytes(), &VALUE]);
+    }
+    client.flush()?;
+    for _ in 0..WRITES {
+        client.reply()?;
+    }
+    Ok(())
+}
+
 /// Fills a server to its limit, has many clients ask for long replies, and says how many keys that cost.
 fn evicted_by_slow_clients(plan: &Plan, launch: &Launch) -> Result<f64> {
     let server = launch.start()?;
@@ -175,7 +190,7 @@ fn evicted_by_slow_clients(plan: &Plan, launch: &Launch) -> Result<f64> {
     // A little room is left: what comes on top is the replies' alone.
     let used: u64 = client.info("memory", "used_memory")?.parse()?;
     client.run(&format!("CONFIG SET maxmemory {}", used + (1 << 20)))?;
-    super::load::fill(&mut client, 1_000, |_| None)?;
+    write_some(&mut client)?;
     let slow: Vec<Client> = (0..clients)
         .map(|_| {
             let mut slow = server.client()?;
@@ -184,9 +199,9 @@ fn evicted_by_slow_clients(plan: &Plan, launch: &Launch) -> Result<f64> {
             Ok(slow)
         })
         .collect::<Result<_>>()?;
-    super::load::fill(&mut client, 1_000, |_| None)?;
+    write_some(&mut client)?;
     wait_for_replies(&server, clients)?;
-    super::load::fill(&mut client, 1_000, |_| None)?;
+    write_some(&mut client)?;
     let evicted = client.info("stats", "evicted_keys")?.parse()?;
     drop(slow);
     Ok(evicted)
