@@ -383,6 +383,11 @@ fn timeouts_and_unblocking() {
             client.ask("INFO clients").contains("blocked_clients:1")
         });
         assert!(client.ask("CLIENT LIST").contains(" flags=b "));
+        assert!(
+            client
+                .ask("INFO clients")
+                .contains("total_blocking_keys:1\r")
+        );
         assert_eq!(client.ask(&format!("CLIENT UNBLOCK {id} {how}")), "1");
         assert_eq!(waiting.reply().expect("unblocked"), answer);
         assert_eq!(client.ask(&format!("CLIENT UNBLOCK {id}")), "0");

@@ -24,11 +24,12 @@ pub(super) struct Waiting {
     pub(super) ticket: Arc<Ticket>,
     nothing: fn(&mut Reply<'_>),
     timer: Option<TimerId>,
-    /// The deadline passed while the ticket was called.
-    is_late: bool,
+    /// Why it was to end while the ticket was called: what comes to pass if that run finds nothing.
+    late: Option<GiveUp>,
 }
 
 /// How a wait ends without a key.
+#[derive(Copy, Clone)]
 pub(super) enum GiveUp {
     /// The time is over.
     Timeout,
@@ -58,7 +59,7 @@ impl Worker {
             ticket: blocked.ticket,
             nothing: blocked.nothing,
             timer,
-            is_late: false,
+            late: None,
         }));
         slot.client.mark(Mark::BLOCKED, true);
         self.count_blocked(1);
@@ -125,11 +126,11 @@ impl Worker {
         match executed {
             Executed::Parked { .. } => slot.activity = Activity::Blocked(waiting),
             Executed::Blocked(_) => {
-                let is_late = waiting.is_late;
+                let late = waiting.late;
                 slot.activity = Activity::Blocked(waiting);
                 self.end_turn();
-                if is_late {
-                    self.give_up(io, conn, GiveUp::Timeout);
+                if let Some(how) = late {
+                    self.give_up(io, conn, how);
                 }
             }
             Executed::Done { id } => {
@@ -168,7 +169,7 @@ impl Worker {
             return false;
         };
         if !waiting.ticket.cancel() {
-            waiting.is_late |= matches!(how, GiveUp::Timeout);
+            waiting.late.get_or_insert(how);
             return false;
         }
         let Activity::Blocked(waiting) = std::mem::replace(&mut slot.activity, Activity::Idle)
