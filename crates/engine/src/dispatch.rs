@@ -567,6 +567,9 @@ impl Engine {
         may_defer: bool,
         ticket: Option<&Arc<Ticket>>,
     ) -> Executed {
+        // Whoever says that it is too long has looked its keys up already, and will again.
+        let hits = &store.counters(call.worker.number).hits;
+        let hits_before = hits.value();
         let paused = call.worker.local.is_paused;
         let mut cx = Ctx {
             command,
@@ -607,6 +610,7 @@ impl Engine {
             Ok(Flow::Done) => Executed::Done { id: Some(id) },
             Ok(Flow::Continue(continuation)) => Executed::Continue(continuation),
             Ok(Flow::Heavy) => {
+                hits.sub(hits.value() - hits_before);
                 // Keys that had expired may have been removed already.
                 cx.keys.commit(Some(call.waiter));
                 let keys = HeavyKeys::Held(held);
@@ -621,6 +625,7 @@ impl Engine {
                 return Executed::Blocked(blocked);
             }
             Ok(Flow::HeavyRead) => {
+                hits.sub(hits.value() - hits_before);
                 let keys = Engine::set_aside(&mut cx);
                 cx.keys.commit(Some(call.waiter));
                 if let Some(held) = held {

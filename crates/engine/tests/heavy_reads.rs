@@ -125,3 +125,23 @@ fn what_others_would_see_is_held() {
     world.settle();
     assert_eq!(world.reply(1), format!(":{ELEMENTS}\r\n").as_bytes());
 }
+
+#[test]
+fn a_key_counts_as_read_once() {
+    let mut world = world();
+    for (read, keys) in [
+        ("SMEMBERS set", 1),
+        ("SUNION set set2", 2),
+        ("LRANGE list 0 -1", 1),
+        ("HGETALL hash", 1),
+        ("HSCAN hash 0 COUNT 30000", 1),
+        ("ZRANGE zset 0 -1", 1),
+        ("ZRANDMEMBER zset 30000", 1),
+        ("ZRANGESTORE other zset 0 -1", 1),
+    ] {
+        let hits = |world: &World| world.engine.store.total(|c| &c.hits);
+        let before = hits(&world);
+        run(&mut world, 0, read);
+        assert_eq!(hits(&world) - before, keys, "{read}");
+    }
+}
