@@ -1,0 +1,1 @@
+//! The append-only file: its manifest, and the framing of effects.

@@ -1,0 +1,4 @@
+//! Dump files: what they are made of, read and written.
+//!
+//! A file is `REDIS` and four digits of a version, then opcodes, each followed by its operands; a byte that is no opcode is the type of
+//! a value, followed by key and value. The last opcode is followed by a CRC-64 over all before it.
