@@ -5,9 +5,11 @@
 
 pub mod crc64;
 mod cursor;
+mod decode;
 mod extent;
 mod lzf;
 mod scanner;
 pub mod types;
 
+pub use decode::{Rules, decode};
 pub use scanner::{Item, RawKey, Scanner};
