@@ -100,6 +100,10 @@ pub struct Engine {
     pub encodings: Encodings,
     /// A password is required of new sessions.
     pub password_required: AtomicBool,
+    /// RESTORE takes payloads whatever their checksum: for tests, which damage them.
+    pub any_payload_checksum: AtomicBool,
+    /// `rdbcompression`: DUMP compresses long strings.
+    pub compress_payloads: AtomicBool,
 }
 
 impl Engine {
@@ -134,6 +138,8 @@ impl Engine {
             reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
+            any_payload_checksum: AtomicBool::new(false),
+            compress_payloads: AtomicBool::new(true),
         }
     }
 
