@@ -79,6 +79,9 @@ pub enum ReplyError {
     /// A command that needs memory when there is none.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    /// What was written may be lost, or a write while that is so: the append-only file can't be written, with what the system said.
+    #[error("MISCONF Errors writing to the AOF file: {0}")]
+    LogFailed(String),
     /// OBJECT IDLETIME where the clocks count accesses.
     #[error(
         "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at \

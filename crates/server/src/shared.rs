@@ -16,6 +16,7 @@ use dunlin_store::eviction::Policy;
 use crate::clients::{self, Client, Clients};
 use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
+use crate::persistence::journal::Journal;
 
 pub use recent::Recent;
 pub use totals::{CommandTotals, Totals};
@@ -162,6 +163,8 @@ pub struct Shared {
     pub observer: Observer,
     /// All clients.
     pub clients: Clients,
+    /// The writing of the log.
+    pub journal: Journal,
     /// `requirepass`, while set.
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
@@ -257,6 +260,7 @@ impl Shared {
             // The last set is the auxiliary thread's.
             workers: (0..=workers).map(|_| CachePadded::default()).collect(),
             clients: Clients::new(workers),
+            journal: Journal::new(workers),
             password: Mutex::new(None),
             started_ms: now_ms,
             run_id,

@@ -31,6 +31,7 @@ mod reaper;
 pub mod set;
 pub mod shard;
 mod store;
+mod stamps;
 pub mod stream;
 pub mod stripes;
 mod text;

@@ -4,3 +4,4 @@
 //! through a [`disk::Disk`], so that tests can lose power at any point.
 
 pub mod disk;
+pub mod journal;

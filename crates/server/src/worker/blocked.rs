@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 
 use super::Worker;
 use super::slot::{Activity, Slot, token_of};
+use super::unsafe_replies::note_positions;
 use crate::clients::Mark;
 
 /// In the token of a reactor timer: it is the deadline of the session with the rest of the token.
@@ -122,6 +123,7 @@ impl Worker {
             now_ms: self.now_ms,
         };
         let executed = self.engine.resume_called(call, waiting.id, &waiting.ticket);
+        note_positions(&mut self.state.local, session, &mut slot.awaits);
         slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
         match executed {
             Executed::Parked { .. } => slot.activity = Activity::Blocked(waiting),
