@@ -16,7 +16,7 @@ use dunlin_store::eviction::Policy;
 use crate::clients::{self, Client, Clients};
 use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
-use crate::persistence::journal::Journal;
+use crate::persistence::journal::{Fsync, Journal};
 
 pub use recent::Recent;
 pub use totals::{CommandTotals, Totals};
@@ -254,13 +254,13 @@ impl Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
             observer: Observer::new(&engine),
+            journal: Journal::new(workers, Arc::clone(&engine.disk_trouble)),
             engine,
             config: Mutex::new(config),
             knobs: Knobs::default(),
             // The last set is the auxiliary thread's.
             workers: (0..=workers).map(|_| CachePadded::default()).collect(),
             clients: Clients::new(workers),
-            journal: Journal::new(workers),
             password: Mutex::new(None),
             started_ms: now_ms,
             run_id,
@@ -337,6 +337,8 @@ impl Shared {
         let hll_sparse = config.collection_bytes("hll-sparse-max-bytes");
         encodings.hll_sparse_bytes.store(hll_sparse, relaxed);
         self.apply_eviction(&config);
+        let fsync = Fsync::of_name(config.choice("appendfsync")).unwrap_or_default();
+        self.journal.set_policy(fsync, &self.engine.store.log);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine
             .password_required

@@ -141,13 +141,16 @@ pub struct RecordRef<'a> {
 impl<'a> RecordRef<'a> {
     /// The effects in order: database and encoded command.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (u32, &'a [u8])> {
-        self.effects.iter().enumerate().map(move |(i, &(db, start))| {
-            let end = self
-                .effects
-                .get(i + 1)
-                .map_or(self.bytes.len(), |next| next.1 - self.base);
-            (db, &self.bytes[start - self.base..end])
-        })
+        self.effects
+            .iter()
+            .enumerate()
+            .map(move |(i, &(db, start))| {
+                let end = self
+                    .effects
+                    .get(i + 1)
+                    .map_or(self.bytes.len(), |next| next.1 - self.base);
+                (db, &self.bytes[start - self.base..end])
+            })
     }
 
     /// Number of effects.

@@ -250,7 +250,10 @@ mod tests {
     #[test]
     fn a_claim_takes_nothing() {
         let mut cursor = Cursor::new(&[0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
-        assert!(matches!(cursor.text("a text"), Err(Fault::Bad { at: 0, .. })));
+        assert!(matches!(
+            cursor.text("a text"),
+            Err(Fault::Bad { at: 0, .. })
+        ));
         let mut cursor = Cursor::new(&[0x80, 0xff, 0, 0, 0, 1]);
         let needs = 5 + 0xff00_0000;
         assert!(matches!(cursor.text("a text"), Err(Fault::Short { needs: n, .. }) if n == needs));

@@ -107,6 +107,8 @@ pub struct Worker {
     held_back: Vec<ConnId>,
     /// Clients whose output waits until the log is safe.
     unsafe_clients: Vec<ConnId>,
+    /// Sessions that wait for that and nothing else.
+    wait_until_safe: Vec<ConnId>,
     /// Up to where it was when that was last looked at.
     safe_before: u64,
     query_bytes_max: usize,
@@ -155,6 +157,7 @@ impl Worker {
             over_soft: Vec::new(),
             held_back: Vec::new(),
             unsafe_clients: Vec::new(),
+            wait_until_safe: Vec::new(),
             safe_before: 0,
             query_bytes_max: 0,
             output_watch_bytes: usize::MAX,
@@ -201,7 +204,7 @@ impl Worker {
         }
         self.state.local.batch_bytes = 0;
         self.state.local.replies_wait = self.engine.store.log.replies_wait();
-        if !self.unsafe_clients.is_empty() {
+        if !self.unsafe_clients.is_empty() || !self.wait_until_safe.is_empty() {
             self.send_safe(io);
         }
         self.look_around();

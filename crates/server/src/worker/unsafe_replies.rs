@@ -116,7 +116,10 @@ impl Worker {
         let failure = self.host.shared.journal.failure();
         let Some(slot) = self.slot(conn) else { return };
         let error = ReplyError::LogFailed(failure);
-        let version = slot.session.as_deref().map_or(Version::Resp2, |s| s.version);
+        let version = slot
+            .session
+            .as_deref()
+            .map_or(Version::Resp2, |s| s.version);
         let mut reply = Rope::new();
         Reply::new(&mut reply, version).error(&error);
         slot.activity = Activity::Closing;
@@ -126,25 +129,17 @@ impl Worker {
 
     /// Whether replies wait here, and nothing has become safe since it was last looked at; who wakes us is asked to.
     pub(super) fn wait_for_safety(&mut self) -> bool {
-        if self.unsafe_clients.is_empty() {
+        if self.unsafe_clients.is_empty() && self.wait_until_safe.is_empty() {
             return true;
         }
         self.host.shared.journal.wait(self.number);
         !self.has_safe_news()
     }
 
-    fn safe_now(&self) -> u64 {
-        let log = &self.engine.store.log;
-        if log.replies_wait() {
-            log.safe()
-        } else {
-            // Nothing waits any more.
-            u64::MAX
-        }
-    }
-
     fn has_safe_news(&self) -> bool {
-        self.safe_now() != self.safe_before || !self.can_wait()
+        let log = &self.engine.store.log;
+        log.safe() != self.safe_before
+            || (!self.unsafe_clients.is_empty() && (!self.can_wait() || !log.replies_wait()))
     }
 
     /// Sends what has become safe.
@@ -153,11 +148,20 @@ impl Worker {
         if !self.has_safe_news() {
             return;
         }
-        let safe = self.safe_now();
-        self.safe_before = safe;
+        let log = &self.engine.store.log;
+        self.safe_before = log.safe();
+        // Nothing waits where the log does not make it.
+        let safe = if log.replies_wait() {
+            self.safe_before
+        } else {
+            u64::MAX
+        };
+        self.serve_safe(io);
         let can_wait = self.can_wait();
         for conn in std::mem::take(&mut self.unsafe_clients) {
-            let Some(slot) = self.slot(conn) else { continue };
+            let Some(slot) = self.slot(conn) else {
+                continue;
+            };
             let Some(mut waiting) = slot.unsafe_replies.take() else {
                 continue;
             };

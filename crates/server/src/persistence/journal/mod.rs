@@ -11,9 +11,10 @@ mod writer;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
+use dunlin_engine::DiskTrouble;
 use dunlin_store::log::Log;
 
 pub use writer::{Next, Writer};
@@ -106,6 +107,8 @@ pub struct Journal {
     health: AtomicU8,
     /// What the system said, as long as something is wrong.
     failure: Mutex<String>,
+    /// Where commands see that.
+    trouble: Arc<DiskTrouble>,
     /// Records are being written.
     on: AtomicBool,
     /// Length of the file that is written, bytes.
@@ -118,8 +121,9 @@ pub struct Journal {
 
 impl Journal {
     /// For this many workers.
-    pub fn new(workers: usize) -> Journal {
+    pub fn new(workers: usize, trouble: Arc<DiskTrouble>) -> Journal {
         Journal {
+            trouble,
             waiters: (0..workers).map(|_| AtomicBool::new(false)).collect(),
             ..Journal::default()
         }
@@ -164,7 +168,9 @@ impl Journal {
     }
 
     fn set_health(&self, health: Health, failure: String) {
+        let refusal = (health != Health::Fine).then(|| failure.clone());
         *lock(&self.failure) = failure;
+        self.trouble.set_log(refusal);
         self.health.store(health as u8, Ordering::Release);
     }
 

@@ -122,7 +122,9 @@ impl<'a> Writer<'a> {
             }
             match until {
                 None => thread::park(),
-                Some(at) => thread::park_timeout(Duration::from_millis(at.saturating_sub(now_ms()))),
+                Some(at) => {
+                    thread::park_timeout(Duration::from_millis(at.saturating_sub(now_ms())))
+                }
             }
             self.journal.sleeps.store(false, Ordering::SeqCst);
         }
@@ -334,7 +336,8 @@ impl<'a> Writer<'a> {
                 tracing::warn!(
                     "The AOF file can't be cut back to what was written whole, either: {cut}. A new one is needed."
                 );
-                self.journal.set_health(Health::Untrusted, error.to_string());
+                self.journal
+                    .set_health(Health::Untrusted, error.to_string());
             }
         }
         self.journal.wake_waiters(&self.wake);
@@ -358,7 +361,8 @@ impl<'a> Writer<'a> {
         tracing::warn!(
             "Fail to fsync the AOF file: {error}. It can't be trusted any more: writes are refused until a new one is durable."
         );
-        self.journal.set_health(Health::Untrusted, error.to_string());
+        self.journal
+            .set_health(Health::Untrusted, error.to_string());
         self.journal.wake_waiters(&self.wake);
     }
 
