@@ -30,6 +30,7 @@ mod reads;
 mod reaper;
 pub mod set;
 pub mod shard;
+pub mod snapshot;
 mod store;
 pub mod stream;
 pub mod stripes;
