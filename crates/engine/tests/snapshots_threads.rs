@@ -19,7 +19,7 @@ use dunlin_store::snapshot::{Encode, Owed, Piece, Snapshot, Step};
 use dunlin_store::stripes::{Held, LockSet, ReadyList, Waiter};
 use dunlin_store::{Entry, Txn};
 
-const WORKLOADS: u64 = 12;
+const WORKLOADS: u64 = 40;
 const WORKERS: usize = 2;
 /// Snapshots of each workload.
 const SNAPSHOTS: usize = 25;
