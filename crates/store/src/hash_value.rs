@@ -170,7 +170,7 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 /// Field and value of a payload of the big form.
-fn unpack(payload: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn unpack(payload: &[u8]) -> (&[u8], &[u8]) {
     let (mut len, mut at) = (0, 0);
     loop {
         let byte = payload[at];

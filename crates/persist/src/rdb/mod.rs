@@ -2,3 +2,16 @@
 //!
 //! A file is `REDIS` and four digits of a version, then opcodes, each followed by its operands; a byte that is no opcode is the type of
 //! a value, followed by key and value. The last opcode is followed by a CRC-64 over all before it.
+
+mod compress;
+mod crc64;
+mod encode;
+mod put;
+mod sink;
+pub mod types;
+mod writer;
+
+pub use crc64::{Crc64, crc64};
+pub use encode::{EncodeOptions, NeedsFieldDeadlines, WriteError, encode, kind_of};
+pub use sink::{PIECE_BYTES, Sink};
+pub use writer::{KeyMeta, Writer, append_key, dump, write_key};

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use dunlin_structures::packed::Element;
-use dunlin_structures::tree::{Probe, SortKey, Tree};
+use dunlin_structures::tree::{self, Probe, SortKey, Tree};
 
 use super::{Item, order, order_members};
 use crate::big::{MemberHash, shed};
@@ -82,6 +82,23 @@ impl Probe<Indexed> for AtHash<'_> {
     }
 }
 
+/// The hash of a member, the member and its score.
+pub type HashedMember<'a> = (MemberHash, &'a [u8], f64);
+
+/// Members of a big sorted set in the order of their hashes.
+#[derive(Clone, Debug)]
+pub struct ByHash<'a>(tree::Iter<'a, Indexed>);
+
+impl<'a> Iterator for ByHash<'a> {
+    type Item = HashedMember<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<HashedMember<'a>> {
+        let (indexed, member) = self.0.next()?;
+        Some((indexed.hash, member, indexed.score()))
+    }
+}
+
 /// See the module's text.
 #[derive(Clone, Debug, Default)]
 pub struct ZSet {
@@ -127,6 +144,11 @@ impl ZSet {
     /// Members in order: by score, then as bytes.
     pub fn sorted(&self) -> &Tree<Score> {
         &self.sorted
+    }
+
+    /// Members in the order of their hashes.
+    pub(crate) fn by_hash(&self) -> ByHash<'_> {
+        ByHash(self.index.iter())
     }
 
     /// Score of a member, and its rank in the index; or the rank where it belongs there. O(log n).
