@@ -17,6 +17,7 @@ use crate::log::Log;
 use crate::outbox::Listener;
 use crate::reaper::{Heap, Reaper};
 use crate::shard::{Expired, Shard};
+use crate::snapshot::Snapshots;
 use crate::stamps::Stamps;
 use crate::stripes::{Held, LockSet, Stripes};
 use crate::txn::Txn;
@@ -131,6 +132,8 @@ pub struct Store {
     pub eviction: Eviction,
     /// How much is taken.
     pub usage: Usage,
+    /// What is kept for snapshots.
+    pub snapshots: Snapshots,
 }
 
 impl Store {
@@ -186,6 +189,7 @@ impl Store {
             log: Log::new(settings.workers + 1),
             eviction: Eviction::default(),
             usage: Usage::new(settings.workers, settings.thread_bytes),
+            snapshots: Snapshots::new(settings.workers + 1),
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod awaited;
 mod fields;
+mod handing;
 mod listeners;
 mod observed;
 mod undone;
@@ -488,11 +489,8 @@ impl<'a> Txn<'a> {
     #[inline]
     fn before_change(&mut self, found: Found) {
         self.local.unrecorded = true;
-        if self.local.undo.is_some() {
-            let entry = self.entry(found);
-            let (key, image) = (Box::<[u8]>::from(entry.key()), entry.image());
-            let hash = self.store.hasher().hash(&key);
-            self.remember(found.db, &key, hash, Some(image));
+        if self.store.snapshots.is_running() | self.local.undo.is_some() {
+            self.keep_what_was(found.db, found.stripe, found.slot);
         }
     }
 
@@ -620,7 +618,9 @@ impl<'a> Txn<'a> {
             removed += shard.len() as u64;
             store.clear_head(db, stripe);
             self.store.usage.doom_shard();
-            self.local.garbage.push(Garbage::Shard(shard));
+            if let Some(shard) = store.snapshots.take_shard(shard) {
+                self.local.garbage.push(Garbage::Shard(shard));
+            }
             self.offer_all(db, stripe);
         }
         removed

@@ -90,7 +90,11 @@ impl Txn<'_> {
             return Expired::Idle;
         };
         let expired = shard.pop_expired(now, work, store.hasher(), &mut self.local.reclaim);
-        if matches!(expired, Expired::Entry(_)) {
+        if let Expired::Entry(entry) = &expired {
+            if let Some(walk) = shard.walk().filter(|_| shard.owes(entry)) {
+                let lane = self.local.worker;
+                store.snapshots.take(store, lane, walk.db, entry);
+            }
             store.publish(db, stripe, shard);
         }
         expired
