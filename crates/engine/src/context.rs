@@ -28,6 +28,8 @@ pub trait Host {
     fn inner_ran(&mut self, _id: usize, _args: Args<'_>, _session: &Session) {}
     /// A command has run, its stripes still held; called while [`crate::WorkerState::observed`] only.
     fn executed(&mut self, _command: &'static Command, _session: &Session, _args: Args<'_>) {}
+    /// RESTORE refused a value that is not consistent: for the log.
+    fn refused_value(&mut self, _key: &[u8], _why: &dyn std::error::Error) {}
     /// The subscriptions of a session have changed.
     fn subscribed(&mut self, _session: &Session) {}
     /// The concrete host, for commands of the same crate.
@@ -59,8 +61,21 @@ pub struct Block {
     pub deadline_ms: Option<u64>,
     /// Writes what is answered then.
     pub nothing: fn(&mut Reply<'_>),
+    /// What is answered instead once the log is safe.
+    pub until_safe: Option<UntilSafe>,
     /// The arguments with which it is run again, if not its own: `XREAD ... $` waits for what comes after the present.
     pub args: Option<OwnedArgs>,
+}
+
+/// A wait for the log of effects (WAITAOF).
+#[derive(Copy, Clone)]
+pub struct UntilSafe {
+    /// Up to which record it has to be safe.
+    pub position: u64,
+    /// Writes what is answered then.
+    pub reply: fn(&mut Reply<'_>),
+    /// Nothing else is waited for, so it is answered at once; else at the deadline.
+    pub at_once: bool,
 }
 
 /// What a handler returns.

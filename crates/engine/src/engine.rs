@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dunlin_store::{Counter, Local, Settings, Store};
 
+use crate::disk_trouble::DiskTrouble;
 use crate::encodings::Encodings;
 use crate::error::ReplyError;
 use crate::pubsub::PubSub;
@@ -104,6 +105,8 @@ pub struct Engine {
     pub any_payload_checksum: AtomicBool,
     /// `rdbcompression`: DUMP compresses long strings.
     pub compress_payloads: AtomicBool,
+    /// Why writes are refused, if they are.
+    pub disk_trouble: Arc<DiskTrouble>,
 }
 
 impl Engine {
@@ -140,6 +143,7 @@ impl Engine {
             password_required: AtomicBool::new(false),
             any_payload_checksum: AtomicBool::new(false),
             compress_payloads: AtomicBool::new(true),
+            disk_trouble: Arc::default(),
         }
     }
 

@@ -111,10 +111,14 @@ fn restore(cx: &mut Ctx<'_>) -> Outcome {
         .clock_of(options.idle_s, options.frequency, now_ms);
     let rules = encodings.rules(store.hasher(), clock, now_ms);
     let checked = !cx.engine.any_payload_checksum.load(Ordering::Relaxed);
-    let entry = rdb::restore(payload, key.bytes, &rules, checked).map_err(|error| match error {
-        RestoreError::Footer => ReplyError::DumpFooter,
-        RestoreError::Value(_) => ReplyError::BadDataFormat,
-    })?;
+    let entry = match rdb::restore(payload, key.bytes, &rules, checked) {
+        Ok(entry) => entry,
+        Err(RestoreError::Footer) => return Err(ReplyError::DumpFooter),
+        Err(RestoreError::Value(why)) => {
+            cx.host.refused_value(key.bytes, &why);
+            return Err(ReplyError::BadDataFormat);
+        }
+    };
     let deadline = match ttl {
         0 => None,
         ttl if options.absolute => Some(ttl),
