@@ -408,7 +408,7 @@ fn record(cursor: &mut Cursor<'_>, base: usize, version: u16, prefix: Prefix) ->
             return Err(Fault::Unknown { at: 0, what });
         }
         stored => {
-            let kind = kind_of(stored, version);
+            let kind = kind_of(stored, version)?;
             let key = found(cursor, base, "a key")?;
             let start = cursor.at();
             extent::skip(kind, cursor)?;
@@ -418,13 +418,12 @@ fn record(cursor: &mut Cursor<'_>, base: usize, version: u16, prefix: Prefix) ->
     })
 }
 
-/// Valkey counts its own types from where its versions branch off.
-pub(super) fn kind_of(stored: u8, version: u16) -> u8 {
+/// The type that a byte at the beginning means: Valkey counts its own from where its versions branch off.
+pub(super) fn kind_of(stored: u8, version: u16) -> Take<u8> {
     match stored {
-        kind::HASH_METADATA_PRE_GA if version >= types::VERSION_VALKEY => kind::HASH_VALKEY,
-        // No file says so.
-        kind::HASH_VALKEY => opcode::EOF,
-        stored => stored,
+        kind::HASH_METADATA_PRE_GA if version >= types::VERSION_VALKEY => Ok(kind::HASH_VALKEY),
+        kind::HASH_VALKEY => Err(Fault::bad(0, format!("{stored} is no type of a value"))),
+        stored => Ok(stored),
     }
 }
 
