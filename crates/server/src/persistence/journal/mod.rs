@@ -112,6 +112,8 @@ pub struct Journal {
     failure: Mutex<String>,
     /// Where commands see that.
     trouble: Arc<DiskTrouble>,
+    /// `aof-timestamp-enabled`.
+    pub timestamps: AtomicBool,
     /// Records are being written.
     on: AtomicBool,
     /// Length of the file that is written, bytes.

@@ -8,14 +8,12 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use dunlin_persist::aof::Framer;
+use dunlin_persist::aof::{BATCH_BYTES_MAX, Framer, FramerOptions};
 use dunlin_store::log::{Log, Reader};
 
 use super::{Fsync, Health, Journal, Order};
 use crate::persistence::disk::DiskFile;
 
-/// Effects that are written by one call.
-const BATCH_BYTES: usize = 4 << 20;
 /// A buffer that has grown beyond this is not kept.
 const BUFFER_BYTES_KEPT_MAX: usize = 8 << 20;
 /// `appendfsync everysec`.
@@ -63,6 +61,8 @@ pub struct Writer<'a> {
     flushed: u64,
     /// Length of the file, whole batches.
     file_bytes: u64,
+    /// For timestamps: seconds since 1970.
+    unix_s: u64,
     flush_due_ms: u64,
     retry_at_ms: u64,
     /// The base before the file is not durable yet: nothing in it is safe.
@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
             log,
             wake,
             reader: None,
-            framer: Framer::default(),
+            framer: Framer::new(FramerOptions::default()),
             file: None,
             rotation: None,
             buffer: Vec::new(),
@@ -91,6 +91,7 @@ impl<'a> Writer<'a> {
             written: 0,
             flushed: 0,
             file_bytes: 0,
+            unix_s: 0,
             flush_due_ms: 0,
             retry_at_ms: 0,
             rebasing: false,
@@ -100,10 +101,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Does what there is to do until it is stopped. `now_ms` is a clock that only goes forward.
-    pub fn run(mut self, now_ms: impl Fn() -> u64) {
+    /// `unix_s` is what timestamps in the file show.
+    pub fn run(mut self, now_ms: impl Fn() -> u64, unix_s: impl Fn() -> u64) {
         // Set once: a journal has one thread.
         let _ = self.journal.thread.set(thread::current());
         loop {
+            self.unix_s = unix_s();
             let next = self.step(now_ms());
             let until = match next {
                 Next::Again => continue,
@@ -245,7 +248,7 @@ impl<'a> Writer<'a> {
 
     fn begin_file(&mut self, file: Box<dyn DiskFile>, len: u64) {
         self.file = Some(file);
-        self.framer = Framer::default();
+        self.framer = Framer::new(FramerOptions::default());
         self.set_file_bytes(len);
     }
 
@@ -280,13 +283,22 @@ impl<'a> Writer<'a> {
         if reader.next() > last {
             return;
         }
+        if !self.log.has_waiting() && reader.next() > self.log.position() {
+            return;
+        }
+        let options = FramerOptions {
+            timestamps: self.journal.timestamps.load(Ordering::Relaxed),
+            ..FramerOptions::default()
+        };
         let (framer, buffer) = (&mut self.framer, &mut self.buffer);
+        framer.set_options(options);
+        framer.begin(buffer, self.unix_s);
         reader.read(|record| {
             framer.record(record, buffer);
-            record.sequence < last && buffer.len() < BATCH_BYTES
+            record.sequence < last && buffer.len() < BATCH_BYTES_MAX
         });
+        framer.end(buffer);
         if !buffer.is_empty() {
-            framer.end_batch(buffer);
             self.framed = reader.next() - 1;
         }
     }
