@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dunlin_store::{Counter, Local, Settings, Store};
 
+use crate::disk_trouble::DiskTrouble;
 use crate::encodings::Encodings;
 use crate::error::ReplyError;
 use crate::pubsub::PubSub;
@@ -100,6 +101,8 @@ pub struct Engine {
     pub encodings: Encodings,
     /// A password is required of new sessions.
     pub password_required: AtomicBool,
+    /// Why writes are refused, if they are.
+    pub disk_trouble: Arc<DiskTrouble>,
 }
 
 impl Engine {
@@ -134,6 +137,7 @@ impl Engine {
             reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
+            disk_trouble: Arc::default(),
         }
     }
 

@@ -18,6 +18,7 @@ mod housekeeping;
 mod listeners;
 pub mod logging;
 pub mod observe;
+pub mod persistence;
 pub mod process;
 mod run;
 pub mod shared;

@@ -10,6 +10,7 @@
 mod aside;
 pub mod big;
 pub mod blocked;
+pub mod bulk;
 pub mod chunked;
 mod counter;
 pub mod entry;
@@ -31,6 +32,7 @@ mod reaper;
 pub mod set;
 pub mod shard;
 pub mod snapshot;
+mod stamps;
 mod store;
 pub mod stream;
 pub mod stripes;

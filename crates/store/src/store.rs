@@ -18,6 +18,7 @@ use crate::outbox::Listener;
 use crate::reaper::{Heap, Reaper};
 use crate::shard::{Expired, Shard};
 use crate::snapshot::Snapshots;
+use crate::stamps::Stamps;
 use crate::stripes::{Held, LockSet, Stripes};
 use crate::txn::Txn;
 use crate::watch::{WatchFlag, WatchTable};
@@ -67,6 +68,8 @@ pub(crate) struct StripeData {
     pub(crate) shards: Vec<Option<Box<Shard>>>,
     pub(crate) watched: WatchTable,
     pub(crate) blocked: BlockedTable,
+    /// When its keys were last changed, while replies wait for that.
+    pub(crate) stamps: Stamps,
     /// Latest time seen here, in milliseconds: a stripe's time never runs backwards.
     pub(crate) now_ms: u64,
 }
@@ -159,6 +162,7 @@ impl Store {
                 shards: (0..settings.databases).map(|_| None).collect(),
                 watched: WatchTable::default(),
                 blocked: BlockedTable::default(),
+                stamps: Stamps::default(),
                 now_ms: 0,
             }),
             heads: (0..stripes * settings.databases)

@@ -238,6 +238,15 @@ impl TimedHash {
         }
     }
 
+    /// Of these fields, of which `deadlines` are members, with their deadlines as scores.
+    pub(crate) fn of(fields: Tree<MemberHash>, deadlines: ZSet) -> TimedHash {
+        TimedHash {
+            fields,
+            deadlines,
+            key_deadline_ms: None,
+        }
+    }
+
     /// Number of fields.
     pub fn len(&self) -> usize {
         self.fields.len()

@@ -4,6 +4,7 @@
 //! change is then told by [`Txn::record`], which trips WATCH, counts it and puts its effect into the record. What was
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
+pub(crate) mod awaited;
 mod fields;
 mod handing;
 mod listeners;
@@ -155,6 +156,9 @@ impl<'a> Txn<'a> {
     /// Where a key is, expired or not.
     fn look_up(&mut self, db: u32, key: &Key<'_>) -> Option<Found> {
         let stripe = self.store.stripe_of(key.hash);
+        if self.local.replies_wait {
+            self.await_key(stripe, key.hash);
+        }
         let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
         Some(Found {
             db,
@@ -176,6 +180,9 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn find(&mut self, db: u32, key: &Key<'_>) -> Option<Found> {
         let stripe = self.store.stripe_of(key.hash);
+        if self.local.replies_wait {
+            self.await_key(stripe, key.hash);
+        }
         let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
         let due = entry.due();
         let found = Found {
@@ -553,6 +560,9 @@ impl<'a> Txn<'a> {
     #[inline]
     fn trip(&mut self, db: u32, key: &[u8]) {
         self.local.unrecorded = false;
+        if self.local.replies_wait {
+            self.key_changed(key);
+        }
         if self.store.any_observed() {
             self.tell_observers(db, key);
         }
@@ -562,6 +572,9 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn tell(&mut self, db: u32, key: &[u8], event: Event) {
         self.local.unrecorded = false;
+        if self.local.replies_wait {
+            self.key_changed(key);
+        }
         if self.store.has_listeners() {
             self.tell_listeners(db, key, event);
         }
@@ -578,6 +591,7 @@ impl<'a> Txn<'a> {
     /// Records an effect that concerns no single key (FLUSHALL, SWAPDB).
     pub fn record_global(&mut self, db: u32, effect: &[Arg<'_>]) {
         self.local.unrecorded = false;
+        self.all_changed();
         self.count_changes(1);
         if self.store.log.is_active() {
             self.local.record.push(db, effect);
@@ -674,8 +688,14 @@ impl<'a> Txn<'a> {
     pub fn commit(&mut self, session: Option<&Arc<Waiter>>) {
         debug_assert!(!self.local.unrecorded, "a change was not recorded");
         if !self.local.record.effects.is_empty() {
-            let record = std::mem::take(&mut self.local.record);
-            self.store.log.publish(self.local.worker, record);
+            let local = &mut *self.local;
+            local.wrote = self.store.log.publish(local.worker, &mut local.record);
+            if local.replies_wait {
+                self.stamp_changed();
+            }
+        } else if self.local.replies_wait {
+            // What was taken back, or changed nothing that is logged.
+            self.local.changed.clear();
         }
         if !self.local.outbox.is_empty() {
             self.tell_all();

@@ -5,13 +5,22 @@
 
 mod compress;
 mod crc64;
+mod cursor;
+mod decode;
 mod encode;
+mod extent;
+mod lzf;
+mod payload;
 mod put;
+mod scanner;
 mod sink;
 pub mod types;
 mod writer;
 
 pub use crc64::{Crc64, crc64};
+pub use decode::{Rules, decode};
 pub use encode::{EncodeOptions, NeedsFieldDeadlines, WriteError, encode, kind_of};
+pub use payload::{RestoreError, restore};
+pub use scanner::{Item, RawKey, Scanner};
 pub use sink::{PIECE_BYTES, Sink};
 pub use writer::{KeyMeta, Writer, append_key, dump, write_key};
