@@ -28,6 +28,8 @@ pub trait Host {
     fn inner_ran(&mut self, _id: usize, _args: Args<'_>, _session: &Session) {}
     /// A command has run, its stripes still held; called while [`crate::WorkerState::observed`] only.
     fn executed(&mut self, _command: &'static Command, _session: &Session, _args: Args<'_>) {}
+    /// All keys of all databases were removed, their stripes still held.
+    fn flushed_all(&mut self) {}
     /// The subscriptions of a session have changed.
     fn subscribed(&mut self, _session: &Session) {}
     /// The concrete host, for commands of the same crate.
@@ -44,6 +46,9 @@ pub enum Flow {
     Heavy,
     /// Likewise, and only the keys that the command declares will be read: it is run over images of them, their stripes free.
     HeavyRead,
+    /// The reply comes later, and not from the engine: whoever understands the order sends the session back with it. Only where
+    /// [`Ctx::is_inside`] is false.
+    Away(Box<dyn Any + Send>),
     /// Nothing was done: there is nothing for the command yet. It is run again when a key may have something. Only where
     /// [`Ctx::may_block`].
     Block(Box<Block>),
