@@ -3,7 +3,7 @@
 //! Threads: a worker for each event loop, the auxiliary, the one that frees big values, and one for signals.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -89,19 +89,15 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = housekeeping::start(&shared, &ended)?;
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
+    let saver = persistence::start_saver(&shared, &exchange)?;
     let journal = persistence::start_journal(&shared)?;
     if shared.config().yes("appendonly") {
-        // TEMP
-        let next = engine.store.log.start();
-        let path = shared.config().dir().join("temp.aof");
-        let file = persistence::disk::Disk::append(&persistence::disk::SystemDisk, &path)?;
-        shared.journal.order(persistence::journal::Order::Start {
-            next,
-            file,
-            len: 0,
-            based: true,
-        });
+        let files = persistence::aof::open(&shared)?;
+        shared.aof.start(&shared, files, |path| {
+            shared.saving.save_base(&shared, path)
+        })?;
     }
+    shared.aof.started();
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
     process::title::follow(&shared.config());
@@ -127,6 +123,8 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
 
     let report = pool.join()?;
     exchange.end();
+    shared.saving.quit();
+    saver.join().map_err(|_| anyhow!("saving failed"))?;
     shared.journal.order(persistence::journal::Order::Quit);
     journal.join().map_err(|_| anyhow!("the journal failed"))?;
     ended.store(true, Ordering::Release);
@@ -319,7 +317,6 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            let received = AtomicI64::new(0);
             for signal in signals.forever() {
                 if signal == SIGHUP {
                     match logging::reopen() {
@@ -335,13 +332,13 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
                     SIGQUIT => "SIGQUIT",
                     _ => "SIGTERM",
                 };
-                if received.fetch_add(1, Ordering::Relaxed) == 0 {
+                if shared.stop_signals.fetch_add(1, Ordering::Relaxed) == 0 {
                     tracing::warn!("Received {name} scheduling shutdown...");
                     if shared.hold_stop() {
-                        received.store(0, Ordering::Relaxed);
+                        shared.stop_failed();
                         continue;
                     }
-                    shared.request_stop(0);
+                    shared.stop_on_signal(signal);
                 } else {
                     tracing::warn!("Received {name} again: ending at once");
                     remotes.iter().for_each(|r| r.stop(0));

@@ -16,7 +16,9 @@ use dunlin_store::eviction::Policy;
 use crate::clients::{self, Client, Clients};
 use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
-use crate::persistence::journal::{Fsync, Journal};
+use crate::persistence::aof::Aof;
+use crate::persistence::journal::Journal;
+use crate::persistence::saving::{Order, Saving};
 
 pub use recent::Recent;
 pub use totals::{CommandTotals, Totals};
@@ -163,8 +165,14 @@ pub struct Shared {
     pub observer: Observer,
     /// All clients.
     pub clients: Clients,
+    /// Saves of the dataset.
+    pub saving: Saving,
+    /// Signals that stop the server and have come since it was last certain to go on.
+    pub stop_signals: AtomicU32,
     /// The writing of the log.
     pub journal: Journal,
+    /// Its files.
+    pub aof: Aof,
     /// `requirepass`, while set.
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
@@ -254,7 +262,10 @@ impl Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
             observer: Observer::new(&engine),
+            saving: Saving::new(now_ms / 1_000, Arc::clone(&engine.disk_trouble)),
+            stop_signals: AtomicU32::new(0),
             journal: Journal::new(workers, Arc::clone(&engine.disk_trouble)),
+            aof: Aof::default(),
             engine,
             config: Mutex::new(config),
             knobs: Knobs::default(),
@@ -337,8 +348,8 @@ impl Shared {
         let hll_sparse = config.collection_bytes("hll-sparse-max-bytes");
         encodings.hll_sparse_bytes.store(hll_sparse, relaxed);
         self.apply_eviction(&config);
-        let fsync = Fsync::of_name(config.choice("appendfsync")).unwrap_or_default();
-        self.journal.set_policy(fsync, &self.engine.store.log);
+        self.saving.configure(&config);
+        self.aof.configure(self, &config);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine
             .password_required
@@ -562,7 +573,8 @@ impl Shared {
                 .signals
                 .compare_exchange(signals::ACTED_ON, signals::HELD, order, order);
         } else if self.signals.swap(signals::ACTED_ON, order) == signals::STOP_WAITS {
-            self.request_stop(0);
+            // Which signal it was is not kept; the settings of both seldom differ.
+            self.stop_on_signal(signal_hook::consts::SIGTERM);
         }
     }
 
@@ -584,10 +596,35 @@ impl Shared {
 
     /// Asks every loop to stop; the process exits with `code`.
     pub fn request_stop(&self, code: i64) {
+        self.request_stop_within(code, u64::from(self.config().shutdown_timeout_s()) * 1_000);
+    }
+
+    /// The same, within so many milliseconds.
+    pub fn request_stop_within(&self, code: i64, timeout_ms: u64) {
         self.exit_code.store(code, Ordering::SeqCst);
         if let Some(stop) = self.stop.get() {
-            stop(u64::from(self.config().shutdown_timeout_s()) * 1_000);
+            stop(timeout_ms);
         }
+    }
+
+    /// Stops as the configuration says for this signal: saves first if so told, or if there are save points.
+    pub fn stop_on_signal(&self, signal: i32) {
+        let key = match signal {
+            signal_hook::consts::SIGINT => "shutdown-on-sigint",
+            _ => "shutdown-on-sigterm",
+        };
+        let flag = |name| self.config().has_flag(key, name);
+        let (save, no_save, force) = (flag("save"), flag("nosave"), flag("force"));
+        if save || (!no_save && self.saving.has_points()) {
+            self.saving.submit(Order::ShutDown { force }, None);
+        } else {
+            self.request_stop(0);
+        }
+    }
+
+    /// The server was asked to stop, and can't.
+    pub fn stop_failed(&self) {
+        self.stop_signals.store(0, Ordering::Relaxed);
     }
 }
 

@@ -181,6 +181,13 @@ impl Journal {
         self.health.store(health as u8, Ordering::Release);
     }
 
+    /// Ends the log: what is there is made durable, and nothing waits for it any more. Done when [`Log::is_active`] no longer holds.
+    pub fn stop(&self, log: &Log) {
+        self.on.store(false, Ordering::Relaxed);
+        log.set_replies_wait(false);
+        self.order(Order::Stop);
+    }
+
     /// Gives an order.
     pub fn order(&self, order: Order) {
         lock(&self.orders).push_back(order);

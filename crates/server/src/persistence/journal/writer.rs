@@ -140,6 +140,8 @@ impl<'a> Writer<'a> {
 
     /// Does one piece of work: carries out an order, writes one batch, flushes.
     pub fn step(&mut self, now_ms: u64) -> Next {
+        // Before the orders: one that concerns a record was given before that record got its number.
+        let limit = self.log.position();
         while let Some(order) = self.journal.take_order() {
             self.obey(order);
         }
@@ -154,7 +156,7 @@ impl<'a> Writer<'a> {
             };
         }
         if self.buffer.is_empty() {
-            self.gather();
+            self.gather(limit);
         } else if now_ms < self.retry_at_ms && !self.stopping {
             return Next::At(self.retry_at_ms);
         }
@@ -274,16 +276,13 @@ impl<'a> Writer<'a> {
         (self.framed, self.written) = (after, after);
     }
 
-    /// Frames what was published, up to a batch, and not beyond the end of the file.
-    fn gather(&mut self) {
-        let last = self.rotation.as_ref().map_or(u64::MAX, |r| r.after);
+    /// Frames what was published, up to a batch, and not beyond `limit` or the end of the file.
+    fn gather(&mut self, limit: u64) {
+        let last = self.rotation.as_ref().map_or(limit, |r| limit.min(r.after));
         let Some(reader) = &mut self.reader else {
             return;
         };
         if reader.next() > last {
-            return;
-        }
-        if !self.log.has_waiting() && reader.next() > self.log.position() {
             return;
         }
         let options = FramerOptions {
