@@ -4,6 +4,7 @@
 //! through a [`disk::Disk`], so that tests can lose power at any point.
 
 pub mod aof;
+pub mod check;
 pub mod disk;
 pub mod journal;
 pub mod saving;
