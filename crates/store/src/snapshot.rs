@@ -291,11 +291,7 @@ impl Store {
         }
         let keys = databases.iter().map(|count| count.keys).sum();
         snapshots.keys.store(keys, Ordering::Relaxed);
-        for count in [
-            &snapshots.taken,
-            &snapshots.handed,
-            &snapshots.handed_bytes,
-        ] {
+        for count in [&snapshots.taken, &snapshots.handed, &snapshots.handed_bytes] {
             count.store(0, Ordering::Relaxed);
         }
         snapshots.running.store(true, Ordering::Relaxed);
@@ -446,9 +442,7 @@ impl Snapshot {
         store.snapshots.lanes.iter().find_map(|lane| {
             let mut lane = lock(lane);
             let full = lane.full.pop();
-            full.or_else(|| {
-                (!lane.piece.is_empty()).then(|| std::mem::take(&mut lane.piece))
-            })
+            full.or_else(|| (!lane.piece.is_empty()).then(|| std::mem::take(&mut lane.piece)))
         })
     }
 }

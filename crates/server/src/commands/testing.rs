@@ -13,9 +13,9 @@ use dunlin_store::stripes::{ReadyList, Waiter, Wake};
 use dunlin_structures::Rope;
 
 use super::FAMILIES;
+use crate::auxiliary::Exchange;
 use crate::clients::Client;
 use crate::config::Config;
-use crate::auxiliary::Exchange;
 use crate::host::ServerHost;
 use crate::persistence::saving::{Order, Saver};
 use crate::persistence::stripe_lock::StripeLock;

@@ -5,6 +5,8 @@
 
 pub mod disk;
 pub mod journal;
+#[cfg(test)]
+pub(crate) mod memory_disk;
 pub mod saving;
 pub mod stripe_lock;
 

@@ -3,6 +3,8 @@
 mod bgsave;
 mod lastsave;
 mod save;
+#[cfg(test)]
+mod tests;
 
 use dunlin_engine::Command;
 

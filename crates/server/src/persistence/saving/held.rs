@@ -24,8 +24,7 @@ impl Saving {
         let changes = shared.engine.store.total(|counters| &counters.changes);
         let (path, temp) = dump_paths(&shared.config());
         let written = self.write_held(shared, now_ms, each);
-        let is_saved =
-            self.dump_written(changes, written, |disk| dump::rename(disk, &temp, &path));
+        let is_saved = self.dump_written(changes, written, |disk| dump::rename(disk, &temp, &path));
         if !is_saved {
             let _ = self.disk().remove(&temp);
         }

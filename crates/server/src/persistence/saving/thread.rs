@@ -271,7 +271,9 @@ impl Saver {
             saving.wait_for_the_end();
         } else {
             tracing::warn!("Error trying to save the DB, can't exit.");
-            tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
+            tracing::warn!(
+                "Errors trying to shut down the server. Check the logs for more information."
+            );
             self.shared.stop_failed();
         }
         store.release_stripes(held);
@@ -290,9 +292,7 @@ impl Saving {
         let mut queue = lock(&self.queue);
         if queue.is_empty() {
             let waited = self.arrived.wait_timeout(queue, patience);
-            queue = waited
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .0;
+            queue = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
         queue.pop_front()
     }

@@ -41,7 +41,9 @@ pub(super) const FIELDS: &[Field] = &[
         let since = running_since(f, Purpose::Dump);
         seconds(since.map(|since_s| (f.now_ms / 1_000).saturating_sub(since_s)))
     }),
-    field("rdb_saves", |f| Value::Number(f.shared.saving.figures().saves)),
+    field("rdb_saves", |f| {
+        Value::Number(f.shared.saving.figures().saves)
+    }),
     field("rdb_last_cow_size", |f| {
         Value::Number(f.shared.saving.figures().last.copied_bytes)
     }),
