@@ -2,6 +2,11 @@
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+use dunlin_persist::rdb::Rules;
+use dunlin_store::KeyHasher;
+use dunlin_store::hash_value::HashLimits;
+use dunlin_store::list::Fill;
+use dunlin_store::set;
 use dunlin_store::stream::BlockLimits;
 
 /// Limits of one type's packed form.
@@ -60,6 +65,29 @@ pub struct Encodings {
 }
 
 impl Encodings {
+    /// What values that are read from a file or a payload are built by. `clock` is their access clock; fields whose deadline is not after
+    /// `now_ms` are left out.
+    pub fn rules<'a>(&self, hasher: &'a KeyHasher, clock: u32, now_ms: u64) -> Rules<'a> {
+        Rules {
+            hasher,
+            hash: HashLimits {
+                entries: self.hash.entries(),
+                value_bytes: self.hash.value_bytes(),
+            },
+            set: set::Limits {
+                ints: self.intset_entries.load(Ordering::Relaxed),
+                packed: self.set.entries(),
+                value_bytes: self.set.value_bytes(),
+            },
+            zset_entries: self.zset.entries(),
+            zset_value_bytes: self.zset.value_bytes(),
+            list: Fill::new(self.list_size.load(Ordering::Relaxed)),
+            blocks: self.stream_blocks(),
+            clock,
+            now_ms,
+        }
+    }
+
     /// When a block of a stream takes no further entry.
     #[inline]
     pub fn stream_blocks(&self) -> BlockLimits {

@@ -101,6 +101,10 @@ pub struct Engine {
     pub encodings: Encodings,
     /// A password is required of new sessions.
     pub password_required: AtomicBool,
+    /// RESTORE takes payloads whatever their checksum: for tests, which damage them.
+    pub any_payload_checksum: AtomicBool,
+    /// `rdbcompression`: DUMP compresses long strings.
+    pub compress_payloads: AtomicBool,
     /// Why writes are refused, if they are.
     pub disk_trouble: Arc<DiskTrouble>,
 }
@@ -137,6 +141,8 @@ impl Engine {
             reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
+            any_payload_checksum: AtomicBool::new(false),
+            compress_payloads: AtomicBool::new(true),
             disk_trouble: Arc::default(),
         }
     }

@@ -92,17 +92,12 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let saver = persistence::start_saver(&shared, &exchange)?;
     let journal = persistence::start_journal(&shared)?;
     if shared.config().yes("appendonly") {
-        // TEMP
-        let next = engine.store.log.start();
-        let path = shared.config().dir().join("temp.aof");
-        let file = persistence::disk::Disk::append(&persistence::disk::SystemDisk, &path)?;
-        shared.journal.order(persistence::journal::Order::Start {
-            next,
-            file,
-            len: 0,
-            based: true,
-        });
+        let files = persistence::aof::open(&shared)?;
+        shared.aof.start(&shared, files, |path| {
+            shared.saving.save_base(&shared, path)
+        })?;
     }
+    shared.aof.started();
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
     process::title::follow(&shared.config());

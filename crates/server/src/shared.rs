@@ -16,7 +16,8 @@ use dunlin_store::eviction::Policy;
 use crate::clients::{self, Client, Clients};
 use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
-use crate::persistence::journal::{Fsync, Journal};
+use crate::persistence::aof::Aof;
+use crate::persistence::journal::Journal;
 use crate::persistence::saving::{Order, Saving};
 
 pub use recent::Recent;
@@ -170,6 +171,8 @@ pub struct Shared {
     pub stop_signals: AtomicU32,
     /// The writing of the log.
     pub journal: Journal,
+    /// Its files.
+    pub aof: Aof,
     /// `requirepass`, while set.
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
@@ -262,6 +265,7 @@ impl Shared {
             saving: Saving::new(now_ms / 1_000, Arc::clone(&engine.disk_trouble)),
             stop_signals: AtomicU32::new(0),
             journal: Journal::new(workers, Arc::clone(&engine.disk_trouble)),
+            aof: Aof::default(),
             engine,
             config: Mutex::new(config),
             knobs: Knobs::default(),
@@ -345,8 +349,7 @@ impl Shared {
         encodings.hll_sparse_bytes.store(hll_sparse, relaxed);
         self.apply_eviction(&config);
         self.saving.configure(&config);
-        let fsync = Fsync::of_name(config.choice("appendfsync")).unwrap_or_default();
-        self.journal.set_policy(fsync, &self.engine.store.log);
+        self.aof.configure(self, &config);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine
             .password_required

@@ -3,6 +3,7 @@
 //! Formats are `dunlin-persist`'s; here are the files, the threads and when something is saved. Everything that touches a file does it
 //! through a [`disk::Disk`], so that tests can lose power at any point.
 
+pub mod aof;
 pub mod disk;
 pub mod journal;
 #[cfg(test)]
@@ -49,6 +50,9 @@ pub fn start_journal(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
             process::keep_to_background(&shared.config());
             let wake = Box::new(|worker| shared.wake_worker(worker));
             let writer = Writer::new(&shared.journal, &shared.engine.store.log, wake);
-            writer.run(|| SystemClock.monotonic_us() / 1_000);
+            writer.run(
+                || SystemClock.monotonic_us() / 1_000,
+                || SystemClock.wall_us() / 1_000_000,
+            );
         })
 }

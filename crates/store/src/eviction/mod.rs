@@ -122,6 +122,16 @@ impl Eviction {
         }
     }
 
+    /// The clock of an entry that is told how long it was idle, and how often it was used: whichever the policy goes by. That of a new one
+    /// where that is not told.
+    pub fn clock_of(&self, idle_s: Option<u64>, frequency: Option<u8>, now_ms: u64) -> u32 {
+        match (self.policy().is_lfu(), idle_s, frequency) {
+            (true, _, Some(count)) => frequency::clock_of(count, now_ms),
+            (false, Some(idle_s), _) => ((now_ms / 1_000) as u32).wrapping_sub(idle_s as u32),
+            _ => self.clock(now_ms),
+        }
+    }
+
     /// How often an entry is used, as the policies that count that see it.
     pub fn frequency(&self, clock: u32, now_ms: u64) -> u8 {
         let decay = self.decay_minutes.load(Ordering::Relaxed);

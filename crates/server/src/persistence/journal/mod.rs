@@ -24,6 +24,9 @@ use super::disk::DiskFile;
 /// Effects of one worker that are not yet taken by the journal, at which clients that write have to wait.
 const LANE_BYTES_MAX: usize = 64 << 20;
 
+/// A call to the disk that takes longer is told of.
+const STALL_MS: u64 = 2_000;
+
 /// `appendfsync`.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
 #[repr(u8)]
@@ -109,13 +112,17 @@ pub struct Journal {
     failure: Mutex<String>,
     /// Where commands see that.
     trouble: Arc<DiskTrouble>,
+    /// `aof-timestamp-enabled`.
+    pub timestamps: AtomicBool,
     /// Records are being written.
     on: AtomicBool,
     /// Length of the file that is written, bytes.
     pub file_bytes: AtomicU64,
     /// A call to the disk runs since this time (the writer's clock, milliseconds); 0 while none does.
     pub busy_since_ms: AtomicU64,
-    /// Flushes that took so long that others came due.
+    /// The call that was told of.
+    stall_told_ms: AtomicU64,
+    /// Calls to the disk that took too long.
     pub delayed_flushes: AtomicU64,
 }
 
@@ -174,6 +181,13 @@ impl Journal {
         self.health.store(health as u8, Ordering::Release);
     }
 
+    /// Ends the log: what is there is made durable, and nothing waits for it any more. Done when [`Log::is_active`] no longer holds.
+    pub fn stop(&self, log: &Log) {
+        self.on.store(false, Ordering::Relaxed);
+        log.set_replies_wait(false);
+        self.order(Order::Stop);
+    }
+
     /// Gives an order.
     pub fn order(&self, order: Order) {
         lock(&self.orders).push_back(order);
@@ -220,6 +234,22 @@ impl Journal {
     #[inline]
     pub fn is_congested(&self, log: &Log, worker: usize) -> bool {
         log.waiting_bytes(worker) > LANE_BYTES_MAX
+    }
+}
+
+impl Journal {
+    /// Tells of a disk that does not answer, once for each call; `now_ms` is the writer's clock.
+    pub(crate) fn report_stall(&self, now_ms: u64) {
+        let since_ms = self.busy_since_ms.load(Ordering::Relaxed);
+        let is_stalled = since_ms > 0 && now_ms.saturating_sub(since_ms) > STALL_MS;
+        if is_stalled && self.stall_told_ms.swap(since_ms, Ordering::Relaxed) != since_ms {
+            self.delayed_flushes.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(
+                "Asynchronous AOF fsync is taking too long (disk is busy?). What comes is kept in memory, up to {} MiB for each worker; \
+                 then clients that write have to wait.",
+                LANE_BYTES_MAX >> 20
+            );
+        }
     }
 }
 

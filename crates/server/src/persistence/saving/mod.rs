@@ -218,6 +218,20 @@ impl Saving {
         }
     }
 
+    /// Gives up a base that is being written: the log is turned off.
+    pub fn abandon_base(&self) {
+        if let Some(control) = &*lock(&self.current)
+            && control.purpose == Purpose::Base
+        {
+            control.abandoned.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Has the thread look now whether something is due.
+    pub fn look_again(&self) {
+        self.arrived.notify_one();
+    }
+
     /// All keys were removed, and that is to be saved; the command holds all stripes.
     pub fn flushed_all(&self, shared: &Shared) {
         self.abandon_dump();
@@ -239,11 +253,12 @@ impl Saving {
         cut: impl FnOnce(Arc<dyn Encode>) -> Option<Snapshot>,
         then: Then,
     ) -> Option<Job> {
+        // The configuration is never locked inside the other: CONFIG SET does it the other way round.
+        let options = dump_options(&shared.config(), purpose);
         let mut current = lock(&self.current);
         if current.is_some() {
             return None;
         }
-        let options = dump_options(&shared.config(), purpose);
         let meta = Meta::of(&shared.engine.store.eviction, now_ms);
         let encoder = Arc::new(Encoder::new(options.encode, meta));
         let snapshot = cut(Arc::<Encoder>::clone(&encoder))?;

@@ -131,6 +131,12 @@ impl Saver {
     /// Saves if BGSAVE waits for it, or a save point is reached.
     fn begin_if_due(&self, stripes: &mut StripeLock) {
         let (saving, store) = (&self.shared.saving, &self.shared.engine.store);
+        if self.shared.aof.is_due(&self.shared, self.now_ms() / 1_000)
+            && let Some(job) = self.shared.aof.begin(&self.shared, stripes)
+        {
+            self.write(job);
+            return;
+        }
         if !saving.is_due(&self.shared, self.now_ms() / 1_000) {
             return;
         }

@@ -1,5 +1,9 @@
 //! Section `persistence`: what is on disk, and what is being saved. Nothing was ever loaded.
 
+use std::sync::atomic::Ordering;
+
+use crate::persistence::aof;
+use crate::persistence::journal::Health;
 use crate::persistence::saving::Purpose;
 
 use super::{Facts, Field, Value, field, none, text};
@@ -49,19 +53,65 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     none("rdb_last_load_keys_expired"),
     none("rdb_last_load_keys_loaded"),
-    none("aof_enabled"),
-    none("aof_rewrite_in_progress"),
-    none("aof_rewrite_scheduled"),
-    never("aof_last_rewrite_time_sec"),
-    never("aof_current_rewrite_time_sec"),
-    field("aof_last_bgrewrite_status", |_| text("ok")),
-    none("aof_rewrites"),
-    none("aof_rewrites_consecutive_failures"),
-    field("aof_last_write_status", |_| text("ok")),
-    none("aof_last_cow_size"),
+    field("aof_enabled", |f| {
+        Value::Number(u64::from(f.shared.aof.is_wanted()))
+    }),
+    field("aof_rewrite_in_progress", |f| {
+        Value::Number(u64::from(rewrites(f).is_running))
+    }),
+    field("aof_rewrite_scheduled", |f| {
+        Value::Number(u64::from(rewrites(f).scheduled))
+    }),
+    field("aof_last_rewrite_time_sec", |f| seconds(rewrites(f).took_s)),
+    field("aof_current_rewrite_time_sec", |f| {
+        let since = rewrites(f).running_since_s;
+        seconds(since.map(|since_s| (f.now_ms / 1_000).saturating_sub(since_s)))
+    }),
+    field("aof_last_bgrewrite_status", |f| {
+        text(if rewrites(f).last_fine { "ok" } else { "err" })
+    }),
+    field("aof_rewrites", |f| Value::Number(rewrites(f).rewrites)),
+    field("aof_rewrites_consecutive_failures", |f| {
+        Value::Number(rewrites(f).failures.into())
+    }),
+    field("aof_last_write_status", |f| {
+        let is_fine = f.shared.journal.health() == Health::Fine;
+        text(if is_fine { "ok" } else { "err" })
+    }),
+    field("aof_last_cow_size", |f| {
+        Value::Number(f.shared.saving.figures().base_copied_bytes)
+    }),
     none("module_fork_in_progress"),
     none("module_fork_last_cow_size"),
+    field("aof_current_size", |f| logged(f, rewrites(f).bytes)),
+    field("aof_base_size", |f| logged(f, rewrites(f).rewritten_bytes)),
+    field("aof_pending_rewrite", |f| logged(f, 0)),
+    field("aof_buffer_length", |f| {
+        let log = &f.shared.engine.store.log;
+        let lanes = 0..=f.shared.engine.store.workers();
+        logged(f, lanes.map(|lane| log.waiting_bytes(lane) as u64).sum())
+    }),
+    field("aof_pending_bio_fsync", |f| {
+        let since_ms = f.shared.journal.busy_since_ms.load(Ordering::Relaxed);
+        logged(f, u64::from(since_ms > 0))
+    }),
+    field("aof_delayed_fsync", |f| {
+        logged(f, f.shared.journal.delayed_flushes.load(Ordering::Relaxed))
+    }),
 ];
+
+/// Left out unless there is an append-only file.
+fn logged(facts: &Facts, number: u64) -> Value {
+    if facts.shared.aof.is_wanted() {
+        Value::Number(number)
+    } else {
+        Value::Unknown
+    }
+}
+
+fn rewrites(facts: &Facts) -> aof::Figures {
+    facts.shared.aof.figures(&facts.shared)
+}
 
 fn copied_bytes(facts: &Facts) -> Value {
     Value::Number(facts.shared.saving.progress(&facts.shared).handed_bytes)
@@ -76,9 +126,4 @@ fn running_since(facts: &Facts, purpose: Purpose) -> Option<u64> {
 /// -1 for never.
 fn seconds(seconds: Option<u64>) -> Value {
     Value::Signed(seconds.map_or(-1, |s| i64::try_from(s).unwrap_or(i64::MAX)))
-}
-
-/// How long something took that never happened.
-const fn never(name: &'static str) -> Field {
-    field(name, |_| Value::Signed(-1))
 }
