@@ -130,6 +130,7 @@ pub struct Scanner<R> {
     checksum: Option<Crc64>,
     hashed: usize,
     is_done: bool,
+    had_checksum: bool,
 }
 
 impl<R: Read> Scanner<R> {
@@ -147,6 +148,7 @@ impl<R: Read> Scanner<R> {
             checksum: Some(Crc64::new()),
             hashed: 0,
             is_done: false,
+            had_checksum: false,
         };
         scanner.fill(HEAD_BYTES, "the beginning of a dump file")?;
         scanner.version = version(&scanner.buffer[..HEAD_BYTES])?;
@@ -165,6 +167,11 @@ impl<R: Read> Scanner<R> {
     /// Where the next item begins.
     pub fn offset(&self) -> u64 {
         self.base + self.at as u64
+    }
+
+    /// Whether a checksum was found at the end and was right.
+    pub fn is_verified(&self) -> bool {
+        self.had_checksum && self.checksum.is_some()
     }
 
     /// Does not look at the checksum (`rdbchecksum no`).
@@ -216,6 +223,7 @@ impl<R: Read> Scanner<R> {
             Record::Eof(checksum) => {
                 self.is_done = true;
                 self.verify(checksum)?;
+                self.had_checksum = checksum.is_some_and(|stored| stored != 0);
                 Item::Eof
             }
             Record::Prefix(_) => unreachable!("taken above"),
