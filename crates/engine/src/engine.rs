@@ -100,6 +100,8 @@ pub struct Engine {
     pub encodings: Encodings,
     /// A password is required of new sessions.
     pub password_required: AtomicBool,
+    /// Data is being loaded: only commands with the flag LOADING run, and nothing expires or is evicted.
+    pub is_loading: AtomicBool,
 }
 
 impl Engine {
@@ -134,6 +136,7 @@ impl Engine {
             reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
+            is_loading: AtomicBool::new(false),
         }
     }
 

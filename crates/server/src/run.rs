@@ -20,6 +20,8 @@ use crate::host::ServerHost;
 use crate::housekeeping;
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
+use crate::persistence::disk::SystemDisk;
+use crate::persistence::load::{LoadError, Loader};
 use crate::process::{self, Supervisor, oom_score};
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
@@ -92,6 +94,8 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     logging::set_role(logging::Role::Master);
     process::title::follow(&shared.config());
     startup::initialized();
+    // Nobody is served before it is known what there is to load.
+    engine.is_loading.store(true, Ordering::SeqCst);
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
         move |event_loop: &mut dunlin_reactor::EventLoop<dunlin_reactor::backend::epoll::Epoll>| {
@@ -108,8 +112,18 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         }
     };
     let pool = EventLoopPool::start(loops, "worker", make)?;
-    kinds.iter().for_each(|kind| startup::ready(kind));
-    supervisor.ready();
+    match load(&shared, workers) {
+        Ok(()) => {
+            kinds.iter().for_each(|kind| startup::ready(kind));
+            supervisor.ready();
+        }
+        Err(LoadError::Stopped) => {}
+        Err(error) => {
+            tracing::error!("{error}");
+            // The words that Redis's tools look for; the caller logs them.
+            bail!("Fatal error loading the DB, check server logs. Exiting.");
+        }
+    }
 
     let report = pool.join()?;
     exchange.end();
@@ -130,6 +144,20 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     tracing::info!("Dunlin is now ready to exit, bye bye...");
     let code = shared.exit_code.load(Ordering::SeqCst).clamp(0, 255) as u8;
     Ok(ExitCode::from(code))
+}
+
+/// Loads what there is, on this thread and some more.
+fn load(shared: &Shared, threads: usize) -> Result<(), LoadError> {
+    let loader = Loader {
+        shared,
+        disk: &SystemDisk,
+        clock: &SystemClock,
+        threads,
+    };
+    let loaded = loader.at_start();
+    // This thread has allocated some of it.
+    shared.engine.store.usage.publish_start();
+    loaded
 }
 
 fn make_shared(
@@ -320,7 +348,13 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
                     _ => "SIGTERM",
                 };
                 if received.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::warn!("Received {name} scheduling shutdown...");
+                    if shared.engine.is_loading.load(Ordering::Relaxed) {
+                        tracing::warn!(
+                            "Received shutdown signal {name} during loading, scheduling shutdown."
+                        );
+                    } else {
+                        tracing::warn!("Received {name} scheduling shutdown...");
+                    }
                     if shared.hold_stop() {
                         received.store(0, Ordering::Relaxed);
                         continue;

@@ -16,6 +16,7 @@ use dunlin_store::eviction::Policy;
 use crate::clients::{self, Client, Clients};
 use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
+use crate::persistence::loading::Loading;
 
 pub use recent::Recent;
 pub use totals::{CommandTotals, Totals};
@@ -42,6 +43,8 @@ pub struct Knobs {
     pub output: OutputKnobs,
     /// The same of subscribers.
     pub subscriber_output: OutputKnobs,
+    /// `key-load-delay`, microseconds.
+    pub key_load_delay_us: AtomicI64,
     /// `maxmemory-clients`: bytes of all clients together above which the greediest are closed; 0 never.
     pub clients_bytes_max: AtomicU64,
 }
@@ -162,6 +165,8 @@ pub struct Shared {
     pub observer: Observer,
     /// All clients.
     pub clients: Clients,
+    /// What is loaded, or was.
+    pub loading: Loading,
     /// `requirepass`, while set.
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
@@ -257,6 +262,7 @@ impl Shared {
             // The last set is the auxiliary thread's.
             workers: (0..=workers).map(|_| CachePadded::default()).collect(),
             clients: Clients::new(workers),
+            loading: Loading::default(),
             password: Mutex::new(None),
             started_ms: now_ms,
             run_id,
@@ -293,6 +299,8 @@ impl Shared {
             .clients_max
             .store(config.maxclients() as usize, relaxed);
         knobs.timeout_s.store(config.timeout_s(), relaxed);
+        let delay_us = config.integer("key-load-delay");
+        knobs.key_load_delay_us.store(delay_us, relaxed);
         knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
         knobs.protected.store(config.protected_mode(), relaxed);
         self.port.store(u32::from(config.port()), relaxed);

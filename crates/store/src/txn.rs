@@ -6,6 +6,7 @@
 
 mod fields;
 mod listeners;
+mod load;
 mod observed;
 mod undone;
 mod victim;

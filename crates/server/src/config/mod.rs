@@ -307,6 +307,11 @@ impl Config {
         Path::new(OsStr::from_bytes(self.text("dir")))
     }
 
+    /// The value of a key that names a file or directory inside `dir`.
+    pub fn file_name(&self, name: &str) -> &Path {
+        Path::new(OsStr::from_bytes(self.text(name)))
+    }
+
     /// Longest argument of a request, bytes.
     pub fn proto_max_bulk_bytes(&self) -> u64 {
         self.bytes("proto-max-bulk-len")

@@ -4,3 +4,6 @@
 //! through a [`disk::Disk`], so that tests can lose power at any point.
 
 pub mod disk;
+pub mod load;
+pub mod loading;
+pub mod stripe_lock;

@@ -12,9 +12,14 @@ pub(super) fn minutes(now_ms: u64) -> u16 {
 
 /// The clock of a new entry.
 pub(super) fn new_clock(now_ms: u64) -> u32 {
+    clock_of(now_ms, NEW)
+}
+
+/// The clock of an entry whose count is this now.
+pub(super) fn clock_of(now_ms: u64, count: u8) -> u32 {
     Frequency {
         decayed: minutes(now_ms),
-        count: NEW,
+        count,
     }
     .clock()
 }

@@ -1,9 +1,23 @@
-//! Section `persistence`: what is on disk. Nothing is saved by this build, and nothing was ever loaded.
+//! Section `persistence`: what is on disk. Nothing is saved by this build.
 
-use super::{Field, Value, field, none, text};
+use std::sync::atomic::Ordering;
+
+use super::{Facts, Field, Value, field, none, text};
+
+/// A field that is shown only while data is being loaded.
+macro_rules! while_loading {
+    ($name:literal, $value:expr) => {
+        field($name, |f| {
+            let value: fn(&Facts) -> Value = $value;
+            if is_loading(f) { value(f) } else { Value::Unknown }
+        })
+    };
+}
 
 pub(super) const FIELDS: &[Field] = &[
-    none("loading"),
+    field("loading", |f| {
+        Value::Number(u64::from(is_loading(f)))
+    }),
     none("async_loading"),
     none("current_cow_peak"),
     none("current_cow_size"),
@@ -24,8 +38,12 @@ pub(super) const FIELDS: &[Field] = &[
     never("rdb_current_bgsave_time_sec"),
     none("rdb_saves"),
     none("rdb_last_cow_size"),
-    none("rdb_last_load_keys_expired"),
-    none("rdb_last_load_keys_loaded"),
+    field("rdb_last_load_keys_expired", |f| {
+        Value::Number(f.shared.loading.keys_expired())
+    }),
+    field("rdb_last_load_keys_loaded", |f| {
+        Value::Number(f.shared.loading.keys_loaded())
+    }),
     none("aof_enabled"),
     none("aof_rewrite_in_progress"),
     none("aof_rewrite_scheduled"),
@@ -38,7 +56,39 @@ pub(super) const FIELDS: &[Field] = &[
     none("aof_last_cow_size"),
     none("module_fork_in_progress"),
     none("module_fork_last_cow_size"),
+    while_loading!("loading_start_time", |f| {
+        Value::Number(f.shared.loading.started_s())
+    }),
+    while_loading!("loading_total_bytes", |f| {
+        Value::Number(f.shared.loading.total_bytes())
+    }),
+    while_loading!("loading_rdb_used_mem", |f| {
+        Value::Number(f.shared.loading.used_bytes())
+    }),
+    while_loading!("loading_loaded_bytes", |f| {
+        Value::Number(f.shared.loading.loaded_bytes())
+    }),
+    while_loading!("loading_loaded_perc", |f| {
+        let loading = &f.shared.loading;
+        let total = loading.total_bytes().max(1) as f64;
+        Value::Ratio(loading.loaded_bytes() as f64 / total * 100.0)
+    }),
+    while_loading!("loading_eta_seconds", |f| {
+        let loading = &f.shared.loading;
+        let loaded = loading.loaded_bytes();
+        let elapsed_s = (f.now_ms / 1_000).saturating_sub(loading.started_s());
+        let left = loading.total_bytes().saturating_sub(loaded);
+        Value::Number(if elapsed_s == 0 {
+            1
+        } else {
+            elapsed_s * left / (loaded + 1)
+        })
+    }),
 ];
+
+fn is_loading(facts: &Facts) -> bool {
+    facts.shared.engine.is_loading.load(Ordering::Relaxed)
+}
 
 /// How long something took that never happened.
 const fn never(name: &'static str) -> Field {
