@@ -170,7 +170,7 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 /// Field and value of a payload of the big form.
-fn unpack(payload: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn unpack(payload: &[u8]) -> (&[u8], &[u8]) {
     let (mut len, mut at) = (0, 0);
     loop {
         let byte = payload[at];
@@ -193,7 +193,7 @@ fn pair(payload: &[u8]) -> Pair<'_> {
 }
 
 /// The payload of a field and value; short ones need no allocation.
-fn pack(field: &[u8], value: &[u8]) -> SmallVec<[u8; 160]> {
+pub(crate) fn pack(field: &[u8], value: &[u8]) -> SmallVec<[u8; 160]> {
     let mut payload = SmallVec::with_capacity(field.len() + value.len() + 5);
     let mut len = field.len();
     while len >= 0x80 {

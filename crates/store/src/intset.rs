@@ -50,6 +50,16 @@ impl<'a> Ints<'a> {
         }
     }
 
+    /// Bytes of each number: 2, 4 or 8.
+    pub fn width(self) -> usize {
+        self.width
+    }
+
+    /// The numbers, little-endian, one behind the other.
+    pub fn bytes(self) -> &'a [u8] {
+        self.numbers
+    }
+
     /// Whether there is no number.
     pub fn is_empty(self) -> bool {
         self.numbers.is_empty()

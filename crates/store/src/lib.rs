@@ -10,6 +10,7 @@
 mod aside;
 pub mod big;
 pub mod blocked;
+pub mod bulk;
 pub mod chunked;
 mod counter;
 pub mod entry;

@@ -111,7 +111,7 @@ fn parts(bytes: &[u8]) -> (&[u8], usize) {
     (elements, usize::from(u16::from_le_bytes(count)))
 }
 
-fn count_bytes(count: usize) -> [u8; COUNT_BYTES] {
+pub(crate) fn count_bytes(count: usize) -> [u8; COUNT_BYTES] {
     u16::try_from(count)
         .expect("64 KiB hold fewer elements")
         .to_le_bytes()
@@ -247,7 +247,7 @@ fn encode<'t>(texts: impl Texts<'t>, end: End, out: &mut Scratch) {
 /// A new list: texts pushed one after the other at an end of nothing. O(bytes).
 pub fn create<'t>(key: &[u8], texts: impl Texts<'t>, end: End, fill: Fill, clock: u32) -> Entry {
     let (bytes, count) = (texts.clone().map(<[u8]>::len).sum(), texts.len());
-    if is_too_much(COUNT_BYTES, 0, bytes, count, fill) {
+    if is_too_much_at_once(bytes, count, fill) {
         let mut tree = Tree::new();
         push_texts(&mut tree, texts, end);
         return Entry::packed(key, Kind::ListPacked, &[], clock).with_big(Big::List(tree));
@@ -263,6 +263,11 @@ fn push_texts<'t>(tree: &mut Tree<()>, texts: impl Texts<'t>, end: End) {
         End::Left => texts.for_each(|text| tree.insert(0, (), text)),
         End::Right => texts.for_each(|text| tree.push((), text)),
     }
+}
+
+/// Whether a list of `count` elements of `text_bytes` together is too much for a packed form.
+pub(crate) fn is_too_much_at_once(text_bytes: usize, count: usize, fill: Fill) -> bool {
+    is_too_much(COUNT_BYTES, 0, text_bytes, count, fill)
 }
 
 /// Whether `added` elements of `text_bytes` are too much for a packed form of so many bytes and elements.

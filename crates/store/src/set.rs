@@ -7,7 +7,7 @@
 //! form of set it came, so that equal members are equal elements.
 
 use dunlin_structures::packed::{self, Element};
-use dunlin_structures::tree::{self, Tree};
+use dunlin_structures::tree::{self, Builder, Tree};
 use smallvec::SmallVec;
 
 use crate::big::{Big, MemberHash};
@@ -515,9 +515,9 @@ fn tree_of<'a>(members: impl Iterator<Item = Element<'a>>, hasher: &KeyHasher) -
     };
     let mut sorted: Vec<_> = members.map(hashed).collect();
     sorted.sort_unstable_by_key(|(hash, _)| *hash);
-    let mut tree = Tree::new();
+    let mut tree = Builder::new();
     for (hash, member) in sorted {
         member.with_text(|text| tree.push(hash, text));
     }
-    tree
+    tree.finish()
 }

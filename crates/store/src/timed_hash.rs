@@ -12,14 +12,15 @@
 //! of all these deadlines may come: see [`crate::Entry::due`].
 
 use dunlin_structures::packed::{self, Element};
-use dunlin_structures::tree::Tree;
+use dunlin_structures::tree::{self, Tree};
+use smallvec::SmallVec;
 
 use crate::big::{MemberHash, shed};
 use crate::entry::DEADLINE_MS_MAX;
 use crate::hash::KeyHasher;
 use crate::hash_value;
 use crate::members::member_hash;
-use crate::zset::{ScoreBound, ScoreRange, ZSet, ZSetRef};
+use crate::zset::{ByHash, HashedMember, ScoreBound, ScoreRange, ZSet, ZSetRef};
 
 /// While one field is taken out of the trees, so many are passed over when they are built anew.
 const PASSED_PER_REMOVED: usize = 16;
@@ -106,14 +107,45 @@ impl<'a> Deadlines<'a> {
         }
     }
 
-    /// When the first of all deadlines comes, the key's own among them.
-    pub(crate) fn first(self) -> Option<u64> {
-        let of_fields = match self {
+    /// All fields with their values, and their deadlines where they have one, in the order in which they lie.
+    pub fn fields(self) -> Fields<'a> {
+        match self {
+            Deadlines::Packed(bytes) => Fields::Packed(packed::iter(&bytes[head_bytes(bytes)..])),
+            Deadlines::Big(hash) => Fields::Big {
+                fields: hash.fields.iter(),
+                deadlines: Box::new(hash.deadlines.by_hash()),
+                same: SmallVec::new(),
+                next: None,
+            },
+        }
+    }
+
+    /// Number of fields, with deadlines and without. O(fields) in the packed form.
+    pub fn len(self) -> usize {
+        match self {
+            Deadlines::Packed(bytes) => packed::count(&bytes[head_bytes(bytes)..]) / STRIDE,
+            Deadlines::Big(hash) => hash.len(),
+        }
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first deadline of a field. O(fields) in the packed form.
+    pub fn first_of_fields(self) -> Option<u64> {
+        match self {
             Deadlines::Packed(bytes) => Deadlines::packed_fields(bytes)
                 .filter_map(|(_, at)| at)
                 .min(),
             Deadlines::Big(hash) => hash.deadlines().next().map(|(_, at)| at),
-        };
+        }
+    }
+
+    /// When the first of all deadlines comes, the key's own among them.
+    pub(crate) fn first(self) -> Option<u64> {
+        let of_fields = self.first_of_fields();
         of_fields.into_iter().chain(self.of_key()).min()
     }
 
@@ -127,6 +159,62 @@ impl<'a> Deadlines<'a> {
                 Deadlines::packed_fields(bytes).all(|(_, at)| at.is_some_and(|at| at <= now_ms))
             }
             Deadlines::Big(hash) => hash.all_fields_past(now_ms),
+        }
+    }
+}
+
+/// See [`Deadlines::fields`].
+#[derive(Clone, Debug)]
+pub enum Fields<'a> {
+    /// Elements of the packed form.
+    Packed(packed::Iter<'a>),
+    /// Both trees, which are in the order of the fields' hashes.
+    Big {
+        /// Those of fields and values.
+        fields: tree::Iter<'a, MemberHash>,
+        /// Those that have deadlines.
+        deadlines: Box<ByHash<'a>>,
+        /// The hash of the fields that are at hand, and those of them that have deadlines.
+        same: SmallVec<[HashedMember<'a>; 2]>,
+        /// The first one of a later hash.
+        next: Option<HashedMember<'a>>,
+    },
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (Element<'a>, Element<'a>, Option<u64>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Fields::Packed(elements) => {
+                let (field, value) = (elements.next()?, elements.next()?);
+                let at = elements.next().and_then(unpacked_deadline);
+                Some((field, value, at))
+            }
+            Fields::Big {
+                fields,
+                deadlines,
+                same,
+                next,
+            } => {
+                let (hash, payload) = fields.next()?;
+                if same.first().is_none_or(|(other, ..)| *other != hash) {
+                    same.clear();
+                    // None is below: every field with a deadline is a field.
+                    while let Some(first) = next.take().or_else(|| deadlines.next()) {
+                        if first.0 != hash {
+                            *next = Some(first);
+                            break;
+                        }
+                        same.push(first);
+                    }
+                }
+                let (field, value) = hash_value::unpack(payload);
+                let found = same.iter().find(|(_, name, _)| *name == field);
+                let at = found.map(|(_, _, at)| *at as u64);
+                Some((Element::Bytes(field), Element::Bytes(value), at))
+            }
         }
     }
 }
@@ -147,6 +235,15 @@ impl TimedHash {
             fields,
             deadlines: ZSet::new(),
             key_deadline_ms,
+        }
+    }
+
+    /// Of these fields, of which `deadlines` are members, with their deadlines as scores.
+    pub(crate) fn of(fields: Tree<MemberHash>, deadlines: ZSet) -> TimedHash {
+        TimedHash {
+            fields,
+            deadlines,
+            key_deadline_ms: None,
         }
     }
 

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn is_redis_s() {
         assert_eq!(crc64(b"123456789"), 0xe9c6_d914_c4b8_d9ca);
-        let bytes: Vec<u8> = (0..5000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..5000u32).map(|i| ((i * i) >> 3) as u8).collect();
         for cut in [0, 1, 7, 100, 256, 1000, 4999, 5000] {
             assert_eq!(crc64(&bytes[..cut]), slow(&bytes[..cut]), "{cut} bytes");
             let mut crc = Crc64::new();

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use super::types::length;
 use crate::Error;
 
-/// Longest text that is read. Longer ones are possible in the format only.
-pub(super) const TEXT_BYTES_MAX: u64 = u32::MAX as u64 - 1024;
+/// Longest text that is read: two of them, a field and its value, stay below 4 GiB. Longer ones are possible in the format only.
+pub(super) const TEXT_BYTES_MAX: u64 = (1 << 31) - 1024;
 
 /// Why bytes can't be read on, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -250,7 +250,10 @@ mod tests {
     #[test]
     fn a_claim_takes_nothing() {
         let mut cursor = Cursor::new(&[0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
-        assert!(matches!(cursor.text("a text"), Err(Fault::Bad { at: 0, .. })));
+        assert!(matches!(
+            cursor.text("a text"),
+            Err(Fault::Bad { at: 0, .. })
+        ));
         let mut cursor = Cursor::new(&[0x80, 0xff, 0, 0, 0, 1]);
         let needs = 5 + 0xff00_0000;
         assert!(matches!(cursor.text("a text"), Err(Fault::Short { needs: n, .. }) if n == needs));

@@ -74,10 +74,7 @@ pub(super) fn skip(kind: u8, cursor: &mut Cursor<'_>) -> Take<()> {
     }
 }
 
-fn each(
-    cursor: &mut Cursor<'_>,
-    mut skip: impl FnMut(&mut Cursor<'_>) -> Take<()>,
-) -> Take<()> {
+fn each(cursor: &mut Cursor<'_>, mut skip: impl FnMut(&mut Cursor<'_>) -> Take<()>) -> Take<()> {
     let count = cursor.length("the number of a value's elements")?;
     for _ in 0..count {
         skip(cursor)?;
@@ -139,7 +136,10 @@ pub(super) fn module_name(id: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const VERSION_BITS: u32 = 10;
     let letter = |place: u32| LETTERS[(id >> (VERSION_BITS + 6 * place) & 0x3f) as usize];
-    (0..9).rev().map(|place| char::from(letter(place))).collect()
+    (0..9)
+        .rev()
+        .map(|place| char::from(letter(place)))
+        .collect()
 }
 
 #[cfg(test)]

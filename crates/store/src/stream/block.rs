@@ -67,6 +67,44 @@ impl<'a> StreamEntry<'a> {
     pub fn pairs(self) -> Pairs<'a> {
         self.pairs
     }
+
+    /// Whether its names are those of its block, in the same order.
+    pub fn has_block_names(self) -> bool {
+        self.pairs.shared_name.is_some()
+    }
+}
+
+/// A block of a stream, for who writes streams block by block.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockRef<'a>(pub(super) &'a Block);
+
+impl<'a> BlockRef<'a> {
+    /// The id that the block was begun with: none of its entries has a lower one.
+    pub fn base(self) -> Id {
+        self.0.base
+    }
+
+    /// Number of entries.
+    #[expect(clippy::len_without_is_empty, reason = "no block is empty")]
+    pub fn len(self) -> usize {
+        self.0.live as usize
+    }
+
+    /// The names of the fields of those entries that have the block's.
+    pub fn names(self) -> impl ExactSizeIterator<Item = Element<'a>> {
+        let bytes = &**self.0.bytes;
+        let (count, mut at) = number_at(bytes, 0);
+        (0..count as usize).map(move |_| {
+            let (name, next) = forward_at(bytes, at).expect("as many as counted");
+            at = next;
+            name
+        })
+    }
+
+    /// Its entries.
+    pub fn entries(self) -> impl Iterator<Item = StreamEntry<'a>> {
+        self.0.iter()
+    }
 }
 
 /// Fields with values, see [`StreamEntry::pairs`].

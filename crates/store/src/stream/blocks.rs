@@ -30,7 +30,7 @@ impl Blocks {
     }
 
     #[inline]
-    fn get(&self, rank: usize) -> Option<&Block> {
+    pub(super) fn get(&self, rank: usize) -> Option<&Block> {
         match rank.cmp(&self.sealed.len()) {
             std::cmp::Ordering::Less => self.sealed.get(rank),
             std::cmp::Ordering::Equal => self.tail.as_ref(),

@@ -166,7 +166,11 @@ impl Group {
             active_ms: None,
             pending: Tree::new(),
         }));
-        let free = self.consumers.iter().position(Option::is_none);
+        let has_free = self.order.len() < self.consumers.len();
+        let mut free = None;
+        if has_free {
+            free = self.consumers.iter().position(Option::is_none);
+        }
         let number = free.unwrap_or(self.consumers.len());
         match free {
             Some(free) => self.consumers[free] = consumer,

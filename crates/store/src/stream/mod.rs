@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use self::blocks::Blocks;
 
-pub use self::block::{BLOCK_BYTES_MAX, BlockLimits, Pair, Pairs, StreamEntry};
+pub use self::block::{BLOCK_BYTES_MAX, BlockLimits, BlockRef, Pair, Pairs, StreamEntry};
 pub use self::blocks::{Entries, EntriesBack};
 pub use self::group::{Consumer, ConsumerNumber, Group, Pending};
 pub use self::id::{Id, IdText};
@@ -158,6 +158,12 @@ impl Stream {
     /// Number of blocks.
     pub fn block_count(&self) -> usize {
         self.blocks.count()
+    }
+
+    /// The blocks of entries, in order.
+    pub fn blocks(&self) -> impl Iterator<Item = BlockRef<'_>> {
+        let ranks = 0..self.blocks.count();
+        ranks.filter_map(|rank| self.blocks.get(rank).map(BlockRef))
     }
 
     /// The greatest id that an entry ever had, or that was set.

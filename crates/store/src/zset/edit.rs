@@ -51,21 +51,30 @@ pub fn from_sorted<'a>(
     items: impl ExactSizeIterator<Item = Item<'a>> + Clone,
     rules: &Rules<'_>,
 ) -> Entry {
-    let len = items.len();
-    if len <= rules.entries {
-        let mut bytes = packed::EMPTY.to_vec();
-        let fits = items.clone().all(|(member, score)| {
-            let member_len = member.len();
-            packed::encode(&mut bytes, member, score);
-            member_len <= rules.value_bytes && bytes.len() <= INLINE_BYTES_MAX
-        });
-        if fits {
-            bytes[..packed::HEAD_BYTES].copy_from_slice(&packed::head(len));
-            return Entry::packed(key, Kind::ZSetPacked, &bytes, clock);
-        }
+    match packed_from_sorted(items.clone(), rules) {
+        Some(bytes) => Entry::packed(key, Kind::ZSetPacked, &bytes, clock),
+        None => Entry::packed(key, Kind::ZSetPacked, &packed::EMPTY, clock)
+            .with_big(Big::ZSet(ZSet::from_sorted(items, rules.hasher))),
     }
-    Entry::packed(key, Kind::ZSetPacked, &packed::EMPTY, clock)
-        .with_big(Big::ZSet(ZSet::from_sorted(items, rules.hasher)))
+}
+
+/// The packed form of items in order, if it may have that.
+pub(crate) fn packed_from_sorted<'a>(
+    mut items: impl ExactSizeIterator<Item = Item<'a>>,
+    rules: &Rules<'_>,
+) -> Option<Vec<u8>> {
+    let len = items.len();
+    if len > rules.entries {
+        return None;
+    }
+    let mut bytes = packed::EMPTY.to_vec();
+    let fits = items.all(|(member, score)| {
+        let member_len = member.len();
+        packed::encode(&mut bytes, member, score);
+        member_len <= rules.value_bytes && bytes.len() <= INLINE_BYTES_MAX
+    });
+    bytes[..packed::HEAD_BYTES].copy_from_slice(&packed::head(len));
+    fits.then_some(bytes)
 }
 
 /// A big sorted set for changing it, if the entry is one.

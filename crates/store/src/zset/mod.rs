@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 use dunlin_structures::packed::Element;
 
 pub use self::range::{LexBound, LexRange, ScoreBound, ScoreRange};
-pub use self::tree::{Score, ZSet};
+pub use self::tree::{ByHash, HashedMember, Score, ZSet};
 pub use self::view::{Items, ZSetRef};
 
 /// A member and its score.

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use dunlin_structures::packed::Element;
-use dunlin_structures::tree::{Probe, SortKey, Tree};
+use dunlin_structures::tree::{self, Builder, Probe, SortKey, Tree};
 
 use super::{Item, order, order_members};
 use crate::big::{MemberHash, shed};
@@ -82,6 +82,23 @@ impl Probe<Indexed> for AtHash<'_> {
     }
 }
 
+/// The hash of a member, the member and its score.
+pub type HashedMember<'a> = (MemberHash, &'a [u8], f64);
+
+/// Members of a big sorted set in the order of their hashes.
+#[derive(Clone, Debug)]
+pub struct ByHash<'a>(tree::Iter<'a, Indexed>);
+
+impl<'a> Iterator for ByHash<'a> {
+    type Item = HashedMember<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<HashedMember<'a>> {
+        let (indexed, member) = self.0.next()?;
+        Some((indexed.hash, member, indexed.score()))
+    }
+}
+
 /// See the module's text.
 #[derive(Clone, Debug, Default)]
 pub struct ZSet {
@@ -96,22 +113,43 @@ impl ZSet {
     }
 
     /// One of these items, which are in order and of different members. O(n log n).
+    ///
+    /// # Panics
+    /// If a member stands twice.
     pub fn from_sorted<'a>(items: impl Iterator<Item = Item<'a>>, hasher: &KeyHasher) -> Self {
-        let mut zset = ZSet::new();
+        ZSet::try_from_sorted(items, hasher).expect("different members")
+    }
+
+    /// The same, of members that may be the same: `None` then.
+    pub fn try_from_sorted<'a>(
+        items: impl Iterator<Item = Item<'a>>,
+        hasher: &KeyHasher,
+    ) -> Option<Self> {
+        let mut sorted = Builder::new();
         let mut hashed: Vec<(MemberHash, Element<'a>, f64)> =
             Vec::with_capacity(items.size_hint().0);
         for (member, score) in items {
             let hash = member.with_text(|member| {
-                zset.sorted.push(Score(score), member);
+                sorted.push(Score(score), member);
                 member_hash(hasher, member)
             });
             hashed.push((hash, member, score));
         }
         hashed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| order_members(a.1, b.1)));
-        for (hash, member, score) in hashed {
-            member.with_text(|member| zset.index.push(Indexed::new(hash, score), member));
+        if hashed
+            .windows(2)
+            .any(|two| (two[0].0, two[0].1) == (two[1].0, two[1].1))
+        {
+            return None;
         }
-        zset
+        let mut index = Builder::new();
+        for (hash, member, score) in hashed {
+            member.with_text(|member| index.push(Indexed::new(hash, score), member));
+        }
+        Some(ZSet {
+            sorted: sorted.finish(),
+            index: index.finish(),
+        })
     }
 
     /// Number of members.
@@ -127,6 +165,11 @@ impl ZSet {
     /// Members in order: by score, then as bytes.
     pub fn sorted(&self) -> &Tree<Score> {
         &self.sorted
+    }
+
+    /// Members in the order of their hashes.
+    pub(crate) fn by_hash(&self) -> ByHash<'_> {
+        ByHash(self.index.iter())
     }
 
     /// Score of a member, and its rank in the index; or the rank where it belongs there. O(log n).

@@ -125,6 +125,31 @@ impl<K: SortKey> Leaf<K> {
         self.shift_ends(at, payload.len(), 0);
     }
 
+    /// Adds an entry behind all others, to a leaf that is being built: its arrays grow as they please.
+    #[inline]
+    pub(super) fn append(&mut self, key: K, payload: &[u8]) {
+        self.keys.push(key);
+        if !K::HAS_PAYLOAD {
+            assert!(payload.is_empty(), "a tree of keys only");
+            return;
+        }
+        self.bytes.extend_from_slice(payload);
+        let end = u32::try_from(self.bytes.len()).expect("a leaf below 4 GiB");
+        self.ends.push(end);
+    }
+
+    /// A leaf of all entries in arrays that fit them; this one is empty then and keeps its arrays.
+    pub(super) fn take_fitting(&mut self) -> Self {
+        let mut leaf = Leaf::new();
+        leaf.absorb(self);
+        self.keys.clear();
+        self.ends.clear();
+        self.bytes.clear();
+        // One long payload is no reason to keep so much.
+        self.bytes.shrink_to(BYTES_MAX);
+        leaf
+    }
+
     /// Whether the entry at `at` may have so much payload instead.
     pub(super) fn has_room_at(&self, at: usize, payload: usize) -> bool {
         let others = self.bytes.len() - self.payload(at).len();

@@ -17,6 +17,7 @@
 //! **Invariant.** No leaf is empty, all leaves are at one depth, and an inner node's counts and first keys are those of its children.
 //! The order of entries is the caller's: the tree compares nothing.
 
+mod build;
 mod check;
 mod leaf;
 mod node;
@@ -25,6 +26,7 @@ mod walk;
 use std::cmp::Ordering;
 use std::ops::Range;
 
+pub use self::build::Builder;
 use self::leaf::Leaf;
 use self::node::Node;
 pub use self::walk::Iter;
