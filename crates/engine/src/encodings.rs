@@ -2,7 +2,13 @@
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+use dunlin_persist::rdb::Rules;
+use dunlin_store::hash_value::HashLimits;
+use dunlin_store::list::Fill;
+use dunlin_store::set;
 use dunlin_store::stream::BlockLimits;
+
+use crate::Engine;
 
 /// Limits of one type's packed form.
 #[derive(Debug)]
@@ -66,6 +72,32 @@ impl Encodings {
         BlockLimits {
             bytes: self.stream_bytes.load(Ordering::Relaxed),
             entries: self.stream_entries.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Engine {
+    /// What values are decoded by: the limits as they are now. New entries get this access clock; fields of hashes whose deadline is not
+    /// after `fields_after_ms` are left out.
+    pub fn decoding_rules(&self, clock: u32, fields_after_ms: u64) -> Rules<'_> {
+        let encodings = &self.encodings;
+        Rules {
+            hasher: self.store.hasher(),
+            hash: HashLimits {
+                entries: encodings.hash.entries(),
+                value_bytes: encodings.hash.value_bytes(),
+            },
+            set: set::Limits {
+                ints: encodings.intset_entries.load(Ordering::Relaxed),
+                packed: encodings.set.entries(),
+                value_bytes: encodings.set.value_bytes(),
+            },
+            zset_entries: encodings.zset.entries(),
+            zset_value_bytes: encodings.zset.value_bytes(),
+            list: Fill::new(encodings.list_size.load(Ordering::Relaxed)),
+            blocks: encodings.stream_blocks(),
+            clock,
+            now_ms: fields_after_ms,
         }
     }
 }

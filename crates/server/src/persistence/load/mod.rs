@@ -84,7 +84,9 @@ impl Loader<'_> {
     /// When there is something that can't be loaded: the server must not start then. The details are in the log.
     pub fn at_start(&self) -> Result<(), LoadError> {
         let started_us = self.clock.monotonic_us();
-        let loaded = self.loading(true, || self.load_dump(&self.dump_path(), DumpRules::default()))?;
+        let loaded = self.loading(true, || {
+            self.load_dump(&self.dump_path(), DumpRules::default())
+        })?;
         if loaded {
             let seconds = self.seconds_since(started_us);
             tracing::info!("DB loaded from disk: {seconds:.3} seconds");

@@ -2,22 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::persistence::loading::Loading;
+
 use super::{Facts, Field, Value, field, none, text};
 
-/// A field that is shown only while data is being loaded.
-macro_rules! while_loading {
-    ($name:literal, $value:expr) => {
-        field($name, |f| {
-            let value: fn(&Facts) -> Value = $value;
-            if is_loading(f) { value(f) } else { Value::Unknown }
-        })
-    };
-}
-
 pub(super) const FIELDS: &[Field] = &[
-    field("loading", |f| {
-        Value::Number(u64::from(is_loading(f)))
-    }),
+    field("loading", |f| Value::Number(u64::from(is_loading(f)))),
     none("async_loading"),
     none("current_cow_peak"),
     none("current_cow_size"),
@@ -56,35 +46,47 @@ pub(super) const FIELDS: &[Field] = &[
     none("aof_last_cow_size"),
     none("module_fork_in_progress"),
     none("module_fork_last_cow_size"),
-    while_loading!("loading_start_time", |f| {
-        Value::Number(f.shared.loading.started_s())
+    field("loading_start_time", |f| {
+        of_load(f, |loading| Value::Number(loading.started_s()))
     }),
-    while_loading!("loading_total_bytes", |f| {
-        Value::Number(f.shared.loading.total_bytes())
+    field("loading_total_bytes", |f| {
+        of_load(f, |loading| Value::Number(loading.total_bytes()))
     }),
-    while_loading!("loading_rdb_used_mem", |f| {
-        Value::Number(f.shared.loading.used_bytes())
+    field("loading_rdb_used_mem", |f| {
+        of_load(f, |loading| Value::Number(loading.used_bytes()))
     }),
-    while_loading!("loading_loaded_bytes", |f| {
-        Value::Number(f.shared.loading.loaded_bytes())
+    field("loading_loaded_bytes", |f| {
+        of_load(f, |loading| Value::Number(loading.loaded_bytes()))
     }),
-    while_loading!("loading_loaded_perc", |f| {
-        let loading = &f.shared.loading;
-        let total = loading.total_bytes().max(1) as f64;
-        Value::Ratio(loading.loaded_bytes() as f64 / total * 100.0)
-    }),
-    while_loading!("loading_eta_seconds", |f| {
-        let loading = &f.shared.loading;
-        let loaded = loading.loaded_bytes();
-        let elapsed_s = (f.now_ms / 1_000).saturating_sub(loading.started_s());
-        let left = loading.total_bytes().saturating_sub(loaded);
-        Value::Number(if elapsed_s == 0 {
-            1
-        } else {
-            elapsed_s * left / (loaded + 1)
+    field("loading_loaded_perc", |f| {
+        of_load(f, |loading| {
+            let total = loading.total_bytes().max(1) as f64;
+            Value::Ratio(loading.loaded_bytes() as f64 / total * 100.0)
         })
     }),
+    field("loading_eta_seconds", |f| {
+        of_load(f, |loading| Value::Number(seconds_left(loading, f.now_ms)))
+    }),
 ];
+
+/// What is shown only while data is being loaded.
+fn of_load(facts: &Facts, value: impl FnOnce(&Loading) -> Value) -> Value {
+    if is_loading(facts) {
+        value(&facts.shared.loading)
+    } else {
+        Value::Unknown
+    }
+}
+
+fn seconds_left(loading: &Loading, now_ms: u64) -> u64 {
+    let loaded = loading.loaded_bytes();
+    let left = loading.total_bytes().saturating_sub(loaded);
+    match (now_ms / 1_000).saturating_sub(loading.started_s()) {
+        // Too early to say.
+        0 => 1,
+        elapsed_s => elapsed_s * left / (loaded + 1),
+    }
+}
 
 fn is_loading(facts: &Facts) -> bool {
     facts.shared.engine.is_loading.load(Ordering::Relaxed)
