@@ -58,6 +58,7 @@ pub fn wait(
         },
         deadline_ms,
         nothing: |reply| reply.null_array(),
+        until_safe: None,
         args: None,
     })))
 }

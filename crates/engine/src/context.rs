@@ -59,8 +59,21 @@ pub struct Block {
     pub deadline_ms: Option<u64>,
     /// Writes what is answered then.
     pub nothing: fn(&mut Reply<'_>),
+    /// What is answered instead once the log is safe.
+    pub until_safe: Option<UntilSafe>,
     /// The arguments with which it is run again, if not its own: `XREAD ... $` waits for what comes after the present.
     pub args: Option<OwnedArgs>,
+}
+
+/// A wait for the log of effects (WAITAOF).
+#[derive(Copy, Clone)]
+pub struct UntilSafe {
+    /// Up to which record it has to be safe.
+    pub position: u64,
+    /// Writes what is answered then.
+    pub reply: fn(&mut Reply<'_>),
+    /// Nothing else is waited for, so it is answered at once; else at the deadline.
+    pub at_once: bool,
 }
 
 /// What a handler returns.

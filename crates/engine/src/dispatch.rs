@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use crate::args::{Args, OwnedArgs};
 use crate::command::{Command, Flags, Scope, has_patterns};
 use crate::commands::transaction::is_exec;
-use crate::context::{Block, Continuation, Ctx, Flow, Host, Progress};
+use crate::context::{Block, Continuation, Ctx, Flow, Host, Progress, UntilSafe};
 use crate::engine::{Engine, WorkerState};
 use crate::error::ReplyError;
 use crate::reply::Reply;
@@ -78,6 +78,8 @@ pub struct Blocked {
     pub deadline_ms: Option<u64>,
     /// Writes what is answered then.
     pub nothing: fn(&mut Reply<'_>),
+    /// What is answered instead once the log is safe.
+    pub until_safe: Option<UntilSafe>,
     /// Its arguments from now on, if they have changed.
     pub args: Option<OwnedArgs>,
 }
@@ -245,6 +247,7 @@ impl Engine {
             ticket,
             deadline_ms: block.deadline_ms,
             nothing: block.nothing,
+            until_safe: block.until_safe,
             args: block.args,
         })
     }
@@ -341,6 +344,13 @@ impl Engine {
             && matches!(self.make_room(call), Room::Full)
         {
             checked = Err((Some(id), ReplyError::OutOfMemory));
+        }
+        if let Ok(id) = checked
+            && self.disk_trouble.is_there()
+            && is_refused_in_trouble(self.table.at(id), call.session)
+            && let Some(refusal) = self.disk_trouble.refusal()
+        {
+            checked = Err((Some(id), refusal));
         }
         if let Err((Some(id), _)) = checked {
             self.stats[call.worker.number].commands[id].rejected.add(1);
@@ -706,6 +716,17 @@ fn needs_room(command: &Command, session: &Session) -> bool {
     }
     let queued = session.transaction.as_ref();
     queued.is_some_and(|t| t.flags.has(Flags::DENYOOM))
+}
+
+/// Whether a command is refused while the disk takes nothing: what writes, and PING, by which others see that something is wrong.
+#[cold]
+fn is_refused_in_trouble(command: &Command, session: &Session) -> bool {
+    let queued = session.transaction.as_ref();
+    let executes = command.scope == Scope::Transaction;
+    !session.replaying
+        && (command.flags.has(Flags::WRITE)
+            || command.full_name == "ping"
+            || (executes && queued.is_some_and(|t| t.flags.has(Flags::WRITE))))
 }
 
 /// Commands that act on the transaction itself instead of being queued.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dunlin_store::{Counter, Local, Settings, Store};
 
+use crate::disk_trouble::DiskTrouble;
 use crate::encodings::Encodings;
 use crate::error::ReplyError;
 use crate::pubsub::PubSub;
@@ -102,6 +103,8 @@ pub struct Engine {
     pub password_required: AtomicBool,
     /// Data is being loaded: only commands with the flag LOADING run, and nothing expires or is evicted.
     pub is_loading: AtomicBool,
+    /// Why writes are refused, if they are.
+    pub disk_trouble: Arc<DiskTrouble>,
 }
 
 impl Engine {
@@ -137,6 +140,7 @@ impl Engine {
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
             is_loading: AtomicBool::new(false),
+            disk_trouble: Arc::default(),
         }
     }
 

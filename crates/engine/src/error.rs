@@ -82,6 +82,16 @@ pub enum ReplyError {
     /// A command that needs memory when there is none.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    /// A write while snapshots fail.
+    #[error(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data \
+         set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails \
+         (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+    )]
+    SnapshotsFail,
+    /// What was written may be lost, or a write while that is so: the append-only file can't be written, with what the system said.
+    #[error("MISCONF Errors writing to the AOF file: {0}")]
+    LogFailed(String),
     /// OBJECT IDLETIME where the clocks count accesses.
     #[error(
         "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at \

@@ -12,6 +12,7 @@ pub mod command;
 pub mod commands;
 pub mod context;
 pub mod digest;
+mod disk_trouble;
 pub mod dispatch;
 pub mod encodings;
 pub mod engine;
@@ -29,7 +30,8 @@ pub mod testing;
 
 pub use args::{Args, OwnedArgs};
 pub use command::{Command, Flags};
-pub use context::{Block, Continuation, Ctx, Flow, Host, Outcome, Progress};
+pub use context::{Block, Continuation, Ctx, Flow, Host, Outcome, Progress, UntilSafe};
+pub use disk_trouble::DiskTrouble;
 pub use dispatch::{Blocked, Call, Executed, Heavy};
 pub use engine::{CommandStat, Engine, WorkerState};
 pub use error::ReplyError;

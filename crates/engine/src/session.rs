@@ -138,6 +138,8 @@ pub struct Session {
     pub replies: Replies,
     /// Reads leave the access clocks of keys alone: CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// The last record of the log that it has written.
+    pub wrote: u64,
     /// Close the connection once the reply is out.
     pub close_after_reply: bool,
     /// The log is being replayed: deadlines in the past are stored, not carried out.
@@ -164,6 +166,7 @@ impl Session {
             pushes: None,
             replies: Replies::On,
             no_touch: false,
+            wrote: 0,
             close_after_reply: false,
             replaying: false,
         }

@@ -12,6 +12,7 @@ use dunlin_store::stripes::Waiter;
 use dunlin_structures::Rope;
 
 use crate::host::ServerHost;
+use crate::worker::note_positions;
 
 /// A command on its way to the auxiliary thread.
 pub struct Job {
@@ -45,6 +46,8 @@ pub struct Finished {
     pub out: Rope,
     /// Those whom the command has something for, if there are any.
     pub turn: Option<Turn>,
+    /// The latest record of the log that the reply depends on.
+    pub awaits: u64,
 }
 
 #[derive(Default)]
@@ -176,6 +179,7 @@ impl Auxiliary {
         let mut session = job.session;
         let started_us = self.host.clock.monotonic_us();
         self.host.arrived_us = job.arrived_us;
+        self.state.local.replies_wait = self.engine.store.log.replies_wait();
         self.host.look_around(&mut self.state, job.now_ms);
         self.engine.store.epochs.online(self.state.number);
         let executed = self.engine.run_heavy(
@@ -193,6 +197,11 @@ impl Auxiliary {
             *job.heavy,
         );
         let turn = self.state.local.turn.take();
+        let mut awaits = 0;
+        note_positions(&mut self.state.local, &mut session, &mut awaits);
+        if self.engine.store.log.is_active() {
+            self.host.shared.journal.signal();
+        }
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.engine.store.epochs.offline(self.state.number);
         self.host.wake_others();
@@ -220,6 +229,7 @@ impl Auxiliary {
                 session,
                 out,
                 turn,
+                awaits,
             },
         );
     }

@@ -176,7 +176,8 @@ impl ServerHost {
         let watchful = clients.is_watchful();
         state.observed = watchful && !clients.monitors.is_empty();
         state.local.is_paused = watchful && clients.pause.at(now_ms).is_some();
-        watchful
+        let log = &self.shared.engine.store.log;
+        watchful || self.shared.journal.is_congested(log, self.worker)
     }
 
     /// The counters of this worker.

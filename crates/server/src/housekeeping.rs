@@ -10,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::process;
+use dunlin_reactor::{Clock as _, SystemClock};
+
 use crate::shared::{Memory, Shared};
 
 /// The lowest priority: freeing must never take the processor from a worker.
@@ -46,6 +48,7 @@ pub(crate) fn start(
                 let left = look_at.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     watch.look(&own);
+                    own.journal.report_stall(SystemClock.monotonic_us() / 1_000);
                     look_at = Instant::now() + LOOK_PERIOD;
                 } else if !freed {
                     thread::park_timeout(left);

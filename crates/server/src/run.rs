@@ -20,6 +20,7 @@ use crate::host::ServerHost;
 use crate::housekeeping;
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
+use crate::persistence;
 use crate::persistence::disk::SystemDisk;
 use crate::persistence::load::{LoadError, Loader};
 use crate::process::{self, Supervisor, oom_score};
@@ -90,6 +91,19 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = housekeeping::start(&shared, &ended)?;
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
+    let journal = persistence::start_journal(&shared)?;
+    if shared.config().yes("appendonly") {
+        // TEMP
+        let next = engine.store.log.start();
+        let path = shared.config().dir().join("temp.aof");
+        let file = persistence::disk::Disk::append(&persistence::disk::SystemDisk, &path)?;
+        shared.journal.order(persistence::journal::Order::Start {
+            next,
+            file,
+            len: 0,
+            based: true,
+        });
+    }
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
     process::title::follow(&shared.config());
@@ -127,6 +141,8 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
 
     let report = pool.join()?;
     exchange.end();
+    shared.journal.order(persistence::journal::Order::Quit);
+    journal.join().map_err(|_| anyhow!("the journal failed"))?;
     ended.store(true, Ordering::Release);
     reaper.thread().unpark();
     auxiliary

@@ -16,6 +16,7 @@ use dunlin_store::eviction::Policy;
 use crate::clients::{self, Client, Clients};
 use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
+use crate::persistence::journal::{Fsync, Journal};
 use crate::persistence::loading::Loading;
 
 pub use recent::Recent;
@@ -167,6 +168,8 @@ pub struct Shared {
     pub clients: Clients,
     /// What is loaded, or was.
     pub loading: Loading,
+    /// The writing of the log.
+    pub journal: Journal,
     /// `requirepass`, while set.
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
@@ -256,6 +259,7 @@ impl Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
             observer: Observer::new(&engine),
+            journal: Journal::new(workers, Arc::clone(&engine.disk_trouble)),
             engine,
             config: Mutex::new(config),
             knobs: Knobs::default(),
@@ -341,6 +345,8 @@ impl Shared {
         let hll_sparse = config.collection_bytes("hll-sparse-max-bytes");
         encodings.hll_sparse_bytes.store(hll_sparse, relaxed);
         self.apply_eviction(&config);
+        let fsync = Fsync::of_name(config.choice("appendfsync")).unwrap_or_default();
+        self.journal.set_policy(fsync, &self.engine.store.log);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine
             .password_required

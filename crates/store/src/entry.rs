@@ -1,7 +1,7 @@
 //! One key with its value in one allocation.
 //!
 //! ```text
-//! byte 0      kind (low 4 bits) and flags (DEADLINE, WIDE)
+//! byte 0      kind (low 4 bits) and flags (DEADLINE, WIDE, MARK)
 //! bytes 1-3   access clock, 24 bits
 //! then        key length, value length: one byte each, or four bytes each when WIDE
 //! then        with DEADLINE: wheel index (4 bytes), deadline (6 bytes, milliseconds since 1970)
@@ -39,7 +39,11 @@ pub const NO_TIMER: u32 = u32::MAX;
 
 const DEADLINE: u8 = 0x10;
 const WIDE: u8 = 0x20;
+/// See [`Entry::mark`].
+const MARK: u8 = 0x40;
 const CLOCK_MASK: u32 = 0x00ff_ffff;
+/// What of an entry's first word stays when its value changes: clock and mark.
+const KEPT_MASK: u32 = !0xff | MARK as u32;
 const NARROW_HEADER_BYTES: usize = 6;
 const WIDE_HEADER_BYTES: usize = 12;
 const TIMER_BYTES: usize = 10;
@@ -107,9 +111,9 @@ impl Entry {
         NonNull::new(raw).unwrap_or_else(|| handle_alloc_error(layout))
     }
 
-    /// Writes flags, kind, clock and lengths.
+    /// Writes flags, kind and lengths; `kept` has clock and mark where the first word has them.
     #[inline]
-    fn write_header(&mut self, kind: Kind, clock: u32, shape: Shape) {
+    fn write_header(&mut self, kind: Kind, kept: u32, shape: Shape) {
         assert!(
             shape.key_len <= u32::MAX as usize,
             "keys are limited by proto-max-bulk-len"
@@ -121,7 +125,7 @@ impl Entry {
         if shape.wide() {
             flags |= WIDE;
         }
-        let word = u32::from(flags) | (clock & CLOCK_MASK) << 8;
+        let word = u32::from(flags) | kept;
         let p = self.0.as_ptr();
         // SAFETY: the allocation has at least `shape.lead()` bytes.
         unsafe {
@@ -176,14 +180,14 @@ impl Entry {
     pub fn string(key: &[u8], value: NewString<'_>, clock: u32) -> Entry {
         let mut scratch = [0u8; 8];
         let (kind, bytes) = stored(value, &mut scratch);
-        Entry::assemble(key, kind, bytes, clock, None)
+        Entry::assemble(key, kind, bytes, clock << 8, None)
     }
 
     fn assemble(
         key: &[u8],
         kind: Kind,
         value: &[u8],
-        clock: u32,
+        kept: u32,
         timer: Option<(u32, u64)>,
     ) -> Entry {
         let shape = Shape {
@@ -192,7 +196,7 @@ impl Entry {
             deadline: timer.is_some(),
         };
         let mut entry = Entry(Entry::allocate(shape));
-        entry.write_header(kind, clock, shape);
+        entry.write_header(kind, kept, shape);
         if let Some((index, deadline)) = timer {
             entry.write_timer(index, deadline);
         }
@@ -267,8 +271,8 @@ impl Entry {
     /// change of the entry releases the reference again.
     fn take_chunked(&mut self) -> Arc<Chunked> {
         let raw = self.chunked_ptr();
-        let (clock, shape) = (self.clock(), self.shape());
-        self.write_header(Kind::Raw, clock, shape);
+        let (kept, shape) = (self.kept(), self.shape());
+        self.write_header(Kind::Raw, kept, shape);
         // SAFETY: the pointer came from Arc::into_raw, and the entry has just forgotten it.
         unsafe { Arc::from_raw(raw) }
     }
@@ -388,9 +392,43 @@ impl Entry {
         }
     }
 
+    /// Clock and mark, where the first word has them.
+    #[inline]
+    fn kept(&self) -> u32 {
+        // SAFETY: the first four bytes of every entry are initialised.
+        unsafe { self.0.as_ptr().cast::<u32>().read() & KEPT_MASK }
+    }
+
+    /// A bit that the shard of the entry uses to tell what a snapshot has seen.
+    #[inline]
+    pub(crate) fn mark(&self) -> bool {
+        self.flags() & MARK != 0
+    }
+
+    /// Sets the mark; writes only when it changed.
+    #[inline]
+    pub(crate) fn set_mark(&self, mark: bool) {
+        let p = self.0.as_ptr().cast::<u32>();
+        // SAFETY: as in `set_clock`.
+        unsafe {
+            let old = p.read();
+            let new = (old & !u32::from(MARK)) | u32::from(mark) * u32::from(MARK);
+            if new != old {
+                p.write(new);
+            }
+        }
+    }
+
     /// Bytes allocated for this entry, without what it points to.
     pub fn allocated_bytes(&self) -> usize {
         self.shape().class()
+    }
+
+    /// Whether the value lies in the entry and takes at most so many bytes.
+    #[inline]
+    pub(crate) fn is_short(&self, bytes_max: usize) -> bool {
+        let kind = self.kind();
+        !kind.is_big() && kind != Kind::Chunked && self.shape().value_len <= bytes_max
     }
 
     /// Bytes held by the value outside the entry. O(chunks).
@@ -450,8 +488,8 @@ impl Entry {
     /// Takes the box out, as `take_chunked` does.
     fn take_big(&mut self) -> Box<Big> {
         let raw = self.big_ptr();
-        let (clock, shape) = (self.clock(), self.shape());
-        self.write_header(Kind::Raw, clock, shape);
+        let (kept, shape) = (self.kept(), self.shape());
+        self.write_header(Kind::Raw, kept, shape);
         // SAFETY: the pointer came from Box::into_raw, and the entry has just forgotten it.
         unsafe { Box::from_raw(raw) }
     }
@@ -469,7 +507,7 @@ impl Entry {
     /// A new entry, without deadline, of a collection in its packed form.
     pub fn packed(key: &[u8], kind: Kind, bytes: &[u8], clock: u32) -> Entry {
         debug_assert!(kind.is_packed());
-        Entry::assemble(key, kind, bytes, clock, None)
+        Entry::assemble(key, kind, bytes, clock << 8, None)
     }
 
     /// The bytes of a collection in its packed form.
@@ -526,13 +564,13 @@ impl Entry {
         };
         if old.class() == new.class() && old.wide() == new.wide() {
             self.release_outside();
-            let clock = self.clock();
-            self.write_header(kind, clock, new);
+            let kept = self.kept();
+            self.write_header(kind, kept, new);
             self.value_bytes_mut().copy_from_slice(value);
             return self;
         }
         let timer = self.due().map(|at| (self.timer_index(), at));
-        Entry::assemble(self.key(), kind, value, self.clock(), timer)
+        Entry::assemble(self.key(), kind, value, self.kept(), timer)
     }
 
     /// The same key and value with room for a deadline, or without. The value is moved, not copied, when it is outside.
@@ -563,13 +601,13 @@ impl Entry {
             key.unwrap_or(self.key()),
             kind,
             self.value_bytes(),
-            self.clock(),
+            self.kept(),
             timer,
         );
         // The outside value now belongs to `fresh`: this shell must not release it.
         let shape = self.shape();
-        let clock = self.clock();
-        self.write_header(Kind::Raw, clock, shape);
+        let kept = self.kept();
+        self.write_header(Kind::Raw, kept, shape);
         fresh
     }
 
@@ -627,8 +665,8 @@ impl Entry {
     #[must_use]
     pub fn edited(mut self, change: impl FnOnce(&mut [u8])) -> Entry {
         assert!(matches!(self.kind(), Kind::Embstr | Kind::Raw));
-        let (clock, shape) = (self.clock(), self.shape());
-        self.write_header(Kind::Raw, clock, shape);
+        let (kept, shape) = (self.kept(), self.shape());
+        self.write_header(Kind::Raw, kept, shape);
         change(self.value_bytes_mut());
         self
     }
@@ -637,7 +675,7 @@ impl Entry {
     fn resized(mut self, kind: Kind, value_len: usize) -> Entry {
         let old = self.shape();
         let new = Shape { value_len, ..old };
-        let clock = self.clock();
+        let kept = self.kept();
         if old.class() == new.class() && old.wide() == new.wide() {
             // SAFETY: the class has room for the new content; grown bytes are zeroed so that they are initialised.
             unsafe {
@@ -648,11 +686,11 @@ impl Entry {
                         .write_bytes(0, value_len - old.value_len);
                 }
             }
-            self.write_header(kind, clock, new);
+            self.write_header(kind, kept, new);
             return self;
         }
         let mut entry = Entry(Entry::allocate(new));
-        entry.write_header(kind, clock, new);
+        entry.write_header(kind, kept, new);
         if let Some(at) = self.due() {
             entry.write_timer(self.timer_index(), at);
         }

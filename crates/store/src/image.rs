@@ -53,6 +53,14 @@ impl Image {
         self.deadline
     }
 
+    /// Bytes that were copied for it.
+    pub fn copied_bytes(&self) -> usize {
+        match &self.value {
+            ValueImage::Inline(_, bytes) | ValueImage::Packed(_, bytes) => bytes.len(),
+            ValueImage::Int(_) | ValueImage::Chunked(_) | ValueImage::Big(_) => 0,
+        }
+    }
+
     /// An entry (without deadline of its key) that holds this value under `key`. Shares chunks.
     pub fn to_entry(&self, key: &[u8]) -> Entry {
         match &self.value {

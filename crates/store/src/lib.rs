@@ -31,6 +31,8 @@ mod reads;
 mod reaper;
 pub mod set;
 pub mod shard;
+pub mod snapshot;
+mod stamps;
 mod store;
 pub mod stream;
 pub mod stripes;

@@ -9,6 +9,7 @@ use crate::log::Record;
 use crate::outbox::{Outbox, Telling};
 use crate::reaper::Garbage;
 use crate::store::Store;
+use crate::txn::awaited::Changed;
 use crate::undo::Undo;
 
 /// Counters of one worker; INFO sums them.
@@ -44,6 +45,13 @@ pub struct Local {
     pub outbox: Outbox,
     /// Workers that have something to see, to be woken once no stripe is held.
     pub wakes: Vec<usize>,
+    /// Replies wait until what they show is safe: see [`crate::log::Log::replies_wait`], as of this batch.
+    pub replies_wait: bool,
+    /// The latest record that the commands depend on which have run since this was last set to 0.
+    pub awaits: u64,
+    /// The last record that was published since this was last set to 0.
+    pub wrote: u64,
+    pub(crate) changed: Changed,
     pub(crate) pool: Pool,
     pub(crate) record: Record,
     pub(crate) reclaim: Limbo,
@@ -68,6 +76,10 @@ impl Local {
             is_paused: false,
             outbox: Outbox::default(),
             wakes: Vec::new(),
+            replies_wait: false,
+            awaits: 0,
+            wrote: 0,
+            changed: Changed::default(),
             pool: Pool::default(),
             record: Record::default(),
             reclaim: Limbo::new(),

@@ -4,6 +4,9 @@
 //! lie earlier than that time (an extension leaves it where it is), never later. Of a hash whose fields have deadlines that time may be too
 //! early: it is looked after then, and filed anew.
 //! A shard is handed over whole by FLUSHDB and SWAPDB: it owns its wheel, so neither walks the keys.
+//!
+//! While a snapshot goes over the shard ([`Walk`]), an entry whose mark differs from the shard's is as it was at the cut and not yet
+//! saved; at any other time no mark differs.
 
 #![allow(unsafe_code)]
 
@@ -80,8 +83,19 @@ pub enum Expired {
     OutOfWork,
 }
 
+/// How far a snapshot has come with a shard.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Walk {
+    /// The shard's database at the cut.
+    pub(crate) db: u32,
+    cursor: u64,
+}
+
 /// Keys of one database in one stripe.
 pub struct Shard {
+    /// The mark of entries that no snapshot waits for.
+    mark: bool,
+    walk: Option<Walk>,
     dict: Dict<Entry>,
     wheel: TimerWheel<EntryPtr>,
     deadline_sum: u128,
@@ -93,6 +107,8 @@ impl Shard {
     /// An empty shard whose wheel starts at `now_ms`. Allocates nothing.
     pub fn new(now_ms: u64) -> Shard {
         Shard {
+            mark: false,
+            walk: None,
             dict: Dict::new(),
             wheel: TimerWheel::new(now_ms),
             deadline_sum: 0,
@@ -153,11 +169,16 @@ impl Shard {
     #[inline]
     pub fn update(&mut self, slot: Slot, change: impl FnOnce(Entry) -> Entry) {
         let mut moved = None;
+        let mark = self.mark;
+        debug_assert!(!self.owes(&self.entry(slot)), "changed before it was saved");
         self.dict.replace(slot, |old| {
             let before = old.raw();
             let new = change(old);
-            if new.raw() != before && new.timer_index() != NO_TIMER {
-                moved = Some((new.timer_index(), EntryPtr::of(&new)));
+            if new.raw() != before {
+                new.set_mark(mark);
+                if new.timer_index() != NO_TIMER {
+                    moved = Some((new.timer_index(), EntryPtr::of(&new)));
+                }
             }
             new
         });
@@ -175,12 +196,14 @@ impl Shard {
         reclaim: &mut impl Reclaim,
     ) -> Slot {
         debug_assert!(entry.due().is_none());
+        entry.set_mark(self.mark);
         self.dict
             .insert_new(hash, entry, |e| hasher.hash(e.key()), reclaim)
     }
 
     /// Takes the entry at `slot` out, its wheel node with it.
     pub fn remove(&mut self, slot: Slot, reclaim: &mut impl Reclaim) -> Entry {
+        debug_assert!(!self.owes(&self.entry(slot)), "removed before it was saved");
         let entry = self.dict.remove(slot, reclaim);
         self.count(entry.deadline(), None);
         if entry.timer_index() != NO_TIMER {
@@ -193,6 +216,7 @@ impl Shard {
     ///
     /// A later deadline leaves the wheel node where it is: the node re-files itself when it fires.
     pub fn set_deadline(&mut self, slot: Slot, deadline: Option<u64>) {
+        debug_assert!(!self.owes(&self.entry(slot)), "changed before it was saved");
         let old = self.entry(slot).deadline();
         self.count(old, deadline);
         if self.entry(slot).timed().is_none() {
@@ -297,6 +321,59 @@ impl Shard {
                 Expired::Entry(self.dict.remove(slot, reclaim))
             }
         }
+    }
+
+    /// Lets a snapshot begin here: everything that is filed now is owed to it. `db` is the shard's database.
+    pub(crate) fn begin_walk(&mut self, db: u32) {
+        debug_assert!(self.walk.is_none(), "one snapshot at a time");
+        if !self.is_empty() {
+            self.mark = !self.mark;
+            self.walk = Some(Walk { db, cursor: 0 });
+        }
+    }
+
+    /// The walk of a snapshot that is not through.
+    #[inline]
+    pub(crate) fn walk(&self) -> Option<Walk> {
+        self.walk
+    }
+
+    /// Whether this entry of the shard is as it was at the cut of a snapshot that has not seen it yet.
+    #[inline]
+    pub(crate) fn owes(&self, entry: &Entry) -> bool {
+        self.walk.is_some() && entry.mark() != self.mark
+    }
+
+    /// An entry that was owed is no longer.
+    #[inline]
+    pub(crate) fn settle(&self, entry: &Entry) {
+        entry.set_mark(self.mark);
+    }
+
+    /// Goes on with the walk: shows owed entries to `save` and settles them, about `min` of them; false at the end.
+    pub(crate) fn walk_on(
+        &mut self,
+        min: usize,
+        hasher: &KeyHasher,
+        mut save: impl FnMut(u32, &Entry),
+    ) -> bool {
+        let Some(Walk { db, cursor }) = self.walk else {
+            return false;
+        };
+        let mark = self.mark;
+        let next = self.dict.scan(
+            cursor,
+            min,
+            |e| hasher.hash(e.key()),
+            |e| {
+                if e.mark() != mark {
+                    save(db, e);
+                    e.set_mark(mark);
+                }
+            },
+        );
+        self.walk = (next != 0).then_some(Walk { db, cursor: next });
+        next != 0
     }
 
     /// Takes the shard apart for freeing in slices.

@@ -17,6 +17,8 @@ use crate::log::Log;
 use crate::outbox::Listener;
 use crate::reaper::{Heap, Reaper};
 use crate::shard::{Expired, Shard};
+use crate::snapshot::Snapshots;
+use crate::stamps::Stamps;
 use crate::stripes::{Held, LockSet, Stripes};
 use crate::txn::Txn;
 use crate::watch::{WatchFlag, WatchTable};
@@ -66,6 +68,8 @@ pub(crate) struct StripeData {
     pub(crate) shards: Vec<Option<Box<Shard>>>,
     pub(crate) watched: WatchTable,
     pub(crate) blocked: BlockedTable,
+    /// When its keys were last changed, while replies wait for that.
+    pub(crate) stamps: Stamps,
     /// Latest time seen here, in milliseconds: a stripe's time never runs backwards.
     pub(crate) now_ms: u64,
 }
@@ -128,6 +132,8 @@ pub struct Store {
     pub eviction: Eviction,
     /// How much is taken.
     pub usage: Usage,
+    /// What is kept for snapshots.
+    pub snapshots: Snapshots,
 }
 
 impl Store {
@@ -156,6 +162,7 @@ impl Store {
                 shards: (0..settings.databases).map(|_| None).collect(),
                 watched: WatchTable::default(),
                 blocked: BlockedTable::default(),
+                stamps: Stamps::default(),
                 now_ms: 0,
             }),
             heads: (0..stripes * settings.databases)
@@ -182,6 +189,7 @@ impl Store {
             log: Log::new(settings.workers + 1),
             eviction: Eviction::default(),
             usage: Usage::new(settings.workers, settings.thread_bytes),
+            snapshots: Snapshots::new(settings.workers + 1),
         }
     }
 

@@ -4,7 +4,9 @@
 //! change is then told by [`Txn::record`], which trips WATCH, counts it and puts its effect into the record. What was
 //! recorded is published by [`Txn::commit`], before the stripes are released.
 
+pub(crate) mod awaited;
 mod fields;
+mod handing;
 mod listeners;
 mod load;
 mod observed;
@@ -155,6 +157,9 @@ impl<'a> Txn<'a> {
     /// Where a key is, expired or not.
     fn look_up(&mut self, db: u32, key: &Key<'_>) -> Option<Found> {
         let stripe = self.store.stripe_of(key.hash);
+        if self.local.replies_wait {
+            self.await_key(stripe, key.hash);
+        }
         let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
         Some(Found {
             db,
@@ -176,6 +181,9 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn find(&mut self, db: u32, key: &Key<'_>) -> Option<Found> {
         let stripe = self.store.stripe_of(key.hash);
+        if self.local.replies_wait {
+            self.await_key(stripe, key.hash);
+        }
         let (slot, entry) = self.shard(db, stripe)?.look_up(key.hash, key.bytes)?;
         let due = entry.due();
         let found = Found {
@@ -482,11 +490,8 @@ impl<'a> Txn<'a> {
     #[inline]
     fn before_change(&mut self, found: Found) {
         self.local.unrecorded = true;
-        if self.local.undo.is_some() {
-            let entry = self.entry(found);
-            let (key, image) = (Box::<[u8]>::from(entry.key()), entry.image());
-            let hash = self.store.hasher().hash(&key);
-            self.remember(found.db, &key, hash, Some(image));
+        if self.store.snapshots.is_running() | self.local.undo.is_some() {
+            self.keep_what_was(found.db, found.stripe, found.slot);
         }
     }
 
@@ -556,6 +561,9 @@ impl<'a> Txn<'a> {
     #[inline]
     fn trip(&mut self, db: u32, key: &[u8]) {
         self.local.unrecorded = false;
+        if self.local.replies_wait {
+            self.key_changed(key);
+        }
         if self.store.any_observed() {
             self.tell_observers(db, key);
         }
@@ -565,6 +573,9 @@ impl<'a> Txn<'a> {
     #[inline]
     pub fn tell(&mut self, db: u32, key: &[u8], event: Event) {
         self.local.unrecorded = false;
+        if self.local.replies_wait {
+            self.key_changed(key);
+        }
         if self.store.has_listeners() {
             self.tell_listeners(db, key, event);
         }
@@ -581,6 +592,7 @@ impl<'a> Txn<'a> {
     /// Records an effect that concerns no single key (FLUSHALL, SWAPDB).
     pub fn record_global(&mut self, db: u32, effect: &[Arg<'_>]) {
         self.local.unrecorded = false;
+        self.all_changed();
         self.count_changes(1);
         if self.store.log.is_active() {
             self.local.record.push(db, effect);
@@ -607,7 +619,9 @@ impl<'a> Txn<'a> {
             removed += shard.len() as u64;
             store.clear_head(db, stripe);
             self.store.usage.doom_shard();
-            self.local.garbage.push(Garbage::Shard(shard));
+            if let Some(shard) = store.snapshots.take_shard(shard) {
+                self.local.garbage.push(Garbage::Shard(shard));
+            }
             self.offer_all(db, stripe);
         }
         removed
@@ -675,8 +689,14 @@ impl<'a> Txn<'a> {
     pub fn commit(&mut self, session: Option<&Arc<Waiter>>) {
         debug_assert!(!self.local.unrecorded, "a change was not recorded");
         if !self.local.record.effects.is_empty() {
-            let record = std::mem::take(&mut self.local.record);
-            self.store.log.publish(self.local.worker, record);
+            let local = &mut *self.local;
+            local.wrote = self.store.log.publish(local.worker, &mut local.record);
+            if local.replies_wait {
+                self.stamp_changed();
+            }
+        } else if self.local.replies_wait {
+            // What was taken back, or changed nothing that is logged.
+            self.local.changed.clear();
         }
         if !self.local.outbox.is_empty() {
             self.tell_all();

@@ -10,6 +10,7 @@ pub(crate) mod genuine;
 pub(crate) mod refusals;
 pub(crate) mod rng;
 pub(crate) mod sessions;
+pub(crate) mod threads;
 pub(crate) mod world;
 
 /// `DUNLIN_MODEL_OPERATIONS`, which makes tests of random commands run so many.

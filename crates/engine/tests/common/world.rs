@@ -355,7 +355,19 @@ impl Dataset {
             .store
             .lock_stripes(&LockSet::All, &waiter)
             .expect("all stripes are free");
-        let mut keys = Txn::new(&engine.store, Some(&mut held), &mut worker.local, now_ms);
+        let dataset = Dataset::of_held(engine, worker, &mut held, now_ms);
+        engine.store.release_stripes(held);
+        dataset
+    }
+
+    /// The same with all stripes held.
+    pub(crate) fn of_held(
+        engine: &Engine,
+        worker: &mut WorkerState,
+        held: &mut Held,
+        now_ms: u64,
+    ) -> Dataset {
+        let mut keys = Txn::new(&engine.store, Some(held), &mut worker.local, now_ms);
         let digest = Digest::of_dataset(&mut keys).to_string();
         let mut entries = BTreeSet::new();
         for db in 0..engine.store.databases() as u32 {
@@ -370,7 +382,6 @@ impl Dataset {
             });
         }
         keys.commit(None);
-        engine.store.release_stripes(held);
         Dataset { digest, entries }
     }
 

@@ -1,1 +1,4 @@
 //! The append-only file: its manifest, and the framing of effects.
+mod framer;
+
+pub use framer::Framer;

@@ -1,14 +1,16 @@
 //! WAIT numreplicas timeout and WAITAOF numlocal numreplicas timeout: wait until replicas, or the log on disk, have what was written.
 //! <https://redis.io/commands/wait>, <https://redis.io/commands/waitaof>
 //!
-//! There are no replicas and no log on disk yet: whoever asks for one waits for the whole of the timeout.
+//! There are no replicas yet: whoever asks for one waits for the whole of the timeout.
 
 use dunlin_engine::blocking::deadline_of_ms;
 use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::number::parse_i64;
-use dunlin_engine::{Block, Command, Ctx, Flow, Outcome, Reply, ReplyError};
+use dunlin_engine::{Block, Command, Ctx, Flow, Outcome, Reply, ReplyError, UntilSafe};
 use dunlin_store::ValueType;
 use dunlin_store::blocked::Wanted;
+
+use crate::host::host;
 
 /// WAIT.
 pub(super) const WAIT: Command = Command {
@@ -49,7 +51,13 @@ pub(super) const WAITAOF: Command = Command {
 fn wait(cx: &mut Ctx<'_>) -> Outcome {
     let replicas = parse_i64(cx.args.at(1)).ok_or(ReplyError::NotInteger)?;
     let deadline_ms = deadline_of_ms(cx, 2)?;
-    none_within(cx, replicas <= 0, deadline_ms, |reply| reply.integer(0))
+    wait_for(
+        cx,
+        replicas <= 0,
+        deadline_ms,
+        |reply| reply.integer(0),
+        None,
+    )
 }
 
 fn waitaof(cx: &mut Ctx<'_>) -> Outcome {
@@ -64,24 +72,42 @@ fn waitaof(cx: &mut Ctx<'_>) -> Outcome {
         .filter(|n| *n >= 0)
         .ok_or_else(|| ReplyError::err("value is out of range, must be positive"))?;
     let deadline_ms = deadline_of_ms(cx, 3)?;
-    if local > 0 {
+    if local > 0 && !host(cx).shared.journal.is_on() {
         return Err(ReplyError::err(
             "WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
-    none_within(cx, replicas == 0, deadline_ms, |reply| {
-        reply.array(2);
-        reply.integer(0);
-        reply.integer(0);
-    })
+    let position = cx.session.wrote;
+    let is_on = host(cx).shared.journal.is_on();
+    let is_safe = is_on && cx.engine.store.log.safe() >= position;
+    let until_safe = is_on.then_some(UntilSafe {
+        position,
+        reply: |reply| acknowledged(reply, 1),
+        at_once: replicas == 0,
+    });
+    let answer: fn(&mut Reply<'_>) = if is_safe {
+        |reply| acknowledged(reply, 1)
+    } else {
+        |reply| acknowledged(reply, 0)
+    };
+    let at_once = replicas == 0 && (local == 0 || is_safe);
+    wait_for(cx, at_once, deadline_ms, answer, until_safe)
 }
 
-/// Answers that nobody has anything: at once where nobody was asked for or nothing may wait, else at the deadline.
-fn none_within(
+/// By how many logs, here and on replicas.
+fn acknowledged(reply: &mut Reply<'_>, local: i64) {
+    reply.array(2);
+    reply.integer(local);
+    reply.integer(0);
+}
+
+/// Gives this answer: at once, or where nothing may wait; else at the deadline, or that of `until_safe`.
+fn wait_for(
     cx: &mut Ctx<'_>,
     at_once: bool,
     deadline_ms: Option<u64>,
     answer: fn(&mut Reply<'_>),
+    until_safe: Option<UntilSafe>,
 ) -> Outcome {
     if at_once || !cx.may_block() {
         answer(&mut cx.reply);
@@ -96,6 +122,7 @@ fn none_within(
         },
         deadline_ms,
         nothing: answer,
+        until_safe,
         args: None,
     })))
 }

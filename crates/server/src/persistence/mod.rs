@@ -4,6 +4,33 @@
 //! through a [`disk::Disk`], so that tests can lose power at any point.
 
 pub mod disk;
+pub mod journal;
 pub mod load;
 pub mod loading;
 pub mod stripe_lock;
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use dunlin_reactor::{Clock as _, SystemClock};
+
+use crate::process;
+use crate::shared::Shared;
+use journal::Writer;
+
+/// Starts the thread that writes the log.
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn start_journal(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name("journal".into())
+        .spawn(move || {
+            dunlin_reactor::fatal::prepare_thread();
+            process::keep_to_background(&shared.config());
+            let wake = Box::new(|worker| shared.wake_worker(worker));
+            let writer = Writer::new(&shared.journal, &shared.engine.store.log, wake);
+            writer.run(|| SystemClock.monotonic_us() / 1_000);
+        })
+}

@@ -15,6 +15,7 @@ use dunlin_structures::Rope;
 
 use super::slot::{Activity, Slot, Stopwatch};
 use super::timing::{SMALL_BYTES, Timing};
+use super::unsafe_replies::note_positions;
 use super::{OUTPUT_SOFT_BYTES, Worker, limits};
 use crate::clients::Mark;
 
@@ -391,6 +392,7 @@ impl Worker {
             waiter: &slot.waiter,
             now_ms: self.now_ms,
         });
+        note_positions(&mut self.state.local, session, &mut slot.awaits);
         match executed {
             Executed::Done { id } => {
                 if muted || session.replies != Replies::On {

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use dunlin_engine::{Blocked, Call, Executed, OwnedArgs, Reply, ReplyError};
+use dunlin_engine::{Blocked, Call, Executed, OwnedArgs, Reply, ReplyError, UntilSafe};
 use dunlin_reactor::{ConnId, Io, TimerId};
 use dunlin_store::blocked::{Ticket, Turn};
 use std::sync::atomic::Ordering;
 
 use super::Worker;
 use super::slot::{Activity, Slot, token_of};
+use super::unsafe_replies::note_positions;
 use crate::clients::Mark;
 
 /// In the token of a reactor timer: it is the deadline of the session with the rest of the token.
@@ -23,6 +24,7 @@ pub(super) struct Waiting {
     pub(super) args: OwnedArgs,
     pub(super) ticket: Arc<Ticket>,
     nothing: fn(&mut Reply<'_>),
+    until_safe: Option<UntilSafe>,
     timer: Option<TimerId>,
     /// Why it was to end while the ticket was called: what comes to pass if that run finds nothing.
     late: Option<GiveUp>,
@@ -47,17 +49,21 @@ impl Worker {
         args: OwnedArgs,
     ) {
         let now_ms = self.now_ms;
-        let Some(slot) = self.slot(conn) else { return };
         let timer = blocked.deadline_ms.map(|at_ms| {
             let left_ms = at_ms.saturating_sub(now_ms).max(1);
             let at_ms = io.now_ms().saturating_add(left_ms);
             io.set_timer(at_ms, BLOCKED_UNTIL | token_of(conn))
         });
+        if blocked.until_safe.is_some_and(|wait| wait.at_once) {
+            self.wait_until_safe.push(conn);
+        }
+        let Some(slot) = self.slot(conn) else { return };
         slot.activity = Activity::Blocked(Box::new(Waiting {
             id: blocked.id,
             args: blocked.args.unwrap_or(args),
             ticket: blocked.ticket,
             nothing: blocked.nothing,
+            until_safe: blocked.until_safe,
             timer,
             late: None,
         }));
@@ -122,6 +128,7 @@ impl Worker {
             now_ms: self.now_ms,
         };
         let executed = self.engine.resume_called(call, waiting.id, &waiting.ticket);
+        note_positions(&mut self.state.local, session, &mut slot.awaits);
         slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
         match executed {
             Executed::Parked { .. } => slot.activity = Activity::Blocked(waiting),
@@ -157,6 +164,7 @@ impl Worker {
     /// Ends a wait without a key, unless the ticket is called; whether it did.
     pub(super) fn give_up(&mut self, io: &mut Io<'_>, conn: ConnId, how: GiveUp) -> bool {
         let number = self.number;
+        let safe = self.engine.store.log.safe();
         let Some(slot) = self
             .slots
             .get_mut(conn.index())
@@ -184,7 +192,10 @@ impl Worker {
             let stats = &self.engine.stats[number];
             stats.commands[waiting.id].calls.add(1);
             match how {
-                GiveUp::Timeout => (waiting.nothing)(&mut reply),
+                GiveUp::Timeout => match waiting.until_safe {
+                    Some(wait) if wait.position <= safe => (wait.reply)(&mut reply),
+                    _ => (waiting.nothing)(&mut reply),
+                },
                 GiveUp::Unblocked => {
                     let error = ReplyError::Unblocked;
                     stats.count_error(&error);
@@ -201,6 +212,26 @@ impl Worker {
         self.forget_ticket(waiting.ticket);
         self.finish(io, conn);
         true
+    }
+
+    /// Answers those who wait for nothing but a safe log, and have it.
+    pub(super) fn serve_safe(&mut self, io: &mut Io<'_>) {
+        let safe = self.engine.store.log.safe();
+        for conn in std::mem::take(&mut self.wait_until_safe) {
+            let Some(slot) = self.slot(conn) else {
+                continue;
+            };
+            let Activity::Blocked(waiting) = &slot.activity else {
+                continue;
+            };
+            match waiting.until_safe {
+                Some(wait) if wait.position <= safe => {
+                    self.give_up(io, conn, GiveUp::Timeout);
+                }
+                Some(_) => self.wait_until_safe.push(conn),
+                None => {}
+            }
+        }
     }
 
     /// The deadline of a session has come.

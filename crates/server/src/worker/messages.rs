@@ -54,14 +54,21 @@ impl Worker {
         let engine = Arc::clone(&self.engine);
         let mut reached = std::mem::take(&mut self.reached);
         let slots = &mut self.slots;
+        // A message may tell of any change so far.
+        let awaits = if self.state.local.replies_wait {
+            engine.store.log.position()
+        } else {
+            0
+        };
         self.state.local.tell_now(&engine.store, |telling| {
             engine.pubsub.deliver(self.number, telling, |token, run| {
                 let index = (token & u64::from(u32::MAX)) as usize;
                 let slot = slots.get_mut(index).and_then(Option::as_deref_mut);
-                if let Some(slot) = slot.filter(|slot| token_of(slot.conn) == token)
-                    && slot.take_run(run)
-                {
-                    reached.push(slot.conn);
+                if let Some(slot) = slot.filter(|slot| token_of(slot.conn) == token) {
+                    slot.awaits = slot.awaits.max(awaits);
+                    if slot.take_run(run) {
+                        reached.push(slot.conn);
+                    }
                 }
             });
         });

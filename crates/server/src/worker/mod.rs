@@ -10,6 +10,7 @@ mod postponed;
 mod slot;
 mod suspended;
 mod timing;
+mod unsafe_replies;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -30,6 +31,8 @@ use dunlin_structures::Rope;
 
 use self::batch::Batch;
 use self::blocked::BLOCKED_UNTIL;
+pub(crate) use self::unsafe_replies::note_positions;
+
 use self::slot::{Activity, Slot, Stopwatch, token_of};
 use crate::auxiliary::Exchange;
 use crate::clients::{Client, Mark};
@@ -102,6 +105,12 @@ pub struct Worker {
     over_soft: Vec<(ConnId, u64)>,
     /// Clients that are held back by their output.
     held_back: Vec<ConnId>,
+    /// Clients whose output waits until the log is safe.
+    unsafe_clients: Vec<ConnId>,
+    /// Sessions that wait for that and nothing else.
+    wait_until_safe: Vec<ConnId>,
+    /// Up to where it was when that was last looked at.
+    safe_before: u64,
     query_bytes_max: usize,
     /// Unsent output at which the limits are looked at.
     output_watch_bytes: usize,
@@ -147,6 +156,9 @@ impl Worker {
             reached: Vec::new(),
             over_soft: Vec::new(),
             held_back: Vec::new(),
+            unsafe_clients: Vec::new(),
+            wait_until_safe: Vec::new(),
+            safe_before: 0,
             query_bytes_max: 0,
             output_watch_bytes: usize::MAX,
             client_bytes: 0,
@@ -191,6 +203,10 @@ impl Worker {
             self.state.local.used_bytes = 0;
         }
         self.state.local.batch_bytes = 0;
+        self.state.local.replies_wait = self.engine.store.log.replies_wait();
+        if !self.unsafe_clients.is_empty() || !self.wait_until_safe.is_empty() {
+            self.send_safe(io);
+        }
         self.look_around();
         // What was answered before the input of this turn was sent comes before what that changes.
         self.deliver_messages(io);
@@ -234,7 +250,9 @@ impl Worker {
             slot.activity = Activity::Closing;
         }
         self.flush(io, conn);
-        io.close_after_flush(conn);
+        if !self.close_when_safe(conn) {
+            io.close_after_flush(conn);
+        }
     }
 
     /// Whether this client may connect at all; else it has been told why not.
@@ -423,6 +441,8 @@ impl Handler for Worker {
             muted: false,
             held_back: false,
             pushes: None,
+            awaits: 0,
+            unsafe_replies: None,
         }));
         if !self.idle_check_set {
             self.close_idle(io);
@@ -543,6 +563,11 @@ impl Handler for Worker {
         self.deliver_messages(io);
         self.host.wake(&mut self.state);
         retry |= self.release_publishers(io);
+        // What expired is nobody's command.
+        (self.state.local.wrote, self.state.local.awaits) = (0, 0);
+        if self.engine.store.log.is_active() {
+            self.host.shared.journal.signal();
+        }
         self.awake = false;
         self.state.local.batch_boundary(&self.engine.store.epochs);
         self.publish(io);
@@ -564,6 +589,7 @@ impl Handler for Worker {
             .store
             .sleep_until(self.number, sleep_until_ms, seen_ms)
             || !self.ready.prepare_sleep()
+            || !self.wait_for_safety()
         {
             return Some(now_mono_ms);
         }

@@ -1,4 +1,4 @@
-//! Clients whose next command waits until CLIENT PAUSE is over, and clients that somebody closes.
+//! Clients whose next command waits until CLIENT PAUSE is over, or until the disk has taken enough of the log, and clients that somebody closes.
 //!
 //! Invariant: a postponed command is still among the input of its connection, which is paused: nothing of it has happened.
 
@@ -11,6 +11,9 @@ use super::slot::{Activity, Slot, token_of};
 use super::{PAUSE_OVER, Worker};
 use crate::clients::{Mark, Order, Scope};
 
+/// When it is looked again whether the disk has taken enough of the log.
+const CONGESTED_CHECK_MS: u64 = 10;
+
 impl Worker {
     /// Puts a client aside whose command has to wait until the pause is over; false if it has not. What is refused anyway is
     /// refused at once.
@@ -22,7 +25,7 @@ impl Worker {
         args: Args<'_>,
         id: Option<usize>,
     ) -> bool {
-        let Some((scope, end_ms)) = self.host.shared.clients.pause.at(self.now_ms) else {
+        let Some((scope, end_ms)) = self.pause_now() else {
             return false;
         };
         let Some(slot) = self.slots[conn.index()].as_deref_mut() else {
@@ -49,6 +52,18 @@ impl Worker {
         true
     }
 
+    /// Which commands wait now, and until when: because clients are paused, or the disk does not take the log as fast as it comes.
+    fn pause_now(&self) -> Option<(Scope, u64)> {
+        let pause = self.host.shared.clients.pause.at(self.now_ms);
+        let (journal, log) = (&self.host.shared.journal, &self.engine.store.log);
+        let congestion = || {
+            journal
+                .is_congested(log, self.number)
+                .then_some((Scope::Write, self.now_ms + CONGESTED_CHECK_MS))
+        };
+        pause.or_else(congestion)
+    }
+
     fn wake_when_over(&mut self, io: &mut Io<'_>, end_ms: u64) {
         // One is enough: if it comes too early it is set anew, and an end that is brought forward wakes the workers.
         if std::mem::replace(&mut self.pause_timer_set, true) {
@@ -63,7 +78,7 @@ impl Worker {
         if self.postponed.is_empty() {
             return;
         }
-        if let Some((_, end_ms)) = self.host.shared.clients.pause.at(self.now_ms) {
+        if let Some((_, end_ms)) = self.pause_now() {
             return self.wake_when_over(io, end_ms);
         }
         for conn in std::mem::take(&mut self.postponed) {

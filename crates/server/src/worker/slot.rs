@@ -9,6 +9,7 @@ use dunlin_store::stripes::Waiter;
 use dunlin_structures::Rope;
 
 use super::blocked::Waiting;
+use super::unsafe_replies::UnsafeReplies;
 use crate::clients::Client;
 
 /// What a connection is doing.
@@ -56,6 +57,10 @@ pub(super) struct Slot {
     pub(super) held_back: bool,
     /// Messages that wait for the end of a reply which is written in steps.
     pub(super) pushes: Option<Box<Rope>>,
+    /// The latest record of the log that its output depends on.
+    pub(super) awaits: u64,
+    /// Output that waits for such records to be safe.
+    pub(super) unsafe_replies: Option<Box<UnsafeReplies>>,
 }
 
 /// How long a suspended command has run so far.

@@ -13,6 +13,7 @@ use dunlin_structures::Rope;
 use super::Worker;
 use super::batch::settle_replies;
 use super::slot::{Activity, Stopwatch, token_of};
+use super::unsafe_replies::note_positions;
 use crate::auxiliary::{Finished, Job};
 
 /// Steps of one session in a turn are stopped after this long, so that the other connections are served.
@@ -136,6 +137,7 @@ impl Worker {
                     now_ms: self.now_ms,
                 };
                 let executed = self.engine.resume(call, id);
+                note_positions(&mut self.state.local, session, &mut slot.awaits);
                 slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
                 match executed {
                     Executed::Done { id } => {
@@ -238,6 +240,7 @@ impl Worker {
             now_ms: self.now_ms,
         };
         let stepped = self.engine.step(call, &mut **continuation, resumed);
+        note_positions(&mut self.state.local, session, &mut slot.awaits);
         slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
         match stepped {
             Stepped::More => {
@@ -300,6 +303,7 @@ impl Worker {
         }
         let conn = slot.conn;
         slot.session = Some(finished.session);
+        slot.awaits = slot.awaits.max(finished.awaits);
         slot.out.append(&mut { finished.out });
         self.finish_in_turn(io, conn, finished.turn);
     }
@@ -327,7 +331,6 @@ impl Worker {
 
     /// Gives a reply's bytes to the reactor.
     pub(super) fn flush(&mut self, io: &mut Io<'_>, conn: ConnId) {
-        let number = self.number;
         let Some(slot) = self
             .slots
             .get_mut(conn.index())
@@ -338,19 +341,33 @@ impl Worker {
         if matches!(slot.activity, Activity::Settling) {
             return;
         }
-        if slot.conn == conn && !slot.out.is_empty() {
-            let counters = &self.host.shared.workers[number];
-            counters.output_bytes.add(slot.out.len() as u64);
-            counters
-                .recent_output
-                .note(self.now_mono_ms, slot.out.len());
-            let unsent = io.send(conn, &mut slot.out);
-            if unsent >= self.output_watch_bytes {
-                self.check_output(io, conn, unsent);
+        if slot.conn != conn {
+            return;
+        }
+        if !slot.out.is_empty() {
+            if (slot.awaits != 0 || slot.unsafe_replies.is_some()) && self.keep_back(io, conn) {
+                return;
             }
+            self.send_out(io, conn);
         } else if slot.out.tail().capacity() > 0 {
             // Lent for a reply that was not written: idle connections own no buffer.
             io.recycle(std::mem::take(&mut slot.out).take_tail());
+        }
+    }
+
+    /// Sends a connection's output, come what may.
+    #[inline]
+    pub(super) fn send_out(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let now_ms = self.now_mono_ms;
+        let counters = &self.host.shared.workers[self.number];
+        let Some(slot) = self.slots[conn.index()].as_deref_mut() else {
+            return;
+        };
+        counters.output_bytes.add(slot.out.len() as u64);
+        counters.recent_output.note(now_ms, slot.out.len());
+        let unsent = io.send(conn, &mut slot.out);
+        if unsent >= self.output_watch_bytes {
+            self.check_output(io, conn, unsent);
         }
     }
 }

@@ -157,7 +157,7 @@ impl Eviction {
 pub struct Usage {
     /// What the calling thread has allocated less what it has freed.
     thread_bytes: fn() -> i64,
-    /// Workers, then the auxiliary thread, then the freeing one, then all that was there before them.
+    /// Workers, then the auxiliary thread, the freeing one, the saving one, then all that was there before them.
     parts: Box<[CachePadded<AtomicI64>]>,
     /// Replies on their way from the auxiliary thread to a worker: a client's, but in no worker's buffers yet.
     in_transit: AtomicI64,
@@ -173,7 +173,7 @@ impl Usage {
     pub(crate) fn new(workers: usize, thread_bytes: fn() -> i64) -> Usage {
         Usage {
             thread_bytes,
-            parts: (0..workers + 3).map(|_| CachePadded::default()).collect(),
+            parts: (0..workers + 4).map(|_| CachePadded::default()).collect(),
             in_transit: AtomicI64::new(0),
             inherited: AtomicI64::new(0),
             doomed: AtomicI64::new(0),
@@ -195,7 +195,12 @@ impl Usage {
 
     /// Publishes the freeing thread's part.
     pub fn publish_reaper(&self) {
-        self.put(self.parts.len() - 2, 0);
+        self.put(self.parts.len() - 3, 0);
+    }
+
+    /// Publishes the saving thread's part, of which its own buffers are `buffer_bytes`.
+    pub fn publish_saver(&self, buffer_bytes: usize) {
+        self.put(self.parts.len() - 2, buffer_bytes as i64);
     }
 
     /// Publishes what was allocated before the other threads began.

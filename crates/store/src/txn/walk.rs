@@ -17,6 +17,7 @@ impl Txn<'_> {
         min: usize,
         mut visit: impl FnMut(&Entry),
     ) -> u64 {
+        self.await_any();
         let now = self.stripe_now(stripe);
         let store = self.store;
         let Some(shard) = self.shard(db, stripe) else {
@@ -45,6 +46,7 @@ impl Txn<'_> {
 
     /// A key of one held stripe, each equally likely; it may have expired.
     pub fn random_entry(&mut self, db: u32, stripe: usize) -> Option<Ref<'_, Entry>> {
+        self.await_any();
         let mut seed = self.local.random();
         let shard = self.shard(db, stripe)?;
         let slot = shard.dict().random(|| {
@@ -59,6 +61,7 @@ impl Txn<'_> {
 
     /// Visits every entry of a database that has not expired; every stripe is held. O(n).
     pub fn for_each(&mut self, db: u32, mut visit: impl FnMut(&Entry)) {
+        self.await_any();
         for stripe in 0..self.store.stripe_count() {
             let now = self.stripe_now(stripe);
             if let Some(shard) = self.shard(db, stripe) {
@@ -87,7 +90,11 @@ impl Txn<'_> {
             return Expired::Idle;
         };
         let expired = shard.pop_expired(now, work, store.hasher(), &mut self.local.reclaim);
-        if matches!(expired, Expired::Entry(_)) {
+        if let Expired::Entry(entry) = &expired {
+            if let Some(walk) = shard.walk().filter(|_| shard.owes(entry)) {
+                let lane = self.local.worker;
+                store.snapshots.take(store, lane, walk.db, entry);
+            }
             store.publish(db, stripe, shard);
         }
         expired

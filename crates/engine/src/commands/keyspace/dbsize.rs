@@ -22,6 +22,7 @@ pub(super) const DBSIZE: Command = Command {
 };
 
 fn dbsize(cx: &mut Ctx<'_>) -> Outcome {
+    cx.keys.await_any();
     let keys = cx.engine.store.len(cx.db());
     cx.reply.count(keys as usize);
     Ok(Flow::Done)

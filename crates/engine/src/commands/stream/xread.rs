@@ -164,6 +164,7 @@ pub(super) fn nothing(
         },
         deadline_ms,
         nothing: |reply| reply.null_array(),
+        until_safe: None,
         args: resolved,
     })))
 }

@@ -25,10 +25,7 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Beginning of the names of the append-only files."),
     choice("appendfsync", "everysec", &["everysec", "always", "no"])
         .doc("When to flush the append-only file to the disk."),
-    yes_no("appendonly", "no")
-        .refused("no", "persistence is not built in this server yet")
-        .missing(LOST)
-        .doc("Log every change to a file. CONFIG SET refuses `yes`; in a file it is accepted with a warning."),
+    yes_no("appendonly", "no").doc("Log every change to a file."),
     memory("auto-aof-rewrite-min-size", "64mb", 0, i64::MAX as u64)
         .doc("Smallest append-only file that is rewritten by itself."),
     integer("auto-aof-rewrite-percentage", "100", 0, INT_MAX)

@@ -1,0 +1,41 @@
+//! What becomes of an entry before it changes: a snapshot gets it, and undo an image of it.
+
+use dunlin_structures::dict::Slot;
+
+use super::{Txn, held};
+
+impl Txn<'_> {
+    /// Hands an entry to who needs it as it is now. Its place comes in registers, where a [`super::Found`] would have to be in memory
+    /// before it is known whether anybody does.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn keep_what_was(&mut self, db: u32, stripe: usize, slot: Slot) {
+        if self.store.snapshots.is_running() {
+            self.hand_over(db, stripe, slot);
+        }
+        if self.local.undo.is_some()
+            && let Some(shard) = self.shard(db, stripe)
+        {
+            let entry = shard.entry(slot);
+            let (key, image) = (Box::<[u8]>::from(entry.key()), entry.image());
+            let hash = self.store.hasher().hash(&key);
+            self.remember(db, &key, hash, Some(image));
+        }
+    }
+
+    /// Hands the entry that was found over to the snapshot that runs, if that has not seen it.
+    fn hand_over(&mut self, db: u32, stripe: usize, slot: Slot) {
+        let (store, lane) = (self.store, self.local.worker);
+        let data = store.stripes.with(held(&mut self.held), stripe);
+        let Some(shard) = data.shards[db as usize].as_deref() else {
+            return;
+        };
+        let entry = shard.entry(slot);
+        if let Some(walk) = shard.walk()
+            && shard.owes(&entry)
+        {
+            store.snapshots.take(store, lane, walk.db, &entry);
+            shard.settle(&entry);
+        }
+    }
+}
