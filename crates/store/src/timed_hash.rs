@@ -428,6 +428,15 @@ mod tests {
                         assert_eq!(deadlines.of_field(&hasher, field), Some(at), "{case}");
                     });
                     assert_eq!(timed, due + later - gone.len(), "{case}");
+                    let mut seen = 0;
+                    for (field, value, at) in deadlines.fields() {
+                        seen += 1;
+                        field.with_text(|field| {
+                            assert_eq!(left.get(&hasher, field), Some(value), "{case}");
+                            assert_eq!(deadlines.of_field(&hasher, field), at, "{case}");
+                        });
+                    }
+                    assert_eq!((seen, deadlines.len()), (left.len(), left.len()), "{case}");
                 }
             }
         }

@@ -9,6 +9,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -36,6 +37,11 @@ pub(crate) struct Genuine {
 impl Genuine {
     /// Starts a server; `None`, with the reason printed, where there is no such program and none is required.
     pub(crate) fn start() -> Option<Genuine> {
+        Genuine::start_in(&std::env::temp_dir(), &[])
+    }
+
+    /// The same in a directory, whose `dump.rdb` or `appendonlydir` it loads, with further arguments.
+    pub(crate) fn start_in(dir: &Path, args: &[&str]) -> Option<Genuine> {
         let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = probe.local_addr().expect("a bound port").port();
         drop(probe);
@@ -53,7 +59,8 @@ impl Genuine {
                 "no",
             ])
             .args(["--enable-debug-command", "yes"])
-            .current_dir(std::env::temp_dir())
+            .args(args)
+            .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -82,6 +89,7 @@ impl Genuine {
                     input: Vec::new(),
                     version: (0, 0),
                 };
+                genuine.wait_until_loaded();
                 genuine.version = genuine.ask_version();
                 return Some(genuine);
             }
@@ -112,6 +120,13 @@ impl Genuine {
             let len = self.stream.read(&mut chunk).expect("the server answers");
             assert!(len > 0, "the server hung up");
             self.input.extend(&chunk[..len]);
+        }
+    }
+
+    fn wait_until_loaded(&mut self) {
+        while let Value::Error(why) = self.type_in("DBSIZE") {
+            assert!(why.starts_with(b"LOADING"), "{}", why.escape_ascii());
+            std::thread::sleep(CONNECT_PAUSE);
         }
     }
 

@@ -12,7 +12,7 @@ use dunlin_engine::{Blocked, Continuation, Engine, Host, OwnedArgs, Session, Wor
 use dunlin_store::log::Record;
 use dunlin_store::stream::{self, Id, Stream};
 use dunlin_store::stripes::{Held, LockSet, ReadyList, Waiter, Wake};
-use dunlin_store::{Settings, Txn};
+use dunlin_store::{Entry, Settings, Txn};
 use dunlin_structures::rope::Rope;
 
 use super::commands::Request;
@@ -332,6 +332,22 @@ impl World {
         store.release_stripes(held);
         names.sort();
         names
+    }
+
+    /// Visits every key of every database, with its database.
+    pub(crate) fn for_each(&mut self, mut visit: impl FnMut(u32, &Entry)) {
+        let waiter = Waiter::new(ReadyList::new(Nobody), 0);
+        let local = &mut self.workers[0].local;
+        let store = &self.engine.store;
+        let mut held = store
+            .lock_stripes(&LockSet::All, &waiter)
+            .expect("all stripes are free");
+        let mut keys = Txn::new(store, Some(&mut held), local, self.now_ms);
+        for db in 0..store.databases() as u32 {
+            keys.for_each(db, |entry| visit(db, entry));
+        }
+        keys.commit(None);
+        store.release_stripes(held);
     }
 
     /// The dataset as it is now.

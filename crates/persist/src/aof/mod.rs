@@ -1,4 +1,19 @@
 //! The append-only file: its manifest, and the framing of effects.
-mod framer;
+//!
+//! The log is a directory of files that a [`Manifest`] names: a base, which is a dump file, and increments, which are commands as a client
+//! would send them. [`Framer`] makes increments of effects, [`Scanner`] takes them apart.
+//!
+//! # Checksums
+//!
+//! Commands are written in batches, and before each stands a line `#CRC:<checksum>:<bytes>`: the CRC-64 of that many bytes behind the
+//! line. redis-server 7 and its redis-check-aof pass over lines that begin with `#`, so they load such files; theirs have no such lines,
+//! and what no line covers is taken as it is. The line comes first, so that nothing of a batch is applied before all of it is known to be
+//! whole, and a batch that was being written when the power failed is told from a damaged one: it is the last.
 
-pub use framer::Framer;
+mod framer;
+mod manifest;
+mod scanner;
+
+pub use framer::{BATCH_BYTES_MAX, Framer, FramerOptions};
+pub use manifest::{FileKind, LogFile, Manifest, ManifestError};
+pub use scanner::{Command, Item, Scanner};

@@ -1,0 +1,696 @@
+//! An increment of the log, command by command.
+//!
+//! Invariant: what was handed out of a batch with a checksum had that checksum; memory grows with bytes that were read, never with a
+//! length that was claimed; [`Scanner::whole`] is a place where the file may be cut.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use super::framer::{CHECKSUM_PREFIX, TIMESTAMP_PREFIX, parse_checksum};
+use crate::Error;
+use crate::rdb::crc64;
+
+/// So much is read at once, and twice what is there while a command or batch is incomplete.
+const READ_BYTES: usize = 256 * 1024;
+/// Room that is kept when a long command or batch is done with.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+/// Longest line of a number of arguments or bytes.
+const NUMBER_LINE_BYTES_MAX: usize = 128;
+/// Longest annotation, as redis-server has it.
+const ANNOTATION_BYTES_MAX: usize = 1024;
+/// Most arguments of a command.
+const ARGS_MAX: u64 = i32::MAX as u64;
+
+/// What comes next in the log.
+#[derive(Debug)]
+pub enum Item<'a> {
+    /// A command.
+    Command(Command<'a>),
+    /// The time, in seconds since 1970, from which on the following was written.
+    Timestamp(u64),
+    /// A line that says nothing to us, without its end.
+    Annotation(&'a [u8]),
+    /// The end, and all is whole.
+    Eof,
+}
+
+/// A command of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Command<'a> {
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// All of it, as it stands there.
+    pub bytes: &'a [u8],
+    args: &'a [Range<usize>],
+}
+
+impl<'a> Command<'a> {
+    /// Number of arguments, the name among them; at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "no command is empty")]
+    pub fn len(self) -> usize {
+        self.args.len()
+    }
+
+    /// Where the arguments lie in `bytes`.
+    pub fn spans(self) -> &'a [Range<usize>] {
+        self.args
+    }
+
+    /// The argument of an index; the name is that of 0.
+    ///
+    /// # Panics
+    /// Past the end.
+    pub fn arg(self, index: usize) -> &'a [u8] {
+        &self.bytes[self.args[index].clone()]
+    }
+
+    /// All arguments, the name first.
+    pub fn args(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        self.args.iter().map(move |span| &self.bytes[span.clone()])
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Scanner<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// Offset in the file of the buffer's begin.
+    base: u64,
+    /// Where in the buffer the item begins that was handed out last, or is looked at.
+    start: usize,
+    /// Where the next one begins.
+    next: usize,
+    is_at_end: bool,
+    args: Vec<Range<usize>>,
+    /// Where the file is whole, outside of transactions and batches.
+    whole: u64,
+    /// Whether a transaction is open.
+    multi: bool,
+    /// Where the batch with a checksum ends that the next byte is in.
+    batch_end: Option<u64>,
+    /// Lines before the next one.
+    lines: u64,
+    checks: bool,
+}
+
+/// What was found where something was wanted.
+enum Look<T> {
+    Is(T),
+    /// The file ends before.
+    Ends,
+}
+
+impl<R: Read> Scanner<R> {
+    /// Reads from here on; `offset` is where that is in the file.
+    pub fn new(reader: R, offset: u64) -> Scanner<R> {
+        Scanner {
+            reader,
+            buffer: Vec::new(),
+            base: offset,
+            start: 0,
+            next: 0,
+            is_at_end: false,
+            args: Vec::new(),
+            whole: offset,
+            multi: false,
+            batch_end: None,
+            lines: 0,
+            checks: true,
+        }
+    }
+
+    /// Checksums are passed over from here on.
+    #[must_use]
+    pub fn without_checksums(mut self) -> Self {
+        self.checks = false;
+        self
+    }
+
+    /// Where the next item begins.
+    pub fn offset(&self) -> u64 {
+        self.base + self.next as u64
+    }
+
+    /// Up to where the file is whole: it could end here. After an error this is where to cut it.
+    pub fn whole(&self) -> u64 {
+        self.whole
+    }
+
+    /// Number of the line that is looked at, as redis-check-aof counts: from 1, each line of the commands' framing and each argument.
+    pub fn line(&self) -> u64 {
+        self.lines + 1
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        self.multi
+    }
+
+    /// The next item.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] where the file ends in the middle of something, be it a command, a transaction or a batch; also where its last
+    /// batch is damaged, or where nothing but zeros follow: so it looks after a failure of power. [`Error::Corrupt`] for anything else
+    /// that does not hold. There is nothing to be had after an error.
+    #[expect(clippy::should_implement_trait, reason = "an item borrows the scanner")]
+    pub fn next(&mut self) -> Result<Item<'_>, Error> {
+        self.pass();
+        if self.batch_end.is_some_and(|end| end <= self.offset()) {
+            self.batch_end = None;
+        }
+        if self.batch_end.is_none() && !self.multi {
+            self.whole = self.offset();
+        }
+        if !self.fill(self.start + 1)? {
+            return match self.multi {
+                true => Err(self.truncated("a transaction")),
+                false => Ok(Item::Eof),
+            };
+        }
+        let first = self.buffer[self.start];
+        match first {
+            b'#' => self.annotation(),
+            b'*' => self.command(),
+            0 if self.only_zeros_follow()? => Err(Error::Truncated {
+                offset: self.whole,
+                what: "zeros up to the end of the file",
+            }),
+            _ => {
+                let found = first.escape_ascii();
+                let what = format!("expected '*' or '#', found '{found}'");
+                Err(self.corrupt(self.start, what))
+            }
+        }
+    }
+
+    /// Goes on to the next item. Makes room where that costs less than was read meanwhile.
+    fn pass(&mut self) {
+        self.start = self.next;
+        let left = self.buffer.len() - self.start;
+        if self.start < READ_BYTES.max(left) && left > 0 {
+            return;
+        }
+        if left == 0 && self.buffer.capacity() > KEPT_BYTES_MAX {
+            self.buffer = Vec::new();
+        } else {
+            self.buffer.drain(..self.start);
+        }
+        self.base += self.start as u64;
+        (self.start, self.next) = (0, 0);
+    }
+
+    /// Reads until the buffer has so many bytes; `false` where the file ends before.
+    fn fill(&mut self, len: usize) -> Result<bool, Error> {
+        while self.buffer.len() < len && !self.is_at_end {
+            let before = self.buffer.len();
+            let more = READ_BYTES.max(before);
+            // Room as for bytes that are there, not for those that are claimed.
+            let result = (&mut self.reader)
+                .take(more as u64)
+                .read_to_end(&mut self.buffer);
+            if let Err(source) = result {
+                return Err(Error::Io {
+                    offset: self.base + self.buffer.len() as u64,
+                    source,
+                });
+            }
+            self.is_at_end = self.buffer.len() - before < more;
+        }
+        Ok(self.buffer.len() >= len)
+    }
+
+    fn truncated(&self, what: &'static str) -> Error {
+        Error::Truncated {
+            offset: self.base + self.buffer.len() as u64,
+            what,
+        }
+    }
+
+    fn corrupt(&self, at: usize, what: String) -> Error {
+        Error::Corrupt {
+            offset: self.base + at as u64,
+            what,
+        }
+    }
+
+    /// The end of the line that begins at a place, without CR LF.
+    fn line_end(&mut self, at: usize, max: usize) -> Result<Look<usize>, Error> {
+        let mut searched = at;
+        loop {
+            let found = self.buffer[searched..].iter().position(|b| *b == b'\n');
+            let end = found.map_or(self.buffer.len(), |lf| searched + lf);
+            if end - at > max {
+                return Err(self.corrupt(at, format!("a line longer than {max} bytes")));
+            }
+            match found {
+                Some(_) if end > at && self.buffer[end - 1] == b'\r' => {
+                    return Ok(Look::Is(end - 1));
+                }
+                Some(_) => return Err(self.corrupt(end, "expected CR LF, found LF alone".into())),
+                None => searched = self.buffer.len(),
+            }
+            if !self.fill(searched + 1)? {
+                return Ok(Look::Ends);
+            }
+        }
+    }
+
+    fn annotation(&mut self) -> Result<Item<'_>, Error> {
+        let start = self.start;
+        let Look::Is(end) = self.line_end(start, ANNOTATION_BYTES_MAX)? else {
+            return Err(self.truncated("an annotation"));
+        };
+        let behind = end + 2;
+        let line = &self.buffer[start..end];
+        if self.checks && line.starts_with(CHECKSUM_PREFIX) {
+            let Some((crc, len)) = parse_checksum(line) else {
+                return Err(self.corrupt(start, "a checksum's line that is damaged".into()));
+            };
+            self.check_batch(behind, crc, len)?;
+            self.batch_end = Some(self.base + behind as u64 + len);
+        }
+        self.next = behind;
+        let line = &self.buffer[start..end];
+        let timestamp = line.strip_prefix(TIMESTAMP_PREFIX);
+        match timestamp.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()) {
+            Some(unix_s) => Ok(Item::Timestamp(unix_s)),
+            None => Ok(Item::Annotation(line)),
+        }
+    }
+
+    /// Checks the batch that begins behind a checksum's line; all of it is in the buffer then.
+    fn check_batch(&mut self, from: usize, crc: u64, len: u64) -> Result<(), Error> {
+        if self.batch_end.is_some() || self.multi {
+            return Err(self.corrupt(self.start, "a checksum where a batch is open".into()));
+        }
+        let end = usize::try_from(len)
+            .ok()
+            .and_then(|len| from.checked_add(len));
+        let Some(end) = end else {
+            return Err(self.corrupt(self.start, "a batch longer than memory".into()));
+        };
+        if !self.fill(end)? {
+            // A length that was damaged must not make what follows look like the torn end of a batch.
+            if holds_checksum(&self.buffer[from..]) {
+                let what = format!("a batch of {len} bytes reaches over the next ones");
+                return Err(self.corrupt(self.start, what));
+            }
+            return Err(self.truncated("a batch"));
+        }
+        if crc64(&self.buffer[from..end]) == crc {
+            return Ok(());
+        }
+        let offset = self.base + from as u64;
+        // The last batch lacks some of its middle if the power failed while its pages were written in any order.
+        if !self.fill(end + 1)? {
+            return Err(Error::Truncated {
+                offset,
+                what: "the last batch, whose checksum is wrong",
+            });
+        }
+        let what = format!(
+            "the checksum of the {len} bytes from offset {offset} on is wrong: they were damaged, or edited; after an edit on purpose, \
+             remove the lines that begin with '#CRC:'"
+        );
+        Err(self.corrupt(self.start, what))
+    }
+
+    /// A number behind a letter, with its line's end.
+    fn number(&mut self, at: usize, letter: u8) -> Result<Look<(u64, usize)>, Error> {
+        if !self.fill(at + 1)? {
+            return Ok(Look::Ends);
+        }
+        let first = self.buffer[at];
+        if first != letter {
+            let (wanted, found) = (char::from(letter), first.escape_ascii());
+            return Err(self.corrupt(at, format!("expected '{wanted}', found '{found}'")));
+        }
+        let Look::Is(end) = self.line_end(at, NUMBER_LINE_BYTES_MAX)? else {
+            return Ok(Look::Ends);
+        };
+        let digits = &self.buffer[at + 1..end];
+        let number = std::str::from_utf8(digits)
+            .ok()
+            .filter(|_| digits.iter().all(u8::is_ascii_digit));
+        match number.and_then(|digits| digits.parse().ok()) {
+            Some(number) => {
+                self.lines += 1;
+                Ok(Look::Is((number, end + 2)))
+            }
+            None => {
+                let found = digits.escape_ascii().to_string();
+                Err(self.corrupt(at, format!("expected a number, found '{found}'")))
+            }
+        }
+    }
+
+    fn command(&mut self) -> Result<Item<'_>, Error> {
+        let Look::Is(end) = self.parse_command()? else {
+            return Err(self.truncated("a command"));
+        };
+        let behind = self.base + end as u64;
+        if self.batch_end.is_some_and(|batch| behind > batch) {
+            return Err(self.corrupt(self.start, "a command that reaches over its batch".into()));
+        }
+        self.note_transaction()?;
+        self.next = end;
+        Ok(Item::Command(Command {
+            offset: self.base + self.start as u64,
+            bytes: &self.buffer[self.start..end],
+            args: &self.args,
+        }))
+    }
+
+    /// Finds the arguments of a command; where it ends.
+    fn parse_command(&mut self) -> Result<Look<usize>, Error> {
+        self.args.clear();
+        let begin = self.start;
+        let Look::Is((count, mut at)) = self.number(begin, b'*')? else {
+            return Ok(Look::Ends);
+        };
+        if count == 0 || count > ARGS_MAX {
+            return Err(self.corrupt(begin, format!("a command of {count} arguments")));
+        }
+        for _ in 0..count {
+            let Look::Is((len, start)) = self.number(at, b'$')? else {
+                return Ok(Look::Ends);
+            };
+            let end = usize::try_from(len)
+                .ok()
+                .and_then(|len| start.checked_add(len))
+                .filter(|end| end.checked_add(2).is_some());
+            let Some(end) = end else {
+                return Err(self.corrupt(at, format!("an argument of {len} bytes")));
+            };
+            if !self.fill(end + 2)? {
+                return Ok(Look::Ends);
+            }
+            if self.buffer[end..end + 2] != *b"\r\n" {
+                let found = self.buffer[end..end + 2].escape_ascii().to_string();
+                return Err(self.corrupt(end, format!("expected CR LF, found '{found}'")));
+            }
+            self.lines += 1;
+            self.args.push(start - begin..end - begin);
+            at = end + 2;
+        }
+        Ok(Look::Is(at))
+    }
+
+    fn note_transaction(&mut self) -> Result<(), Error> {
+        let span = &self.args[0];
+        let name = &self.buffer[self.start + span.start..self.start + span.end];
+        if name.eq_ignore_ascii_case(b"multi") {
+            if self.multi {
+                return Err(self.corrupt(self.start, "MULTI in a transaction".into()));
+            }
+            self.multi = true;
+        } else if name.eq_ignore_ascii_case(b"exec") && !std::mem::take(&mut self.multi) {
+            return Err(self.corrupt(self.start, "EXEC without MULTI".into()));
+        }
+        Ok(())
+    }
+
+    /// Reads to the end if so. What is left is of no use else: it is an error either way.
+    fn only_zeros_follow(&mut self) -> Result<bool, Error> {
+        if self.buffer[self.start..].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        let mut piece = [0; 8192];
+        loop {
+            match self.reader.read(&mut piece) {
+                Ok(0) => return Ok(true),
+                Ok(len) if piece[..len].iter().any(|byte| *byte != 0) => return Ok(false),
+                Ok(_) => {}
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(Error::Io {
+                        offset: self.base,
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Whether a checksum's line stands between commands.
+fn holds_checksum(mut bytes: &[u8]) -> bool {
+    fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        Some((&bytes[..end], &bytes[end + 1..]))
+    }
+    fn number(line: &[u8]) -> Option<usize> {
+        let digits = line.get(1..)?.trim_ascii_end();
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+    fn behind_command(bytes: &[u8]) -> Option<&[u8]> {
+        let (head, mut rest) = line(bytes)?;
+        for _ in 0..number(head)? {
+            let (head, text) = line(rest)?;
+            rest = text.get(number(head)?.checked_add(2)?..)?;
+        }
+        Some(rest)
+    }
+    loop {
+        let rest = match bytes.first() {
+            Some(b'#') if bytes.starts_with(CHECKSUM_PREFIX) => return true,
+            Some(b'#') => line(bytes).map(|(_, rest)| rest),
+            Some(b'*') => behind_command(bytes),
+            _ => None,
+        };
+        match rest {
+            Some(rest) => bytes = rest,
+            None => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_store::log::{Arg, Record};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::aof::{Framer, FramerOptions};
+
+    /// Gives what it has in pieces of any size.
+    struct Pieces<'a>(&'a [u8], usize);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let len = self.0.len().min(out.len()).min(self.1);
+            out[..len].copy_from_slice(&self.0[..len]);
+            self.0 = &self.0[len..];
+            Ok(len)
+        }
+    }
+
+    /// What came out, where it ended whole, and why if not at the end.
+    fn scan(bytes: &[u8], piece: usize) -> (Vec<String>, u64, Option<Error>) {
+        let mut scanner = Scanner::new(Pieces(bytes, piece), 0);
+        let mut items = Vec::new();
+        loop {
+            match scanner.next() {
+                Ok(Item::Eof) => return (items, scanner.whole(), None),
+                Ok(Item::Command(command)) => {
+                    let from = command.offset as usize;
+                    assert_eq!(command.bytes, &bytes[from..from + command.bytes.len()]);
+                    assert_eq!(command.len(), command.args().len());
+                    let args = command.args().map(|arg| arg.escape_ascii().to_string());
+                    items.push(args.collect::<Vec<_>>().join(" "));
+                }
+                Ok(Item::Timestamp(unix_s)) => items.push(format!("at {unix_s}")),
+                Ok(Item::Annotation(_)) => {}
+                Err(error) => return (items, scanner.whole(), Some(error)),
+            }
+        }
+    }
+
+    fn resp(line: &str) -> Vec<u8> {
+        let mut record = Record::default();
+        let args: Vec<Arg<'_>> = line.split(' ').map(Arg::from).collect();
+        record.push(0, &args);
+        record.bytes
+    }
+
+    fn log(lines: &[&str]) -> Vec<u8> {
+        lines.iter().flat_map(|line| resp(line)).collect()
+    }
+
+    #[test]
+    fn a_file_of_redis() {
+        let mut bytes = log(&["SELECT 0", "set a 1"]);
+        bytes.extend(b"#TS:77\r\n#anything\r\n");
+        bytes.extend(log(&["MULTI", "SET b 2", "exec", "DEL c"]));
+        let expected = [
+            "SELECT 0", "set a 1", "at 77", "MULTI", "SET b 2", "exec", "DEL c",
+        ];
+        for piece in [1, 7, 100_000] {
+            let (items, whole, error) = scan(&bytes, piece);
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(
+                (items.as_slice(), whole),
+                (&expected.map(String::from)[..], bytes.len() as u64)
+            );
+        }
+    }
+
+    #[test]
+    fn where_the_file_is_cut_there_it_is_whole() {
+        let first = resp("SET a 1").len();
+        let bytes = log(&["SET a 1", "MULTI", "SET b 2", "EXEC", "SET c 3"]);
+        let last = bytes.len() - resp("SET c 3").len();
+        for len in 0..=bytes.len() {
+            let (items, whole, error) = scan(&bytes[..len], 1000);
+            let expected = match len {
+                _ if len < first => 0,
+                _ if len < last => first,
+                _ if len < bytes.len() => last,
+                _ => len,
+            };
+            assert_eq!(whole as usize, expected, "cut at {len}");
+            assert_eq!(error.is_none(), len == expected, "cut at {len}: {error:?}");
+            assert!(error.is_none_or(|error| matches!(error, Error::Truncated { .. })));
+            assert!(items.len() <= 5);
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_with_its_offset() {
+        for (behind, offset) in [
+            (&b"x"[..], 0),
+            (b"*0\r\n", 0),
+            (b"*-1\r\n", 0),
+            (b"*1\n", 2),
+            (b"*1\r\n+3\r\n", 4),
+            (b"*1\r\n$3\r\nabcd\r\n", 11),
+            (b"*1\r\n$18446744073709551615\r\n", 4),
+            (b"*2\r\n$1\r\na\r\n*", 11),
+            (b"*1\r\n$4\r\nEXEC\r\n", 0),
+            (b"#CRC:0123:45\r\n", 0),
+        ] {
+            let mut bytes = resp("SET a 1");
+            let before = bytes.len() as u64;
+            bytes.extend(behind);
+            let (_, whole, error) = scan(&bytes, 1000);
+            let Some(Error::Corrupt { offset: at, .. }) = error else {
+                panic!("{}: {error:?}", behind.escape_ascii());
+            };
+            assert_eq!(
+                (whole, at),
+                (before, before + offset),
+                "{}",
+                behind.escape_ascii()
+            );
+        }
+    }
+
+    /// Claims of lengths that are not there are no reason to allocate them, and none to fail otherwise than by the end.
+    #[test]
+    fn long_claims() {
+        for bytes in [
+            &b"*2\r\n$400000000000\r\nabc"[..],
+            b"*2147483647\r\n",
+            b"#CRC:0123456789abcdef:ffffffffff\r\nabc",
+        ] {
+            let (_, whole, error) = scan(bytes, 1000);
+            assert!(matches!(error, Some(Error::Truncated { .. })), "{error:?}");
+            assert_eq!(whole, 0);
+        }
+    }
+
+    /// Batches of records, and the offsets where each begins.
+    fn batches(
+        records: &[Vec<(u32, String)>],
+        per_batch: usize,
+    ) -> (Vec<u8>, Vec<usize>, Vec<String>) {
+        let mut framer = Framer::new(FramerOptions::default());
+        let (mut bytes, mut starts, mut all) = (Vec::new(), Vec::new(), Vec::new());
+        for batch in records.chunks(per_batch.max(1)) {
+            starts.push(bytes.len());
+            framer.begin(&mut bytes, 0);
+            for effects in batch {
+                let mut record = Record::default();
+                for (db, line) in effects {
+                    let args: Vec<Arg<'_>> = line.split(' ').map(Arg::from).collect();
+                    record.push(*db, &args);
+                    all.push(line.clone());
+                }
+                framer.record(&record, &mut bytes);
+            }
+            framer.end(&mut bytes);
+        }
+        starts.push(bytes.len());
+        (bytes, starts, all)
+    }
+
+    fn effects_of(items: &[String]) -> Vec<String> {
+        let framing = ["SELECT ", "MULTI", "EXEC"];
+        let is_effect = |item: &&String| !framing.iter().any(|name| item.starts_with(name));
+        items.iter().filter(is_effect).cloned().collect()
+    }
+
+    fn records() -> impl Strategy<Value = Vec<Vec<(u32, String)>>> {
+        let effect = (0u32..3, "SET [a-z]{1,5} [0-9]{1,40}");
+        proptest::collection::vec(proptest::collection::vec(effect, 1..4), 1..12)
+    }
+
+    proptest! {
+        #[test]
+        fn a_log_that_is_cut_ends_with_a_whole_batch(records in records(), per_batch in 1usize..4, cut in any::<prop::sample::Index>()) {
+            let (bytes, starts, all) = batches(&records, per_batch);
+            let (items, whole, error) = scan(&bytes, 50);
+            prop_assert!(error.is_none(), "{:?}", error);
+            prop_assert_eq!((effects_of(&items), whole as usize), (all.clone(), bytes.len()));
+            let len = cut.index(bytes.len());
+            let (items, whole, error) = scan(&bytes[..len], 50);
+            let start = starts.iter().rev().find(|start| **start <= len).expect("0 is among them");
+            prop_assert_eq!(whole as usize, *start);
+            prop_assert_eq!(error.is_none(), len == *start);
+            let effects = effects_of(&items);
+            prop_assert_eq!(&effects[..], &all[..effects.len()]);
+        }
+
+        #[test]
+        fn no_damage_is_overlooked(records in records(), per_batch in 1usize..4, at in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let (mut bytes, starts, all) = batches(&records, per_batch);
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let (items, whole, error) = scan(&bytes, 1000);
+            let batch = starts.iter().rposition(|start| *start <= at).expect("0 is among them");
+            let is_head = at - starts[batch] < super::super::framer::CHECKSUM_LINE_BYTES;
+            // What is acknowledged and comes later is never cut off.
+            let is_last = batch + 2 == starts.len();
+            let is_cut = matches!(error, Some(Error::Truncated { .. }));
+            prop_assert!(is_last || !is_cut);
+            // A line that is no checksum's any more is none of ours, and what was not covered is not checked.
+            if !is_head {
+                prop_assert!(error.is_some());
+                prop_assert_eq!(whole as usize, starts[batch]);
+                let effects = effects_of(&items);
+                prop_assert_eq!(&effects[..], &all[..effects.len()]);
+                prop_assert_eq!(is_cut, is_last);
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'1')], 0..200)) {
+            let (_, whole, _) = scan(&bytes, 3);
+            prop_assert!(whole as usize <= bytes.len());
+        }
+    }
+
+    #[test]
+    fn zeros_at_the_end_are_no_damage() {
+        let mut bytes = resp("SET a 1");
+        let whole_len = bytes.len() as u64;
+        bytes.resize(bytes.len() + 20_000, 0);
+        let (_, whole, error) = scan(&bytes, 999);
+        assert!(matches!(error, Some(Error::Truncated { .. })), "{error:?}");
+        assert_eq!(whole, whole_len);
+        bytes.push(b'*');
+        let (_, _, error) = scan(&bytes, 999);
+        assert!(matches!(error, Some(Error::Corrupt { .. })), "{error:?}");
+    }
+}
