@@ -360,7 +360,7 @@ impl Engine {
 
     /// See [`Engine::admit`]; counts nothing.
     #[inline]
-    fn check(
+    pub(crate) fn check(
         &self,
         args: Args<'_>,
         id: Option<usize>,

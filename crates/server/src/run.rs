@@ -21,6 +21,7 @@ use crate::housekeeping;
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
 use crate::persistence;
+use crate::persistence::aof::files::Files;
 use crate::persistence::disk::SystemDisk;
 use crate::persistence::load::{LoadError, Loader};
 use crate::process::{self, Supervisor, oom_score};
@@ -132,11 +133,8 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
             supervisor.ready();
         }
         Err(LoadError::Stopped) => {}
-        Err(error) => {
-            tracing::error!("{error}");
-            // The words that Redis's tools look for; the caller logs them.
-            bail!("Fatal error loading the DB, check server logs. Exiting.");
-        }
+        // The caller logs it.
+        Err(error) => bail!("{error}"),
     }
 
     let report = pool.join()?;
@@ -163,17 +161,36 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads what there is, on this thread and some more.
-fn load(shared: &Shared, threads: usize) -> Result<(), LoadError> {
+fn load(shared: &Arc<Shared>, threads: usize) -> Result<(), LoadError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let loader = Loader {
         shared,
         disk: &SystemDisk,
-        clock: &SystemClock,
+        clock: &clock,
         threads,
     };
-    let loaded = loader.at_start();
+    let files = log_files(shared)?;
+    let loaded = match &files {
+        None => loader.dump_at_start(),
+        Some(files) => loader.log_at_start(&files.place()).map(|_| ()),
+    };
     // This thread has allocated some of it.
     shared.engine.store.usage.publish_start();
     loaded
+}
+
+/// The files of the log, if there is to be one.
+fn log_files(shared: &Shared) -> Result<Option<Files>, LoadError> {
+    let config = shared.config();
+    if !config.yes("appendonly") {
+        return Ok(None);
+    }
+    let names = ["appenddirname", "appendfilename"]
+        .map(|key| config.file_name(key).to_string_lossy().into_owned());
+    let [dir_name, name] = &names;
+    Files::open(Arc::new(SystemDisk), config.dir(), dir_name, name)
+        .map(Some)
+        .map_err(|error| LoadError::Fatal(error.to_string()))
 }
 
 fn make_shared(

@@ -98,6 +98,19 @@ impl<'a> Txn<'a> {
         }
     }
 
+    /// The same transaction at another time, see [`Txn::new`].
+    pub fn at(&mut self, now_ms: u64) -> Txn<'_> {
+        Txn {
+            now_ms,
+            ..self.reborrow()
+        }
+    }
+
+    /// Takes the effects back that were recorded so far: they come from the log, and are there.
+    pub fn forget_effects(&mut self) {
+        self.local.record.truncate(0);
+    }
+
     /// The store.
     #[inline]
     pub fn store(&self) -> &'a Store {

@@ -8,7 +8,7 @@
 
 use std::io::Write;
 
-use dunlin_store::log::Record;
+use dunlin_store::log::RecordRef;
 
 use crate::rdb::crc64;
 
@@ -94,8 +94,8 @@ impl Framer {
     }
 
     /// Appends what a command, transaction or script did.
-    pub fn record(&mut self, record: &Record, out: &mut Vec<u8>) {
-        let is_transaction = record.effects.len() > 1;
+    pub fn record(&mut self, record: RecordRef<'_>, out: &mut Vec<u8>) {
+        let is_transaction = record.len() > 1;
         for (index, (db, effect)) in record.iter().enumerate() {
             self.select(db, out);
             if is_transaction && index == 0 {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use dunlin_persist::aof::Framer;
+use dunlin_persist::aof::{Framer, FramerOptions};
 use dunlin_store::log::{Log, Reader};
 
 use super::{Fsync, Health, Journal, Order};
@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
             log,
             wake,
             reader: None,
-            framer: Framer::default(),
+            framer: Framer::new(FramerOptions::default()),
             file: None,
             rotation: None,
             buffer: Vec::new(),
@@ -245,7 +245,7 @@ impl<'a> Writer<'a> {
 
     fn begin_file(&mut self, file: Box<dyn DiskFile>, len: u64) {
         self.file = Some(file);
-        self.framer = Framer::default();
+        self.framer = Framer::new(FramerOptions::default());
         self.set_file_bytes(len);
     }
 
@@ -281,12 +281,13 @@ impl<'a> Writer<'a> {
             return;
         }
         let (framer, buffer) = (&mut self.framer, &mut self.buffer);
+        framer.begin(buffer, 0);
         reader.read(|record| {
             framer.record(record, buffer);
             record.sequence < last && buffer.len() < BATCH_BYTES
         });
+        framer.end(buffer);
         if !buffer.is_empty() {
-            framer.end_batch(buffer);
             self.framed = reader.next() - 1;
         }
     }

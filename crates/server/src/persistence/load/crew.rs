@@ -6,22 +6,19 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use dunlin_store::stripes::LockSet;
 use dunlin_store::{Local, Txn};
 
 use super::batch::{Batch, Builder, Decoding};
 use super::dump::Dump;
-use super::{LoadError, Loader};
+use super::{LoadError, Loader, SETTLE_PERIOD};
 use crate::persistence::stripe_lock::StripeLock;
 use crate::process;
 
 const BATCHES_PER_THREAD: usize = 2;
 /// A buffer that a huge value has grown beyond this is not kept.
 const KEPT_BYTES_MAX: usize = 4 << 20;
-/// How often a thread looks whether the memory that it gave up may be freed.
-const SETTLE_PERIOD: Duration = Duration::from_millis(1);
 
 #[derive(Default)]
 struct State {

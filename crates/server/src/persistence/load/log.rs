@@ -5,7 +5,7 @@
 
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use dunlin_engine::{Args, Ctx};
@@ -18,7 +18,6 @@ use super::dump::{Dump, Source, delay_key};
 use super::progress::Progress;
 use super::replay::{Held, Replay, Replayer};
 use super::{DumpRules, LoadError, Loader, crew, empty, load_held};
-use crate::persistence::manifest;
 
 /// Commands that go to the thread that carries them out together, and bytes of them at most but for one command.
 const BATCH_COMMANDS: usize = 1_024;
@@ -28,11 +27,18 @@ const BATCHES_MAX: usize = 4;
 /// A buffer that a huge command has grown beyond this is not kept.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
-/// The log that was loaded.
-#[derive(Debug)]
+/// Where a log is.
+#[derive(Copy, Clone, Debug)]
+pub struct LogPlace<'a> {
+    /// The directory of its files.
+    pub dir: &'a Path,
+    /// Which files there are.
+    pub manifest: &'a Manifest,
+}
+
+/// What was loaded of a log.
+#[derive(Copy, Clone, Debug)]
 pub struct LoadedLog {
-    /// Its files.
-    pub manifest: Manifest,
     /// Bytes of all files.
     pub total_bytes: u64,
     /// Bytes of the base.
@@ -69,52 +75,44 @@ enum End {
 }
 
 impl Loader<'_> {
-    /// The directory of the log, and the name that its files begin with.
-    fn log_names(&self) -> (PathBuf, String) {
-        let config = self.shared.config();
-        let dir = config.dir().join(config.file_name("appenddirname"));
-        let name = String::from_utf8_lossy(config.text("appendfilename")).into_owned();
-        (dir, name)
-    }
-
-    /// Loads the log at the start; what it is made of, if there is one.
-    pub(super) fn load_log(&self) -> Result<Option<LoadedLog>, LoadError> {
-        let mut replayer = Replayer::new(self.shared, self.clock.clone());
-        let loaded = self.load_files(&mut Target::Start(&mut replayer));
+    /// Loads the log at the start.
+    pub(super) fn load_log(&self, place: &LogPlace<'_>) -> Result<LoadedLog, LoadError> {
+        let mut replayer = Replayer::new(self.shared, Arc::clone(self.clock));
+        let loaded = self.load_files(place, &mut Target::Start(&mut replayer));
         replayer.finish();
         loaded
     }
 
-    /// Loads the log in the place of everything, with all stripes held by the command; false if there is none. Whatever is still on its
-    /// way to the log has to be written before.
+    /// Loads the log in the place of everything, with all stripes held by the command. Whatever is still on its way to the log has to be
+    /// written before.
     ///
     /// # Errors
     /// As at the start. What was there is gone then, and a part of the log may be there.
-    pub fn reload_log(&self, cx: &mut Ctx<'_>) -> Result<bool, LoadError> {
+    pub fn reload_log(
+        &self,
+        cx: &mut Ctx<'_>,
+        place: &LogPlace<'_>,
+    ) -> Result<LoadedLog, LoadError> {
         self.loading(false, || {
             empty(cx);
-            let loaded = self.load_files(&mut Target::Held(&mut Held::new(cx)))?;
-            Ok(loaded.is_some())
+            self.load_files(place, &mut Target::Held(&mut Held::new(cx)))
         })
     }
 
-    fn load_files(&self, target: &mut Target<'_, '_, '_>) -> Result<Option<LoadedLog>, LoadError> {
-        let (dir, append_name) = self.log_names();
-        let mut manifest = manifest::read(self.disk, &dir, &append_name)?.unwrap_or_default();
-        self.take_over_old_file(&dir, &append_name, &mut manifest)?;
-        if manifest.is_empty() {
-            return Ok(None);
-        }
-        let files = self.log_files(&dir, &append_name, &manifest)?;
+    fn load_files(
+        &self,
+        place: &LogPlace<'_>,
+        target: &mut Target<'_, '_, '_>,
+    ) -> Result<LoadedLog, LoadError> {
+        let files = self.log_files(place)?;
         let mut loaded = LoadedLog {
-            manifest,
             total_bytes: files.iter().map(|file| file.bytes).sum(),
             base_bytes: 0,
             last_bytes: 0,
         };
         let now_s = self.clock.wall_us() / 1_000_000;
         self.shared.loading.begin(loaded.total_bytes, now_s);
-        for (file, listed) in files.iter().zip(loaded.manifest.files()) {
+        for (file, listed) in files.iter().zip(place.manifest.files()) {
             let is_base = listed.kind == FileKind::Base;
             let started_us = self.clock.monotonic_us();
             let mut bytes = file.bytes;
@@ -125,7 +123,10 @@ impl Loader<'_> {
                 }
                 let kind = if is_base { "base" } else { "incr" };
                 let seconds = self.seconds_since(started_us);
-                tracing::info!("DB loaded from {kind} file {}: {seconds:.3} seconds", file.name);
+                tracing::info!(
+                    "DB loaded from {kind} file {}: {seconds:.3} seconds",
+                    file.name
+                );
             }
             if is_base {
                 loaded.base_bytes = bytes;
@@ -133,21 +134,17 @@ impl Loader<'_> {
                 loaded.last_bytes = bytes;
             }
         }
-        Ok(Some(loaded))
+        Ok(loaded)
     }
 
     /// The files that a manifest names, all of which must be there.
-    fn log_files(
-        &self,
-        dir: &Path,
-        append_name: &str,
-        manifest: &Manifest,
-    ) -> Result<Vec<LogFile>, LoadError> {
-        let count = manifest.files().len();
+    fn log_files(&self, place: &LogPlace<'_>) -> Result<Vec<LogFile>, LoadError> {
+        let append_name = self.shared.config().text("appendfilename").to_vec();
+        let count = place.manifest.files().len();
         let mut before_bytes = 0;
-        let listed = manifest.files().enumerate();
+        let listed = place.manifest.files().enumerate();
         let files = listed.map(|(index, listed)| {
-            let path = dir.join(&listed.name);
+            let path = place.dir.join(&listed.name);
             let open = |source| LoadError::Open {
                 path: path.clone(),
                 source,
@@ -159,7 +156,7 @@ impl Loader<'_> {
                 bytes,
                 before_bytes,
                 is_last: index + 1 == count,
-                is_old: listed.name == append_name,
+                is_old: listed.name.as_bytes() == append_name,
                 path,
             };
             before_bytes += bytes;
@@ -168,50 +165,7 @@ impl Loader<'_> {
         files.collect()
     }
 
-    /// A single file of before Redis 7 becomes the base of a log of several files. A crash at any point leaves what is taken over the next
-    /// time.
-    fn take_over_old_file(
-        &self,
-        dir: &Path,
-        append_name: &str,
-        manifest: &mut Manifest,
-    ) -> Result<(), LoadError> {
-        let old = self.shared.config().dir().join(append_name);
-        let new = dir.join(append_name);
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| LoadError::Open { path, source }
-        };
-        if self.disk.len(&old).map_err(failed(&old))?.is_none() {
-            return Ok(());
-        }
-        let was_being_moved = manifest.increments().is_empty()
-            && manifest
-                .base()
-                .is_some_and(|base| base.name == append_name)
-            && self.disk.len(&new).map_err(failed(&new))?.is_none();
-        if !manifest.is_empty() && !was_being_moved {
-            return Ok(());
-        }
-        manifest.adopt_base(append_name);
-        manifest::write(self.disk, dir, append_name, manifest)?;
-        let parent = dir.parent().unwrap_or(dir);
-        let moved = self.disk.rename(&old, &new);
-        let moved = moved.and_then(|()| self.disk.sync_dir(dir));
-        let moved = moved.and_then(|()| self.disk.sync_dir(parent));
-        moved.map_err(failed(&old))?;
-        tracing::info!(
-            "Successfully migrated an old-style AOF file ({append_name}) into the AOF directory ({}).",
-            dir.display()
-        );
-        Ok(())
-    }
-
-    fn load_file(
-        &self,
-        file: &LogFile,
-        target: &mut Target<'_, '_, '_>,
-    ) -> Result<End, LoadError> {
+    fn load_file(&self, file: &LogFile, target: &mut Target<'_, '_, '_>) -> Result<End, LoadError> {
         let failed = |source| LoadError::Open {
             path: file.path.clone(),
             source,

@@ -8,11 +8,15 @@
 mod batch;
 mod crew;
 mod dump;
+mod log;
 mod progress;
+mod replay;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use dunlin_engine::Ctx;
 use dunlin_persist::Error as FormatError;
@@ -21,8 +25,12 @@ use dunlin_reactor::Clock;
 
 use self::batch::{Batch, Builder, Decoding};
 use self::dump::Dump;
+pub use self::log::{LoadedLog, LogPlace};
 use super::disk::Disk;
 use crate::shared::Shared;
+
+/// How often a thread looks whether the memory that it gave up may be freed.
+const SETTLE_PERIOD: Duration = Duration::from_millis(1);
 
 /// Why nothing, or not everything, was loaded.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +54,9 @@ pub enum LoadError {
         /// What is wrong, and where.
         source: FormatError,
     },
+    /// What is in the log already; these are the last words.
+    #[error("{0}")]
+    Fatal(String),
     /// Its data does not fit this server, or the data that is there.
     #[error("{}: {what}", .path.display())]
     Misfit {
@@ -59,11 +70,11 @@ pub enum LoadError {
 /// Where files are, and what is loaded into.
 pub struct Loader<'a> {
     /// The server.
-    pub shared: &'a Shared,
+    pub shared: &'a Arc<Shared>,
     /// The files.
     pub disk: &'a dyn Disk,
     /// The clock.
-    pub clock: &'a dyn Clock,
+    pub clock: &'a Arc<dyn Clock>,
     /// Threads that decode, the caller's included.
     pub threads: usize,
 }
@@ -78,14 +89,22 @@ pub struct DumpRules {
 }
 
 impl Loader<'_> {
-    /// Loads what the configuration says at the start of the server, and logs what comes of it.
+    /// Loads the dump file at the start of the server, if there is one, and logs what comes of it.
     ///
     /// # Errors
-    /// When there is something that can't be loaded: the server must not start then. The details are in the log.
-    pub fn at_start(&self) -> Result<(), LoadError> {
+    /// When there is something that can't be loaded: the server must not start then.
+    pub fn dump_at_start(&self) -> Result<(), LoadError> {
         let started_us = self.clock.monotonic_us();
         let loaded = self.loading(true, || {
             self.load_dump(&self.dump_path(), DumpRules::default())
+        });
+        let loaded = loaded.map_err(|error| match error {
+            LoadError::Stopped => error,
+            error => {
+                tracing::error!("{error}");
+                // The words that people look for.
+                LoadError::Fatal("Fatal error loading the DB, check server logs. Exiting.".into())
+            }
         })?;
         if loaded {
             let seconds = self.seconds_since(started_us);
@@ -94,12 +113,38 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Loads the log at the start of the server, and logs what comes of it.
+    ///
+    /// # Errors
+    /// When it can't be loaded: the server must not start then.
+    pub fn log_at_start(&self, place: &LogPlace<'_>) -> Result<LoadedLog, LoadError> {
+        let started_us = self.clock.monotonic_us();
+        let loaded = self.loading(true, || self.load_log(place))?;
+        if loaded.total_bytes > 0 {
+            let seconds = self.seconds_since(started_us);
+            tracing::info!("DB loaded from append only file: {seconds:.3} seconds");
+        }
+        self.warn_of_dump(place);
+        Ok(loaded)
+    }
+
+    /// A dump beside an empty log is not loaded, as in Redis: whoever puts it there may not know.
+    fn warn_of_dump(&self, place: &LogPlace<'_>) {
+        let path = self.dump_path();
+        if place.manifest.is_empty() && matches!(self.disk.len(&path), Ok(Some(_))) {
+            tracing::warn!(
+                "appendonly is on and there is no append-only file, so the server starts empty: {} is not loaded. To take it over, start                  with appendonly no, then CONFIG SET appendonly yes",
+                path.display()
+            );
+        }
+    }
+
     fn seconds_since(&self, started_us: u64) -> f64 {
         (self.clock.monotonic_us() - started_us) as f64 / 1e6
     }
 
     /// Path of the dump file.
-    fn dump_path(&self) -> PathBuf {
+    pub fn dump_path(&self) -> PathBuf {
         let config = self.shared.config();
         config.dir().join(config.file_name("dbfilename"))
     }

@@ -25,7 +25,7 @@ impl<'a> Progress<'a> {
         let started_us = loader.clock.monotonic_us();
         Progress {
             shared: loader.shared,
-            clock: loader.clock,
+            clock: &**loader.clock,
             name,
             before_bytes,
             started_us,

@@ -1,0 +1,3 @@
+//! The files of the append-only log.
+
+pub mod files;
