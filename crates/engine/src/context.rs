@@ -28,6 +28,8 @@ pub trait Host {
     fn inner_ran(&mut self, _id: usize, _args: Args<'_>, _session: &Session) {}
     /// A command has run, its stripes still held; called while [`crate::WorkerState::observed`] only.
     fn executed(&mut self, _command: &'static Command, _session: &Session, _args: Args<'_>) {}
+    /// RESTORE refused a value that is not consistent: for the log.
+    fn refused_value(&mut self, _key: &[u8], _why: &dyn std::error::Error) {}
     /// The subscriptions of a session have changed.
     fn subscribed(&mut self, _session: &Session) {}
     /// The concrete host, for commands of the same crate.

@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use dunlin_persist::rdb::Rules;
+use dunlin_store::KeyHasher;
 use dunlin_store::hash_value::HashLimits;
 use dunlin_store::list::Fill;
 use dunlin_store::set;
 use dunlin_store::stream::BlockLimits;
-
-use crate::Engine;
 
 /// Limits of one type's packed form.
 #[derive(Debug)]
@@ -66,38 +65,35 @@ pub struct Encodings {
 }
 
 impl Encodings {
+    /// What values that are read from a file or a payload are built by. `clock` is their access clock; fields whose deadline is not after
+    /// `now_ms` are left out.
+    pub fn rules<'a>(&self, hasher: &'a KeyHasher, clock: u32, now_ms: u64) -> Rules<'a> {
+        Rules {
+            hasher,
+            hash: HashLimits {
+                entries: self.hash.entries(),
+                value_bytes: self.hash.value_bytes(),
+            },
+            set: set::Limits {
+                ints: self.intset_entries.load(Ordering::Relaxed),
+                packed: self.set.entries(),
+                value_bytes: self.set.value_bytes(),
+            },
+            zset_entries: self.zset.entries(),
+            zset_value_bytes: self.zset.value_bytes(),
+            list: Fill::new(self.list_size.load(Ordering::Relaxed)),
+            blocks: self.stream_blocks(),
+            clock,
+            now_ms,
+        }
+    }
+
     /// When a block of a stream takes no further entry.
     #[inline]
     pub fn stream_blocks(&self) -> BlockLimits {
         BlockLimits {
             bytes: self.stream_bytes.load(Ordering::Relaxed),
             entries: self.stream_entries.load(Ordering::Relaxed),
-        }
-    }
-}
-
-impl Engine {
-    /// What values are decoded by: the limits as they are now. New entries get this access clock; fields of hashes whose deadline is not
-    /// after `fields_after_ms` are left out.
-    pub fn decoding_rules(&self, clock: u32, fields_after_ms: u64) -> Rules<'_> {
-        let encodings = &self.encodings;
-        Rules {
-            hasher: self.store.hasher(),
-            hash: HashLimits {
-                entries: encodings.hash.entries(),
-                value_bytes: encodings.hash.value_bytes(),
-            },
-            set: set::Limits {
-                ints: encodings.intset_entries.load(Ordering::Relaxed),
-                packed: encodings.set.entries(),
-                value_bytes: encodings.set.value_bytes(),
-            },
-            zset_entries: encodings.zset.entries(),
-            zset_value_bytes: encodings.zset.value_bytes(),
-            list: Fill::new(encodings.list_size.load(Ordering::Relaxed)),
-            blocks: encodings.stream_blocks(),
-            clock,
-            now_ms: fields_after_ms,
         }
     }
 }

@@ -103,6 +103,10 @@ pub struct Engine {
     pub password_required: AtomicBool,
     /// Data is being loaded: only commands with the flag LOADING run, and nothing expires or is evicted.
     pub is_loading: AtomicBool,
+    /// RESTORE takes payloads whatever their checksum: for tests, which damage them.
+    pub any_payload_checksum: AtomicBool,
+    /// `rdbcompression`: DUMP compresses long strings.
+    pub compress_payloads: AtomicBool,
     /// Why writes are refused, if they are.
     pub disk_trouble: Arc<DiskTrouble>,
 }
@@ -140,6 +144,8 @@ impl Engine {
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
             is_loading: AtomicBool::new(false),
+            any_payload_checksum: AtomicBool::new(false),
+            compress_payloads: AtomicBool::new(true),
             disk_trouble: Arc::default(),
         }
     }

@@ -133,6 +133,24 @@ pub enum ReplyError {
         "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
     )]
     OnlyListens(&'static str),
+    /// RESTORE without REPLACE of a key that exists.
+    #[error("BUSYKEY Target key name already exists.")]
+    BusyKey,
+    /// RESTORE with a negative time to live.
+    #[error("ERR Invalid TTL value, must be >= 0")]
+    InvalidTtl,
+    /// RESTORE with a negative idle time.
+    #[error("ERR Invalid IDLETIME value, must be >= 0")]
+    InvalidIdleTime,
+    /// RESTORE with an access frequency that takes more than a byte.
+    #[error("ERR Invalid FREQ value, must be >= 0 and <= 255")]
+    InvalidFrequency,
+    /// RESTORE of what no DUMP of a known version gave.
+    #[error("ERR DUMP payload version or checksum are wrong")]
+    DumpFooter,
+    /// RESTORE of a payload whose value is not consistent.
+    #[error("ERR Bad data format")]
+    BadDataFormat,
     /// The session owes a password.
     #[error("NOAUTH Authentication required.")]
     NoAuth,

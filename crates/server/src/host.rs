@@ -16,6 +16,9 @@ use crate::shared::{Shared, WorkerCounters};
 /// A sleep is cut into pieces of this length, so that a server that stops does not wait for its end.
 const SLEEP_PIECE_US: u64 = 50_000;
 
+/// Bytes of a key that a line of the log shows.
+const SHOWN_KEY_BYTES: usize = 128;
+
 /// One worker's (or the auxiliary thread's) host.
 pub struct ServerHost {
     /// Shared state.
@@ -51,6 +54,12 @@ impl Host for ServerHost {
             std::thread::sleep(Duration::from_micros(piece_us));
             left_us -= piece_us;
         }
+    }
+
+    fn refused_value(&mut self, key: &[u8], why: &dyn std::error::Error) {
+        // A name of any length is no reason for a line of any length.
+        let shown = key[..key.len().min(SHOWN_KEY_BYTES)].escape_ascii();
+        tracing::warn!("RESTORE of '{shown}' refused: {why} of the payload");
     }
 
     fn inner_starts(&mut self) {

@@ -289,7 +289,7 @@ impl Log {
     /// Sequence number of the last record that was published, or is just being.
     #[inline]
     pub fn position(&self) -> u64 {
-        self.sequence.load(Ordering::Relaxed)
+        self.sequence.load(Ordering::Acquire)
     }
 
     /// Up to where records are safe: nothing that can happen to this process or its machine takes them back.
@@ -333,7 +333,8 @@ impl Log {
         let lane = &self.lanes[lane];
         // Taken inside the lock, so that a lane is ordered whoever uses it.
         let mut records = lock(&lane.records);
-        record.sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+        // Release: whoever sees the number sees what was done before the stripes were taken.
+        record.sequence = self.sequence.fetch_add(1, Ordering::Release) + 1;
         records.push(record);
         lane.waiting_bytes
             .store(records.bytes.len(), Ordering::Relaxed);

@@ -45,8 +45,7 @@ impl Genuine {
         let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = probe.local_addr().expect("a bound port").port();
         drop(probe);
-        let program = std::env::var("DUNLIN_GENUINE").unwrap_or("redis-check-rdb".into());
-        let started = Command::new(program)
+        let started = Command::new(program())
             .arg0("redis-server")
             .args([
                 "--port",
@@ -163,6 +162,11 @@ impl Drop for Genuine {
     fn drop(&mut self) {
         stop(&mut self.server);
     }
+}
+
+/// The program, which is also redis-check-aof and redis-check-rdb when called so.
+pub(crate) fn program() -> String {
+    std::env::var("DUNLIN_GENUINE").unwrap_or("redis-check-rdb".into())
 }
 
 struct KillOnDrop(Option<Child>);

@@ -254,8 +254,8 @@ mod tests {
             cursor.text("a text"),
             Err(Fault::Bad { at: 0, .. })
         ));
-        let mut cursor = Cursor::new(&[0x80, 0xff, 0, 0, 0, 1]);
-        let needs = 5 + 0xff00_0000;
+        let mut cursor = Cursor::new(&[0x80, 0x7f, 0, 0, 0, 1]);
+        let needs = 5 + 0x7f00_0000;
         assert!(matches!(cursor.text("a text"), Err(Fault::Short { needs: n, .. }) if n == needs));
         let mut cursor = Cursor::new(&[1]);
         let pieces = cursor.skip_pieces(u64::MAX, 16, "ids");

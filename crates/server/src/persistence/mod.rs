@@ -32,6 +32,9 @@ pub fn start_journal(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
             process::keep_to_background(&shared.config());
             let wake = Box::new(|worker| shared.wake_worker(worker));
             let writer = Writer::new(&shared.journal, &shared.engine.store.log, wake);
-            writer.run(|| SystemClock.monotonic_us() / 1_000);
+            writer.run(
+                || SystemClock.monotonic_us() / 1_000,
+                || SystemClock.wall_us() / 1_000_000,
+            );
         })
 }

@@ -12,11 +12,11 @@ pub(super) fn minutes(now_ms: u64) -> u16 {
 
 /// The clock of a new entry.
 pub(super) fn new_clock(now_ms: u64) -> u32 {
-    clock_of(now_ms, NEW)
+    clock_of(NEW, now_ms)
 }
 
-/// The clock of an entry whose count is this now.
-pub(super) fn clock_of(now_ms: u64, count: u8) -> u32 {
+/// The clock of an entry of this count.
+pub(super) fn clock_of(count: u8, now_ms: u64) -> u32 {
     Frequency {
         decayed: minutes(now_ms),
         count,

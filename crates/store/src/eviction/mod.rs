@@ -122,11 +122,12 @@ impl Eviction {
         }
     }
 
-    /// The clock of an entry that was idle for so long or used so often when it was saved. What the policy does not look at is left out.
-    pub fn clock_as_saved(&self, idle_s: Option<u64>, count: Option<u8>, now_ms: u64) -> u32 {
-        match (self.policy().is_lfu(), idle_s, count) {
-            (true, _, Some(count)) => frequency::clock_of(now_ms, count),
-            (false, Some(idle_s), _) => (now_ms / 1_000).saturating_sub(idle_s) as u32,
+    /// The clock of an entry that is told how long it was idle, and how often it was used: whichever the policy goes by. That of a new one
+    /// where that is not told.
+    pub fn clock_of(&self, idle_s: Option<u64>, frequency: Option<u8>, now_ms: u64) -> u32 {
+        match (self.policy().is_lfu(), idle_s, frequency) {
+            (true, _, Some(count)) => frequency::clock_of(count, now_ms),
+            (false, Some(idle_s), _) => ((now_ms / 1_000) as u32).wrapping_sub(idle_s as u32),
             _ => self.clock(now_ms),
         }
     }

@@ -3,6 +3,7 @@
 mod copy;
 mod dbsize;
 mod del;
+mod dump;
 mod exists;
 mod expire;
 mod flush;
@@ -12,6 +13,7 @@ mod object;
 mod persist;
 mod randomkey;
 mod rename;
+mod restore;
 pub(crate) mod scan;
 mod swapdb;
 mod touch;
@@ -25,6 +27,7 @@ pub const TABLE: &[&Command] = &[
     &copy::COPY,
     &dbsize::DBSIZE,
     &del::DEL,
+    &dump::DUMP,
     &exists::EXISTS,
     &expire::EXPIRE,
     &expire::EXPIREAT,
@@ -42,6 +45,7 @@ pub const TABLE: &[&Command] = &[
     &randomkey::RANDOMKEY,
     &rename::RENAME,
     &rename::RENAMENX,
+    &restore::RESTORE,
     &scan::SCAN,
     &swapdb::SWAPDB,
     &touch::TOUCH,

@@ -47,7 +47,7 @@ fn read_nodes(kind: u8, cursor: &mut Cursor<'_>, elements: &mut Elements) -> Tak
             }
             quicklist::PACKED => {
                 let (node, at) = elements::blob(cursor, &mut room, "a node of a list")?;
-                within(node, at, |node| match kind {
+                within(node, at, "Quicklist node", |node| match kind {
                     kind::LIST_QUICKLIST => ziplist::read(node, elements),
                     _ => listpack::read(node, elements),
                 })?;

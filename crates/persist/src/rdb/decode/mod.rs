@@ -167,22 +167,53 @@ impl Value<'_> {
         let mut room = Vec::new();
         let (bytes, at) = elements::blob(cursor, &mut room, "a packed value")?;
         let mut elements = Elements::with_room(bytes.len() + bytes.len() / 4);
-        within(bytes, at, |bytes| read(bytes, &mut elements))?;
+        let what = piece_name(self.kind);
+        within(bytes, at, what, |bytes| read(bytes, &mut elements))?;
         Ok(elements)
     }
 
     fn entry(&self, entry: Option<Entry>) -> Take<Decoded> {
-        let twice = || Fault::bad(0, "a value in which an element stands twice");
+        let name = piece_name(self.kind);
+        let twice = || {
+            Fault::bad(
+                0,
+                format!("{name} integrity check failed: an element stands twice"),
+            )
+        };
         entry.map(Decoded::Entry).ok_or_else(twice)
     }
 }
 
-/// Reads bytes inside a value, which begin at `at` there and are complete: that they end too early is a fault of theirs.
-fn within<T>(bytes: &[u8], at: usize, read: impl FnOnce(&[u8]) -> Take<T>) -> Take<T> {
+/// Reads bytes inside a value, which begin at `at` there and are complete: that they end too early is a fault of theirs. `what` they are is
+/// told as Redis tells it.
+fn within<T>(
+    bytes: &[u8],
+    at: usize,
+    what: &'static str,
+    read: impl FnOnce(&[u8]) -> Take<T>,
+) -> Take<T> {
     read(bytes).map_err(|fault| match fault {
-        Fault::Short { what, .. } => Fault::bad(at, format!("{what} that ends too early")),
+        Fault::Short { what: inner, .. } => Fault::bad(
+            at,
+            format!("{what} integrity check failed: {inner} that ends too early"),
+        ),
         // Compressed, there is no such place.
-        Fault::Bad { what, .. } => Fault::Bad { at, what },
+        Fault::Bad { what: inner, .. } => {
+            Fault::bad(at, format!("{what} integrity check failed: {inner}"))
+        }
         unknown => unknown,
     })
+}
+
+/// What a value that comes in one piece is.
+fn piece_name(kind: u8) -> &'static str {
+    match kind {
+        kind::HASH_ZIPMAP => "Zipmap",
+        kind::HASH_ZIPLIST => "Hash ziplist",
+        kind::LIST_ZIPLIST => "List ziplist",
+        kind::ZSET_ZIPLIST => "Zset ziplist",
+        kind::ZSET_LISTPACK => "Zset listpack",
+        kind::SET_LISTPACK => "Set listpack",
+        _ => "Hash listpack",
+    }
 }

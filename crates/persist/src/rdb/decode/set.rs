@@ -14,7 +14,7 @@ pub(super) fn read(value: &Value<'_>, cursor: &mut Cursor<'_>) -> Take<Decoded> 
     if value.kind == kind::SET_INTSET {
         let mut room = Vec::new();
         let (bytes, at) = elements::blob(cursor, &mut room, "a set of integers")?;
-        let numbers = within(bytes, at, read_ints)?;
+        let numbers = within(bytes, at, "Intset", read_ints)?;
         return Ok(build_ints(value, &numbers));
     }
     let (elements, is_listpack) = match value.kind {

@@ -37,7 +37,7 @@ pub(super) fn read(value: &Value<'_>, cursor: &mut Cursor<'_>, generation: u8) -
         let (bytes, at) = elements::blob(cursor, &mut room, "a listpack of a stream")?;
         elements.list.clear();
         elements.count = 0;
-        within(bytes, at, |bytes| {
+        within(bytes, at, "Stream listpack", |bytes| {
             listpack::read(bytes, &mut elements)?;
             nodes.append(&elements, base, &mut stream, value)
         })?;
@@ -278,7 +278,7 @@ fn read_consumer(
     let mut room = Vec::new();
     let (name, _) = elements::blob(cursor, &mut room, "the name of a consumer")?;
     let Some(number) = group.add_consumer(name, 0) else {
-        return Err(Fault::bad(at, "a group with two consumers of one name"));
+        return Err(Fault::bad(at, "Duplicate stream consumer detected"));
     };
     let seen_ms = time(cursor)?;
     let active_ms = if generation >= 3 {
@@ -297,7 +297,10 @@ fn read_consumer(
             return Err(Fault::bad(at, "an entry pending with a consumer only"));
         };
         if pending.owner.replace(number).is_some() {
-            return Err(Fault::bad(at, "an entry pending with two consumers"));
+            return Err(Fault::bad(
+                at,
+                "Stream consumer PEL entry already has a consumer assigned",
+            ));
         }
     }
     Ok(name.to_vec())

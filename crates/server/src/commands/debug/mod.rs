@@ -19,6 +19,7 @@ pub(super) use object::CLOCK_MASK;
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use std::sync::atomic::Ordering;
 
 use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
@@ -56,6 +57,7 @@ pub(super) const DEBUG: Command = Command {
         &REPLYBUFFER,
         &crash::SEGFAULT,
         &SET_ACTIVE_EXPIRE,
+        &SET_SKIP_CHECKSUM_VALIDATION,
         &sleep::SLEEP,
         &matching::STRINGMATCH_TEST,
     ],
@@ -116,6 +118,16 @@ const SET_ACTIVE_EXPIRE: Command = Command {
     ..FAMILY.subcommand("set-active-expire", "debug", set_active_expire)
 };
 
+const SET_SKIP_CHECKSUM_VALIDATION: Command = Command {
+    summary: "With 1, RESTORE takes payloads whatever their checksum.",
+    arguments: &[Argument::new("on", ArgKind::Integer)],
+    ..FAMILY.subcommand(
+        "set-skip-checksum-validation",
+        "debug",
+        set_skip_checksum_validation,
+    )
+};
+
 const QUICKLIST_PACKED_THRESHOLD: Command = Command {
     summary: "Accepted for the sake of Redis's tests: lists here have no plain nodes.",
     arguments: &[Argument::new("size", ArgKind::String)],
@@ -159,6 +171,15 @@ fn set_active_expire(cx: &mut Ctx<'_>) -> Outcome {
     // As C's atoi: what does not begin with a number is 0.
     let on = dunlin_engine::number::parse_i64(cx.args.at(2)).is_some_and(|n| n != 0);
     cx.engine.store.set_active_expire(on);
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn set_skip_checksum_validation(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 1..=1)?;
+    let on = dunlin_engine::number::parse_i64(cx.args.at(2)).is_some_and(|n| n != 0);
+    let flag = &cx.engine.any_payload_checksum;
+    flag.store(on, Ordering::Relaxed);
     cx.reply.ok();
     Ok(Flow::Done)
 }
@@ -275,6 +296,18 @@ mod tests {
         assert_eq!(before, id(&mut console));
         assert_eq!(console.run("DEBUG CHANGE-REPL-ID"), "OK");
         assert_ne!(before, id(&mut console));
+    }
+
+    #[test]
+    fn checksums_of_payloads_are_skipped() {
+        let restore = r#"RESTORE k 0 "\x00\x03foo\x0b\x0012345678""#;
+        assert_eq!(
+            Console::with_debug().run(&format!(
+                "{restore}; DEBUG SET-SKIP-CHECKSUM-VALIDATION 1; {restore}; GET k; DEBUG SET-SKIP-CHECKSUM-VALIDATION 0; {restore} REPLACE"
+            )),
+            "(error) ERR DUMP payload version or checksum are wrong; OK; OK; foo; OK; \
+             (error) ERR DUMP payload version or checksum are wrong"
+        );
     }
 
     #[test]

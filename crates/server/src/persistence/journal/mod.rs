@@ -112,6 +112,8 @@ pub struct Journal {
     failure: Mutex<String>,
     /// Where commands see that.
     trouble: Arc<DiskTrouble>,
+    /// `aof-timestamp-enabled`.
+    pub timestamps: AtomicBool,
     /// Records are being written.
     on: AtomicBool,
     /// Length of the file that is written, bytes.
@@ -177,6 +179,13 @@ impl Journal {
         *lock(&self.failure) = failure;
         self.trouble.set_log(refusal);
         self.health.store(health as u8, Ordering::Release);
+    }
+
+    /// Ends the log: what is there is made durable, and nothing waits for it any more. Done when [`Log::is_active`] no longer holds.
+    pub fn stop(&self, log: &Log) {
+        self.on.store(false, Ordering::Relaxed);
+        log.set_replies_wait(false);
+        self.order(Order::Stop);
     }
 
     /// Gives an order.

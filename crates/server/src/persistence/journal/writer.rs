@@ -8,14 +8,12 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use dunlin_persist::aof::{Framer, FramerOptions};
+use dunlin_persist::aof::{BATCH_BYTES_MAX, Framer, FramerOptions};
 use dunlin_store::log::{Log, Reader};
 
 use super::{Fsync, Health, Journal, Order};
 use crate::persistence::disk::DiskFile;
 
-/// Effects that are written by one call.
-const BATCH_BYTES: usize = 4 << 20;
 /// A buffer that has grown beyond this is not kept.
 const BUFFER_BYTES_KEPT_MAX: usize = 8 << 20;
 /// `appendfsync everysec`.
@@ -63,6 +61,8 @@ pub struct Writer<'a> {
     flushed: u64,
     /// Length of the file, whole batches.
     file_bytes: u64,
+    /// For timestamps: seconds since 1970.
+    unix_s: u64,
     flush_due_ms: u64,
     retry_at_ms: u64,
     /// The base before the file is not durable yet: nothing in it is safe.
@@ -91,6 +91,7 @@ impl<'a> Writer<'a> {
             written: 0,
             flushed: 0,
             file_bytes: 0,
+            unix_s: 0,
             flush_due_ms: 0,
             retry_at_ms: 0,
             rebasing: false,
@@ -100,10 +101,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Does what there is to do until it is stopped. `now_ms` is a clock that only goes forward.
-    pub fn run(mut self, now_ms: impl Fn() -> u64) {
+    /// `unix_s` is what timestamps in the file show.
+    pub fn run(mut self, now_ms: impl Fn() -> u64, unix_s: impl Fn() -> u64) {
         // Set once: a journal has one thread.
         let _ = self.journal.thread.set(thread::current());
         loop {
+            self.unix_s = unix_s();
             let next = self.step(now_ms());
             let until = match next {
                 Next::Again => continue,
@@ -137,6 +140,8 @@ impl<'a> Writer<'a> {
 
     /// Does one piece of work: carries out an order, writes one batch, flushes.
     pub fn step(&mut self, now_ms: u64) -> Next {
+        // Before the orders: one that concerns a record was given before that record got its number.
+        let limit = self.log.position();
         while let Some(order) = self.journal.take_order() {
             self.obey(order);
         }
@@ -151,7 +156,7 @@ impl<'a> Writer<'a> {
             };
         }
         if self.buffer.is_empty() {
-            self.gather();
+            self.gather(limit);
         } else if now_ms < self.retry_at_ms && !self.stopping {
             return Next::At(self.retry_at_ms);
         }
@@ -271,20 +276,25 @@ impl<'a> Writer<'a> {
         (self.framed, self.written) = (after, after);
     }
 
-    /// Frames what was published, up to a batch, and not beyond the end of the file.
-    fn gather(&mut self) {
-        let last = self.rotation.as_ref().map_or(u64::MAX, |r| r.after);
+    /// Frames what was published, up to a batch, and not beyond `limit` or the end of the file.
+    fn gather(&mut self, limit: u64) {
+        let last = self.rotation.as_ref().map_or(limit, |r| limit.min(r.after));
         let Some(reader) = &mut self.reader else {
             return;
         };
         if reader.next() > last {
             return;
         }
+        let options = FramerOptions {
+            timestamps: self.journal.timestamps.load(Ordering::Relaxed),
+            ..FramerOptions::default()
+        };
         let (framer, buffer) = (&mut self.framer, &mut self.buffer);
-        framer.begin(buffer, 0);
+        framer.set_options(options);
+        framer.begin(buffer, self.unix_s);
         reader.read(|record| {
             framer.record(record, buffer);
-            record.sequence < last && buffer.len() < BATCH_BYTES
+            record.sequence < last && buffer.len() < BATCH_BYTES_MAX
         });
         framer.end(buffer);
         if !buffer.is_empty() {

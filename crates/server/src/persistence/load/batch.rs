@@ -188,7 +188,7 @@ impl<'a> Builder<'a> {
                 continue;
             };
             if raw.idle_s.is_some() || raw.frequency.is_some() {
-                let clock = eviction.clock_as_saved(raw.idle_s, raw.frequency, decoding.now_ms);
+                let clock = eviction.clock_of(raw.idle_s, raw.frequency, decoding.now_ms);
                 entry.set_clock(clock);
             }
             let hash = store.hasher().hash(key);

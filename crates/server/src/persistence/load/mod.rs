@@ -224,7 +224,10 @@ impl Loader<'_> {
     /// What values are built by: the limits of encodings as they are set now.
     fn decoding_rules(&self, now_ms: u64, fields_after_ms: u64) -> Rules<'_> {
         let engine = &self.shared.engine;
-        engine.decoding_rules(engine.store.eviction.clock(now_ms), fields_after_ms)
+        let (store, clock) = (&engine.store, engine.store.eviction.clock(now_ms));
+        engine
+            .encodings
+            .rules(store.hasher(), clock, fields_after_ms)
     }
 }
 

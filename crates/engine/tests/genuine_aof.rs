@@ -1,0 +1,140 @@
+//! Logs of ours, loaded by a genuine redis-server and looked at by its redis-check-aof: base, increments, manifest, checksums, timestamps.
+//!
+//! Skipped, with the reason printed, where there is no server, see `common/genuine.rs`.
+
+// The engine itself may neither wait nor talk to the world; this test's business is to do both.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod common;
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use common::commands::{choices, named, request};
+use common::files::{Dir, rdb};
+use common::genuine::{Genuine, program};
+use common::rng::Rng;
+use common::world::{World, engine};
+use dunlin_persist::aof::{Framer, FramerOptions, Manifest};
+use dunlin_persist::rdb::EncodeOptions;
+use dunlin_resp::Value;
+use dunlin_store::log::Record;
+
+/// Deadlines lie beyond this, a time that neither clock reaches.
+const FAR_FUTURE_MS: u64 = 4_000_000_000_000;
+const ROUNDS: u64 = 4;
+const COMMANDS: usize = 2000;
+const NAME: &str = "appendonly.aof";
+
+/// Commands whose effects are about deadlines that pass meanwhile, or that 7.2 does not have.
+const LEFT_OUT: &[&str] = &["expire", "pexpire", "psetex", "setex"];
+
+const GROUPS: &[&str] = &[
+    "string",
+    "generic",
+    "transactions",
+    "hash",
+    "list",
+    "set",
+    "sorted-set",
+    "stream",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+];
+
+/// Runs random commands.
+fn run(world: &mut World, rng: &mut Rng, count: usize) {
+    let mut choices = choices(&world.engine);
+    choices.retain(|command| {
+        GROUPS.contains(&command.group)
+            && !command.since.starts_with("7.4")
+            && !LEFT_OUT.contains(&command.full_name)
+    });
+    choices.extend([named(&world.engine.table, "select"); 4]);
+    let exec = named(&world.engine.table, "exec");
+    for _ in 0..count {
+        let is_over = world.session(0).in_transaction() && rng.chance(20);
+        let command = if is_over { exec } else { rng.pick(&choices) };
+        let request = request(rng, command, FAR_FUTURE_MS);
+        if request.iter().any(|arg| arg == b"EX" || arg == b"PX") {
+            continue;
+        }
+        world.start(0, &request);
+        world.settle();
+        world.reply(0);
+    }
+}
+
+/// An increment of these records, a few in each batch.
+fn increment(rng: &mut Rng, records: &[Record], unix_s: u64) -> Vec<u8> {
+    let mut framer = Framer::new(FramerOptions {
+        checksums: true,
+        timestamps: true,
+    });
+    let (mut out, mut rest) = (Vec::new(), records);
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(rest.len().min(1 + rng.below(20) as usize));
+        framer.begin(&mut out, unix_s + rng.below(100));
+        batch
+            .iter()
+            .for_each(|record| framer.record(record, &mut out));
+        framer.end(&mut out);
+        rest = later;
+    }
+    out
+}
+
+#[test]
+fn logs_are_loaded_and_checked() {
+    for seed in 0..ROUNDS {
+        let mut rng = Rng::new(seed + 500);
+        let mut world = World::new(Arc::new(engine(64, 1, seed)), 1, 1);
+        run(&mut world, &mut rng, COMMANDS);
+        let dir = Dir::new(&format!("aof-{seed}"));
+        let log = dir.path().join("appendonlydir");
+        std::fs::create_dir_all(&log).expect("a directory for the log");
+        let mut manifest = Manifest::new();
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(log.join(name), bytes).expect("a file of the log");
+        };
+        let options = EncodeOptions {
+            version: 10,
+            compress: true,
+        };
+        write(manifest.new_base(NAME, true), &rdb(&mut world, options));
+        let engine = Arc::clone(&world.engine);
+        let mut reader = engine.store.log.attach();
+        for _ in 0..2 {
+            run(&mut world, &mut rng, COMMANDS / 2);
+            let mut records = Vec::new();
+            reader.drain(&mut records);
+            assert!(records.len() > 20, "{} records", records.len());
+            let bytes = increment(&mut rng, &records, 1_700_000_000);
+            write(manifest.new_increment(NAME), &bytes);
+        }
+        write(&Manifest::file_name(NAME), manifest.format().as_bytes());
+        let Some(mut genuine) = Genuine::start_in(dir.path(), &["--appendonly", "yes"]) else {
+            return;
+        };
+        let Value::Simple(theirs) = genuine.type_in("DEBUG DIGEST") else {
+            panic!("DEBUG is enabled")
+        };
+        let ours = world.dataset();
+        assert_eq!(
+            ours.digest(),
+            String::from_utf8_lossy(&theirs),
+            "seed {seed}"
+        );
+        let checked = Command::new(program())
+            .arg0("redis-check-aof")
+            .arg(log.join(Manifest::file_name(NAME)))
+            .stdin(Stdio::null())
+            .output()
+            .expect("the server's program");
+        let said = String::from_utf8_lossy(&checked.stdout);
+        assert!(checked.status.success(), "{said}");
+        assert_eq!(said.matches("INCR AOF appendonly.aof").count(), 2, "{said}");
+    }
+}
