@@ -21,7 +21,6 @@ use crate::housekeeping;
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
 use crate::persistence;
-use crate::persistence::aof::files::Files;
 use crate::persistence::disk::SystemDisk;
 use crate::persistence::load::{LoadError, Loader};
 use crate::process::{self, Supervisor, oom_score};
@@ -169,28 +168,15 @@ fn load(shared: &Arc<Shared>, threads: usize) -> Result<(), LoadError> {
         clock: &clock,
         threads,
     };
-    let files = log_files(shared)?;
-    let loaded = match &files {
-        None => loader.dump_at_start(),
-        Some(files) => loader.log_at_start(&files.place()).map(|_| ()),
+    let loaded = if shared.config().yes("appendonly") {
+        // The files of the log are not opened by this build.
+        loader.nothing_at_start()
+    } else {
+        loader.dump_at_start()
     };
     // This thread has allocated some of it.
     shared.engine.store.usage.publish_start();
     loaded
-}
-
-/// The files of the log, if there is to be one.
-fn log_files(shared: &Shared) -> Result<Option<Files>, LoadError> {
-    let config = shared.config();
-    if !config.yes("appendonly") {
-        return Ok(None);
-    }
-    let names = ["appenddirname", "appendfilename"]
-        .map(|key| config.file_name(key).to_string_lossy().into_owned());
-    let [dir_name, name] = &names;
-    Files::open(Arc::new(SystemDisk), config.dir(), dir_name, name)
-        .map(Some)
-        .map_err(|error| LoadError::Fatal(error.to_string()))
 }
 
 fn make_shared(

@@ -3,7 +3,6 @@
 //! Formats are `dunlin-persist`'s; here are the files, the threads and when something is saved. Everything that touches a file does it
 //! through a [`disk::Disk`], so that tests can lose power at any point.
 
-pub mod aof;
 pub mod disk;
 pub mod journal;
 pub mod load;

@@ -261,6 +261,7 @@ impl Loader<'_> {
         mut progress: Progress<'_>,
         replay: &mut dyn Replay,
     ) -> Result<(), Stop> {
+        replay.begin();
         let mut batch = Commands::default();
         loop {
             let filled = reader.fill(&mut batch);
@@ -278,6 +279,7 @@ impl Loader<'_> {
         mut progress: Progress<'_>,
         replay: &mut dyn Replay,
     ) -> Result<(), Stop> {
+        replay.begin();
         let (send, receive) = mpsc::sync_channel::<(Commands, Result<bool, Stop>)>(BATCHES_MAX);
         let (give_back, spare) = mpsc::channel::<Commands>();
         let read = move || {

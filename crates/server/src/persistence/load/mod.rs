@@ -113,6 +113,14 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Nothing is to be loaded: the server may serve.
+    ///
+    /// # Errors
+    /// None.
+    pub fn nothing_at_start(&self) -> Result<(), LoadError> {
+        self.loading(true, || Ok(()))
+    }
+
     /// Loads the log at the start of the server, and logs what comes of it.
     ///
     /// # Errors

@@ -19,6 +19,9 @@ const FAILURES_TOLD: u64 = 10;
 
 /// Carries out commands.
 pub(super) trait Replay {
+    /// A file begins: its commands are of database 0 until one selects another.
+    fn begin(&mut self);
+
     /// Carries out one.
     ///
     /// # Errors
@@ -62,13 +65,11 @@ impl Replayer {
         let number = engine.store.workers();
         let mut worker = engine.worker(number, 1);
         worker.local.clock = engine.store.eviction.clock(clock.wall_us() / 1_000);
-        let mut session = Session::new(0, true);
-        session.replaying = true;
         Replayer {
             host: ServerHost::new(Arc::clone(shared), clock, number),
             engine,
             worker,
-            session,
+            session: replaying(),
             lock: StripeLock::of_this_thread(),
             out: Rope::new(),
             failures: Failures::default(),
@@ -132,7 +133,17 @@ impl Replayer {
     }
 }
 
+fn replaying() -> Session {
+    let mut session = Session::new(0, true);
+    session.replaying = true;
+    session
+}
+
 impl Replay for Replayer {
+    fn begin(&mut self) {
+        self.session = replaying();
+    }
+
     fn command(&mut self, args: Args<'_>) -> Result<(), String> {
         let admitted = self.run(args);
         let mut reply = self.out.take_tail();
@@ -176,6 +187,10 @@ impl<'c, 'x> Held<'c, 'x> {
 }
 
 impl Replay for Held<'_, '_> {
+    fn begin(&mut self) {
+        self.replayer = HeldReplayer::default();
+    }
+
     fn command(&mut self, args: Args<'_>) -> Result<(), String> {
         let failed = self.replayer.command(self.cx, args)?;
         if let Some(error) = failed {

@@ -1,3 +1,0 @@
-//! The files of the append-only log.
-
-pub mod files;
