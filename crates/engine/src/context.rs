@@ -30,6 +30,8 @@ pub trait Host {
     fn executed(&mut self, _command: &'static Command, _session: &Session, _args: Args<'_>) {}
     /// RESTORE refused a value that is not consistent: for the log.
     fn refused_value(&mut self, _key: &[u8], _why: &dyn std::error::Error) {}
+    /// All keys of all databases were removed, their stripes still held.
+    fn flushed_all(&mut self) {}
     /// The subscriptions of a session have changed.
     fn subscribed(&mut self, _session: &Session) {}
     /// The concrete host, for commands of the same crate.
@@ -46,6 +48,9 @@ pub enum Flow {
     Heavy,
     /// Likewise, and only the keys that the command declares will be read: it is run over images of them, their stripes free.
     HeavyRead,
+    /// The reply comes later, and not from the engine: whoever understands the order sends the session back with it. Only where
+    /// [`Ctx::is_inside`] is false.
+    Away(Box<dyn Any + Send>),
     /// Nothing was done: there is nothing for the command yet. It is run again when a key may have something. Only where
     /// [`Ctx::may_block`].
     Block(Box<Block>),

@@ -4,6 +4,7 @@
 //! [`Engine::step`] for one that goes on in steps. What can't be done at once is handed back to the caller, which owns
 //! the sessions: a worker never waits.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -64,6 +65,8 @@ pub enum Executed {
     Blocked(Box<Blocked>),
     /// Suspend the session and call [`Engine::step`] until it is done.
     Continue(Box<dyn Continuation>),
+    /// Suspend the session until it comes back with its reply from who carries this order out.
+    Away(Box<dyn Any + Send>),
     /// Too long for a worker: suspend the session and have the auxiliary thread call [`Engine::run_heavy`].
     Heavy(Box<Heavy>),
 }
@@ -625,6 +628,7 @@ impl Engine {
         let executed = match outcome {
             Ok(Flow::Done) => Executed::Done { id: Some(id) },
             Ok(Flow::Continue(continuation)) => Executed::Continue(continuation),
+            Ok(Flow::Away(order)) => Executed::Away(order),
             Ok(Flow::Heavy) => {
                 hits.sub(hits.value() - hits_before);
                 // Keys that had expired may have been removed already.

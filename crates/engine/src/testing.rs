@@ -134,6 +134,7 @@ impl Console {
                     Stepped::Parked => panic!("one thread has nobody to wait for"),
                 }
             },
+            Executed::Away(_) => unreachable!("only commands of the server go away"),
             Executed::Heavy(heavy) => {
                 let _ = &mut none;
                 self.engine.run_heavy(call!(owned), *heavy);

@@ -79,7 +79,7 @@ fn increment(rng: &mut Rng, records: &[Record], unix_s: u64) -> Vec<u8> {
         framer.begin(&mut out, unix_s + rng.below(100));
         batch
             .iter()
-            .for_each(|record| framer.record(record, &mut out));
+            .for_each(|record| framer.record(record.as_ref(), &mut out));
         framer.end(&mut out);
         rest = later;
     }

@@ -11,14 +11,13 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use common::commands::{Request, choices, request, words};
-use common::files::{Dir, rdb};
-use common::genuine::{Genuine, decode};
+use common::commands::{choices, request, words};
+use common::compare::{Dir, compare_streams, compare_values, run};
+use common::genuine::Genuine;
 use common::rng::Rng;
 use common::world::{World, engine};
 use dunlin_engine::Engine;
-use dunlin_engine::digest::Digest;
-use dunlin_persist::rdb::{EncodeOptions, types};
+use dunlin_persist::rdb::{EncodeOptions, KeyMeta, Writer, types};
 use dunlin_resp::Value;
 
 /// Deadlines lie beyond this, a time that neither clock reaches.
@@ -45,6 +44,26 @@ const LEFT_OUT: &[&str] = &[
     "expire", "flushall", "flushdb", "pexpire", "psetex", "setex", "swapdb",
 ];
 
+fn rdb(world: &mut World, options: EncodeOptions) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), options, true);
+    writer.aux("redis-ver", b"7.2.4").expect("in memory");
+    writer.aux_int("redis-bits", 64).expect("in memory");
+    writer.aux_int("ctime", 1_700_000_000).expect("in memory");
+    let mut selected = None;
+    world.for_each(|db, entry| {
+        if selected != Some(db) {
+            selected = Some(db);
+            writer.select(db, 10, 0).expect("in memory");
+        }
+        let meta = KeyMeta::with_deadline(entry.deadline());
+        writer.key(&meta, entry).expect("in memory");
+    });
+    let len = writer.bytes();
+    let file = writer.finish().expect("in memory");
+    assert_eq!(file.len() as u64, len + 9, "EOF and checksum follow");
+    file
+}
+
 /// Writes, lets the server load, and compares; `false` where there is no server.
 fn check(world: &mut World, name: &str, what: &str) -> bool {
     let mut is_done = true;
@@ -70,79 +89,6 @@ fn check(world: &mut World, name: &str, what: &str) -> bool {
         is_done = genuine.is_7_2();
     }
     true
-}
-
-/// Key by key, so that a failure says which one it is.
-fn compare_values(world: &mut World, genuine: &mut Genuine, case: &str) {
-    let mut ours = Vec::new();
-    world.for_each(|db, entry| {
-        let digest = Digest::of_value(entry).to_string();
-        ours.push((db, entry.key().to_vec(), digest, entry.kind()));
-    });
-    assert!(ours.len() > 10, "{case}: there is something to compare");
-    let mut differing = Vec::new();
-    for (db, key, digest, kind) in ours {
-        genuine.type_in(&format!("SELECT {db}"));
-        let key_text = key.escape_ascii().to_string();
-        let request = vec![b"DEBUG".to_vec(), b"DIGEST-VALUE".to_vec(), key];
-        let theirs = genuine.call(&request);
-        if theirs != Value::Array(vec![Value::Simple(digest.into_bytes())]) {
-            differing.push(format!("{key_text} {kind:?}"));
-        }
-    }
-    assert!(differing.is_empty(), "{case}: {differing:?}");
-}
-
-/// Groups, consumers and what is pending, of which DEBUG DIGEST says nothing.
-fn compare_streams(world: &mut World, genuine: &mut Genuine, case: &str) {
-    let mut streams = Vec::new();
-    world.for_each(|db, entry| {
-        if dunlin_store::stream::of(entry).is_some() {
-            streams.push((db, entry.key().to_vec()));
-        }
-    });
-    for (db, key) in streams {
-        let select = words(&format!("SELECT {db}"));
-        let mut full = words("XINFO STREAM k FULL COUNT 0");
-        full[2] = key;
-        let (mut ours, mut theirs) = (Value::Null, Value::Null);
-        for request in [select, full] {
-            world.start(0, &request);
-            world.settle();
-            ours = decode(&world.reply(0));
-            theirs = genuine.call(&request);
-        }
-        let ours = comparable(ours);
-        assert!(matches!(ours, Value::Array(_)), "a stream's facts");
-        assert_eq!(ours, comparable(theirs), "{case}");
-    }
-}
-
-/// Without what no file tells, or not in every version.
-fn comparable(reply: Value) -> Value {
-    const LEFT_OUT: &[&[u8]] = &[b"radix-tree-keys", b"radix-tree-nodes", b"active-time"];
-    let Value::Array(items) = reply else {
-        return reply;
-    };
-    let mut items = items.into_iter();
-    let mut left = Vec::new();
-    while let Some(item) = items.next() {
-        match item {
-            Value::Bulk(name) if LEFT_OUT.contains(&&*name) => {
-                items.next();
-            }
-            item => left.push(comparable(item)),
-        }
-    }
-    Value::Array(left)
-}
-
-fn run(world: &mut World, request: &Request) {
-    world.start(0, request);
-    world.settle();
-    if let Value::Error(why) = decode(&world.reply(0)) {
-        panic!("{}: {}", request[0].escape_ascii(), why.escape_ascii());
-    }
 }
 
 /// Packed forms are left as soon as this, in some rounds.

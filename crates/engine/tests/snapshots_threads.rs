@@ -15,7 +15,7 @@ use common::threads::{Client, wait};
 use common::world::{Dataset, Nobody, START_MS, engine};
 use dunlin_engine::{Engine, OwnedArgs, WorkerState};
 use dunlin_store::eviction::Policy;
-use dunlin_store::snapshot::{Encode, Owed, Piece, Snapshot, Step};
+use dunlin_store::snapshot::{By, Encode, Owed, Piece, Snapshot, Step};
 use dunlin_store::stripes::{Held, LockSet, ReadyList, Waiter};
 use dunlin_store::{Entry, Txn};
 
@@ -29,7 +29,7 @@ const SNAPSHOTS: usize = 25;
 struct Recorder(Mutex<Vec<Owed>>);
 
 impl Encode for Recorder {
-    fn append(&self, out: &mut Vec<u8>, before: Option<u32>, db: u32, entry: &Entry) {
+    fn append(&self, out: &mut Vec<u8>, before: Option<u32>, db: u32, entry: &Entry, _: By) {
         assert_eq!(before.is_none(), out.is_empty());
         out.push(db as u8);
         self.0.lock().unwrap().push(Owed {

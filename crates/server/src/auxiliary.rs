@@ -113,7 +113,8 @@ impl Exchange {
         self.arrived.notify_one();
     }
 
-    fn send_back(&self, worker: usize, finished: Finished) {
+    /// Sends a session back to its worker.
+    pub(crate) fn send_back(&self, worker: usize, finished: Finished) {
         lock(&self.finished[worker]).push(finished);
         if let Some(wakers) = self.wakers.get() {
             wakers[worker].wake();

@@ -94,6 +94,10 @@ impl Host for ServerHost {
         });
     }
 
+    fn flushed_all(&mut self) {
+        self.shared.saving.flushed_all(&self.shared);
+    }
+
     fn subscribed(&mut self, session: &Session) {
         if let Some(client) = self.shared.clients.find(session.id) {
             client.publish_subscriptions(session);

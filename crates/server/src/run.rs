@@ -3,7 +3,7 @@
 //! Threads: a worker for each event loop, the auxiliary, the one that frees big values, and one for signals.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -21,8 +21,7 @@ use crate::housekeeping;
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
 use crate::persistence;
-use crate::persistence::disk::SystemDisk;
-use crate::persistence::load::{LoadError, Loader};
+use crate::persistence::load::Loader;
 use crate::process::{self, Supervisor, oom_score};
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
@@ -91,19 +90,8 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let ended = Arc::new(AtomicBool::new(false));
     let reaper = housekeeping::start(&shared, &ended)?;
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
+    let saver = persistence::start_saver(&shared, &exchange)?;
     let journal = persistence::start_journal(&shared)?;
-    if shared.config().yes("appendonly") {
-        // TEMP
-        let next = engine.store.log.start();
-        let path = shared.config().dir().join("temp.aof");
-        let file = persistence::disk::Disk::append(&persistence::disk::SystemDisk, &path)?;
-        shared.journal.order(persistence::journal::Order::Start {
-            next,
-            file,
-            len: 0,
-            based: true,
-        });
-    }
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
     process::title::follow(&shared.config());
@@ -128,16 +116,19 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let pool = EventLoopPool::start(loops, "worker", make)?;
     match load(&shared, workers) {
         Ok(()) => {
+            shared.loaded();
+            shared.aof.started();
             kinds.iter().for_each(|kind| startup::ready(kind));
             supervisor.ready();
         }
-        Err(LoadError::Stopped) => {}
-        // The caller logs it.
-        Err(error) => bail!("{error}"),
+        Err(error) if shared.is_stopping() => tracing::info!("{error}"),
+        Err(error) => return Err(error),
     }
 
     let report = pool.join()?;
     exchange.end();
+    shared.saving.quit();
+    saver.join().map_err(|_| anyhow!("saving failed"))?;
     shared.journal.order(persistence::journal::Order::Quit);
     journal.join().map_err(|_| anyhow!("the journal failed"))?;
     ended.store(true, Ordering::Release);
@@ -159,24 +150,29 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// Loads what there is, on this thread and some more.
-fn load(shared: &Arc<Shared>, threads: usize) -> Result<(), LoadError> {
+/// Loads what there is, on this thread and some more, and begins to log.
+fn load(shared: &Arc<Shared>, threads: usize) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let disk = Arc::clone(shared.saving.disk());
     let loader = Loader {
         shared,
-        disk: &SystemDisk,
+        disk: &*disk,
         clock: &clock,
         threads,
     };
-    let loaded = if shared.config().yes("appendonly") {
-        // The files of the log are not opened by this build.
-        loader.nothing_at_start()
+    let appends = shared.config().yes("appendonly");
+    if appends {
+        let files = persistence::aof::open(shared)?;
+        loader.log_at_start(&files.place())?;
+        shared
+            .aof
+            .start(shared, files, |path| shared.saving.save_base(shared, path))?;
     } else {
-        loader.dump_at_start()
-    };
+        loader.dump_at_start()?;
+    }
     // This thread has allocated some of it.
     shared.engine.store.usage.publish_start();
-    loaded
+    Ok(())
 }
 
 fn make_shared(
@@ -350,7 +346,6 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            let received = AtomicI64::new(0);
             for signal in signals.forever() {
                 if signal == SIGHUP {
                     match logging::reopen() {
@@ -366,8 +361,8 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
                     SIGQUIT => "SIGQUIT",
                     _ => "SIGTERM",
                 };
-                if received.fetch_add(1, Ordering::Relaxed) == 0 {
-                    if shared.engine.is_loading.load(Ordering::Relaxed) {
+                if shared.stop_signals.fetch_add(1, Ordering::Relaxed) == 0 {
+                    if shared.is_loading() {
                         tracing::warn!(
                             "Received shutdown signal {name} during loading, scheduling shutdown."
                         );
@@ -375,10 +370,10 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
                         tracing::warn!("Received {name} scheduling shutdown...");
                     }
                     if shared.hold_stop() {
-                        received.store(0, Ordering::Relaxed);
+                        shared.stop_failed();
                         continue;
                     }
-                    shared.request_stop(0);
+                    shared.stop_on_signal(signal);
                 } else {
                     tracing::warn!("Received {name} again: ending at once");
                     remotes.iter().for_each(|r| r.stop(0));

@@ -16,8 +16,10 @@ use dunlin_store::eviction::Policy;
 use crate::clients::{self, Client, Clients};
 use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
-use crate::persistence::journal::{Fsync, Journal};
+use crate::persistence::aof::Aof;
+use crate::persistence::journal::Journal;
 use crate::persistence::loading::Loading;
+use crate::persistence::saving::{Order, Saving};
 
 pub use recent::Recent;
 pub use totals::{CommandTotals, Totals};
@@ -168,8 +170,14 @@ pub struct Shared {
     pub clients: Clients,
     /// What is loaded, or was.
     pub loading: Loading,
+    /// Saves of the dataset.
+    pub saving: Saving,
+    /// Signals that stop the server and have come since it was last certain to go on.
+    pub stop_signals: AtomicU32,
     /// The writing of the log.
     pub journal: Journal,
+    /// Its files.
+    pub aof: Aof,
     /// `requirepass`, while set.
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
@@ -259,7 +267,10 @@ impl Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
             observer: Observer::new(&engine),
+            saving: Saving::new(now_ms / 1_000, Arc::clone(&engine.disk_trouble)),
+            stop_signals: AtomicU32::new(0),
             journal: Journal::new(workers, Arc::clone(&engine.disk_trouble)),
+            aof: Aof::default(),
             engine,
             config: Mutex::new(config),
             knobs: Knobs::default(),
@@ -345,8 +356,8 @@ impl Shared {
         let hll_sparse = config.collection_bytes("hll-sparse-max-bytes");
         encodings.hll_sparse_bytes.store(hll_sparse, relaxed);
         self.apply_eviction(&config);
-        let fsync = Fsync::of_name(config.choice("appendfsync")).unwrap_or_default();
-        self.journal.set_policy(fsync, &self.engine.store.log);
+        self.saving.configure(&config);
+        self.aof.configure(self, &config);
         let password = config.requirepass().map(<[u8]>::to_vec);
         self.engine
             .password_required
@@ -557,6 +568,17 @@ impl Shared {
         }
     }
 
+    /// Whether data is being loaded.
+    pub fn is_loading(&self) -> bool {
+        self.engine.is_loading.load(Ordering::SeqCst)
+    }
+
+    /// Everything is loaded: the server answers all commands from now on, and looks after what expired meanwhile or is too much.
+    pub fn loaded(&self) {
+        self.engine.is_loading.store(false, Ordering::SeqCst);
+        self.wake_workers();
+    }
+
     /// Whether the server was asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.exit_code.load(Ordering::SeqCst) >= 0
@@ -570,7 +592,8 @@ impl Shared {
                 .signals
                 .compare_exchange(signals::ACTED_ON, signals::HELD, order, order);
         } else if self.signals.swap(signals::ACTED_ON, order) == signals::STOP_WAITS {
-            self.request_stop(0);
+            // Which signal it was is not kept; the settings of both seldom differ.
+            self.stop_on_signal(signal_hook::consts::SIGTERM);
         }
     }
 
@@ -592,10 +615,37 @@ impl Shared {
 
     /// Asks every loop to stop; the process exits with `code`.
     pub fn request_stop(&self, code: i64) {
+        self.request_stop_within(code, u64::from(self.config().shutdown_timeout_s()) * 1_000);
+    }
+
+    /// The same, within so many milliseconds.
+    pub fn request_stop_within(&self, code: i64, timeout_ms: u64) {
         self.exit_code.store(code, Ordering::SeqCst);
         if let Some(stop) = self.stop.get() {
-            stop(u64::from(self.config().shutdown_timeout_s()) * 1_000);
+            stop(timeout_ms);
         }
+    }
+
+    /// Stops as the configuration says for this signal: saves first if so told, or if there are save points.
+    pub fn stop_on_signal(&self, signal: i32) {
+        let key = match signal {
+            signal_hook::consts::SIGINT => "shutdown-on-sigint",
+            _ => "shutdown-on-sigterm",
+        };
+        let flag = |name| self.config().has_flag(key, name);
+        let (save, no_save, force) = (flag("save"), flag("nosave"), flag("force"));
+        // What is only loaded in part must not take the place of the whole.
+        let saves = save || (!no_save && self.saving.has_points());
+        if saves && !self.is_loading() {
+            self.saving.submit(Order::ShutDown { force }, None);
+        } else {
+            self.request_stop(0);
+        }
+    }
+
+    /// The server was asked to stop, and can't.
+    pub fn stop_failed(&self) {
+        self.stop_signals.store(0, Ordering::Relaxed);
     }
 }
 

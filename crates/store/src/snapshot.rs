@@ -27,11 +27,11 @@ use crate::store::Store;
 use crate::stripes::{Held, LockSet};
 
 /// A value of more bytes than this is not encoded under a stripe's lock; an image of it is kept.
-const ENCODED_IN_PLACE_BYTES_MAX: usize = 4 << 10;
+const ENCODED_IN_PLACE_BYTES_MAX: usize = 1 << 10;
 /// Entries after which the lock is given back, about.
 const ENTRIES_PER_SLICE: usize = 64;
 /// Bytes after which it is.
-const BYTES_PER_SLICE: usize = 16 << 10;
+const BYTES_PER_SLICE: usize = 8 << 10;
 /// Entries that one call of the dict reports at least.
 const ENTRIES_PER_SCAN: usize = 16;
 /// Calls of the dict in a slice: one that finds few entries costs some time, too.
@@ -43,9 +43,18 @@ const IMAGE_BYTES: usize = 128;
 
 /// Who knows the format.
 pub trait Encode: Send + Sync {
-    /// Appends the record of a key of database `db`. `before` is the database of what stands before in `out`, if anything does.
-    /// A failure is the encoder's to keep: it is asked for it in the end.
-    fn append(&self, out: &mut Vec<u8>, before: Option<u32>, db: u32, entry: &Entry);
+    /// Appends the record of a key of database `db`. `before` is the database of what stands before in `out`, if anything does;
+    /// `by` says whose time it takes. A failure is the encoder's to keep: it is asked for it in the end.
+    fn append(&self, out: &mut Vec<u8>, before: Option<u32>, db: u32, entry: &Entry, by: By);
+}
+
+/// Who has an entry encoded.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum By {
+    /// The snapshot's own thread.
+    Walk,
+    /// A command that is about to change it, and should be quick.
+    Command,
 }
 
 /// A value that is yet to be encoded.
@@ -75,11 +84,11 @@ pub struct Piece {
 }
 
 impl Piece {
-    fn add(&mut self, db: u32, entry: &Entry, encoder: &dyn Encode) {
+    fn add(&mut self, db: u32, entry: &Entry, encoder: &dyn Encode, by: By) {
         self.keys += 1;
         if entry.is_short(ENCODED_IN_PLACE_BYTES_MAX) {
             let before = self.bytes.len();
-            encoder.append(&mut self.bytes, self.db, db, entry);
+            encoder.append(&mut self.bytes, self.db, db, entry, by);
             self.db = Some(db);
             self.held_bytes += self.bytes.len() - before;
             return;
@@ -193,7 +202,7 @@ impl Snapshots {
             lane.full.push(std::mem::take(&mut lane.piece));
         }
         let before = lane.piece.held_bytes;
-        lane.piece.add(db, entry, &**encoder);
+        lane.piece.add(db, entry, &**encoder, By::Command);
         let bytes = lane.piece.held_bytes - before;
         self.backlog_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.handed.fetch_add(1, Ordering::Relaxed);
@@ -300,6 +309,18 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Visits every entry of a database, expired ones too; `held` is all stripes. O(n).
+    pub fn each_entry(&self, held: &mut Held, db: u32, mut visit: impl FnMut(&Entry)) {
+        for stripe in 0..self.stripe_count() {
+            let shards = &self.stripes.with(held, stripe).shards;
+            if let Some(shard) = &shards[db as usize] {
+                shard.dict().iter().for_each(|entry| visit(&entry));
+            }
+        }
+    }
+}
+
 impl Snapshot {
     /// The databases that had keys at the cut, in order.
     pub fn databases(&self) -> &[DatabaseKeys] {
@@ -386,7 +407,7 @@ impl Snapshot {
             is_left = shard.walk_on(ENTRIES_PER_SCAN, store.hasher(), |db, entry| {
                 settled += 1;
                 if let Some(encoder) = &self.encoder {
-                    piece.add(db, entry, &**encoder);
+                    piece.add(db, entry, &**encoder, By::Walk);
                 }
             });
             let is_enough = piece.keys - keys >= ENTRIES_PER_SLICE as u64

@@ -6,6 +6,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod commands;
+pub(crate) mod compare;
 pub(crate) mod files;
 pub(crate) mod genuine;
 pub(crate) mod refusals;

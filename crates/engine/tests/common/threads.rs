@@ -48,6 +48,7 @@ impl Client<'_> {
                         None => break,
                     }
                 }
+                Executed::Away(_) => unreachable!("only commands of the server go away"),
                 Executed::Heavy(heavy) => {
                     self.call(args.as_args(), now_ms, &mut out, |engine, call| {
                         engine.run_heavy(call, *heavy)

@@ -223,6 +223,7 @@ impl World {
                 *next = Some(Pending::Key(blocked));
             }
             Executed::Continue(continuation) => *next = Some(Pending::Step(continuation)),
+            Executed::Away(_) => unreachable!("only commands of the server go away"),
             Executed::Heavy(heavy) => *next = Some(Pending::Heavy(heavy)),
             Executed::Parked { id } => return self.park(client, Pending::Stripe(id)),
         }

@@ -166,6 +166,8 @@ pub(super) fn parse_checksum(line: &[u8]) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use dunlin_store::log::Record;
+
     use super::*;
 
     fn record(effects: &[(u32, &str)]) -> Record {
@@ -191,14 +193,14 @@ mod tests {
         });
         let mut out = Vec::new();
         framer.begin(&mut out, 1000);
-        framer.record(&record(&[(0, "SET a 1")]), &mut out);
-        framer.record(&record(&[(0, "SET b 2"), (3, "DEL c")]), &mut out);
+        framer.record(record(&[(0, "SET a 1")]).as_ref(), &mut out);
+        framer.record(record(&[(0, "SET b 2"), (3, "DEL c")]).as_ref(), &mut out);
         framer.end(&mut out);
         framer.begin(&mut out, 1000);
-        framer.record(&record(&[(3, "DEL d")]), &mut out);
+        framer.record(record(&[(3, "DEL d")]).as_ref(), &mut out);
         framer.end(&mut out);
         framer.begin(&mut out, 1001);
-        framer.record(&record(&[(0, "DEL e"), (0, "DEL f")]), &mut out);
+        framer.record(record(&[(0, "DEL e"), (0, "DEL f")]).as_ref(), &mut out);
         framer.end(&mut out);
         assert_eq!(
             shown(&out),
@@ -215,7 +217,7 @@ mod tests {
         framer.end(&mut out);
         assert_eq!(out, b"before", "nothing leaves nothing");
         framer.begin(&mut out, 1);
-        framer.record(&record(&[(0, "SET a 1")]), &mut out);
+        framer.record(record(&[(0, "SET a 1")]).as_ref(), &mut out);
         framer.end(&mut out);
         let (line, batch) = out[6..].split_at(CHECKSUM_LINE_BYTES);
         let line = line.strip_suffix(b"\r\n").expect("a line");

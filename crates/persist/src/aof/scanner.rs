@@ -617,7 +617,7 @@ mod tests {
                     record.push(*db, &args);
                     all.push(line.clone());
                 }
-                framer.record(&record, &mut bytes);
+                framer.record(record.as_ref(), &mut bytes);
             }
             framer.end(&mut bytes);
         }

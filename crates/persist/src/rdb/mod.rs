@@ -23,4 +23,4 @@ pub use encode::{EncodeOptions, NeedsFieldDeadlines, WriteError, encode, kind_of
 pub use payload::{RestoreError, restore};
 pub use scanner::{Item, RawKey, Scanner};
 pub use sink::{PIECE_BYTES, Sink};
-pub use writer::{KeyMeta, Writer, append_key, dump, write_key};
+pub use writer::{KeyMeta, Writer, append_key, append_select, dump, write_key};

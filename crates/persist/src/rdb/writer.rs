@@ -64,6 +64,12 @@ pub fn write_key<S: Sink>(
     Ok(())
 }
 
+/// Appends that the records that follow are of this database.
+pub fn append_select(out: &mut Vec<u8>, db: u32) {
+    out.push(opcode::SELECT_DB);
+    put_length(out, db.into());
+}
+
 /// Appends the record of a key to a buffer: see [`write_key`]. O(bytes), without allocations beyond the buffer's for what is small.
 ///
 /// # Errors
@@ -205,8 +211,7 @@ impl<W: Write> Writer<W> {
     /// If writing fails.
     pub fn select(&mut self, db: u32, keys: u64, expires: u64) -> io::Result<()> {
         let out = &mut self.out.buffer;
-        out.push(opcode::SELECT_DB);
-        put_length(out, db.into());
+        append_select(out, db);
         out.push(opcode::RESIZE_DB);
         put_length(out, keys);
         put_length(out, expires);

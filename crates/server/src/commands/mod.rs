@@ -11,6 +11,7 @@ mod latency;
 mod lolwut;
 mod memory;
 mod module;
+mod persistence;
 mod role;
 mod shutdown;
 mod slowlog;
@@ -24,6 +25,7 @@ use dunlin_engine::Command;
 pub const FAMILIES: &[&[&Command]] = &[
     cluster::TABLE,
     connection::TABLE,
+    persistence::TABLE,
     &[
         &config::CONFIG,
         &debug::DEBUG,

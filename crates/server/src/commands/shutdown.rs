@@ -1,13 +1,12 @@
-//! SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]: ends the server. <https://redis.io/commands/shutdown>
-//!
-//! Nothing is kept on disk by this build, so SAVE is refused: it must not seem to have saved.
+//! SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]: saves the dataset and ends the server. <https://redis.io/commands/shutdown>
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use dunlin_engine::command::{Argument, Categories, Flags};
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use crate::host::host;
+use crate::persistence::saving::Order;
 
 /// SHUTDOWN.
 pub(super) const SHUTDOWN: Command = Command {
@@ -24,7 +23,7 @@ pub(super) const SHUTDOWN: Command = Command {
         .and(Categories::SLOW)
         .and(Categories::DANGEROUS),
     group: "server",
-    summary: "Ends the server: what was received is answered first.",
+    summary: "Saves the dataset, if so asked or if there are save points, and ends the server.",
     history: &[("7.0.0", "Takes NOW, FORCE and ABORT.")],
     arguments: &[
         Argument::one_of(
@@ -44,18 +43,20 @@ pub(super) const SHUTDOWN: Command = Command {
 };
 
 fn shutdown(cx: &mut Ctx<'_>) -> Outcome {
-    let (mut save, mut no_save, mut abort, mut others) = (false, false, false, false);
+    let (mut save, mut no_save, mut abort) = (false, false, false);
+    let (mut now, mut force) = (false, false);
     for option in cx.args.from(1) {
         match option.to_ascii_lowercase().as_slice() {
             b"save" => save = true,
             b"nosave" => no_save = true,
-            // There are no replicas to wait for, and nothing that could go wrong to be forced.
-            b"now" | b"force" => others = true,
+            // There are no replicas to wait for.
+            b"now" => now = true,
+            b"force" => force = true,
             b"abort" => abort = true,
             _ => return Err(ReplyError::Syntax),
         }
     }
-    if (abort && (save || no_save || others)) || (save && no_save) {
+    if (abort && (save || no_save || now || force)) || (save && no_save) {
         return Err(ReplyError::Syntax);
     }
     if abort && host(cx).shared.abort_stop() {
@@ -66,13 +67,14 @@ fn shutdown(cx: &mut Ctx<'_>) -> Outcome {
     if abort {
         return Err(ReplyError::err("No shutdown in progress."));
     }
-    if save {
-        return Err(ReplyError::Text(Cow::Borrowed(
-            "ERR this server can't save its data yet. SHUTDOWN NOSAVE ends it without.",
-        )));
-    }
     tracing::warn!("User requested shutdown...");
-    host(cx).shared.request_stop(0);
+    let shared = Arc::clone(&host(cx).shared);
+    // What is only loaded in part must not take the place of the whole.
+    if !shared.is_loading() && (save || (!no_save && shared.saving.has_points())) {
+        // Answered only if that fails.
+        return Ok(Flow::Away(Box::new(Order::ShutDown { force })));
+    }
+    shared.request_stop(0);
     // The end of the connection is the reply.
     cx.session.close_after_reply = true;
     Ok(Flow::Done)

@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dunlin_engine::dispatch::Stepped;
 use dunlin_engine::testing::{START_MS, show};
-use dunlin_engine::{Call, Engine, Executed, OwnedArgs, Session, WorkerState};
+use dunlin_engine::{Call, Engine, Executed, OwnedArgs, Reply, Session, WorkerState};
 use dunlin_reactor::Clock;
 use dunlin_store::Settings;
 use dunlin_store::stripes::{ReadyList, Waiter, Wake};
 use dunlin_structures::Rope;
 
 use super::FAMILIES;
+use crate::auxiliary::Exchange;
 use crate::clients::Client;
 use crate::config::Config;
 use crate::host::ServerHost;
+use crate::persistence::saving::{Order, Saver};
+use crate::persistence::stripe_lock::StripeLock;
 use crate::shared::{Allocator, Memory, Shared};
 
 struct NoOne;
@@ -105,6 +108,19 @@ impl Console {
             .or_insert_with(|| Session::new(id, authenticated))
     }
 
+    fn saver(&self) -> Saver {
+        Saver::new(
+            Arc::clone(&self.shared),
+            Arc::new(Exchange::new(1)),
+            Arc::<StoppedClock>::clone(&self.clock),
+        )
+    }
+
+    /// Does what the saving thread has to do.
+    pub(super) fn save_in_background(&mut self) {
+        self.saver().step(&mut StripeLock::of_this_thread());
+    }
+
     fn now_ms(&self) -> u64 {
         self.clock.wall_us() / 1_000
     }
@@ -128,6 +144,7 @@ impl Console {
             registry.clients.insert(Arc::clone(&client));
             client
         });
+        let saver = self.saver();
         let session = self.sessions.get_mut(&id).expect("made above");
         let engine = Arc::clone(&self.shared.engine);
         let clock = Arc::<StoppedClock>::clone(&self.clock);
@@ -158,6 +175,14 @@ impl Console {
                     Stepped::Parked => panic!("one thread has nobody to wait for"),
                 }
             },
+            Executed::Away(order) => {
+                let order = order.downcast::<Order>().expect("an order to save");
+                let mut reply = Reply::new(call.out, call.session.version);
+                match saver.carry_out(&mut StripeLock::of_this_thread(), *order) {
+                    Ok(()) => reply.ok(),
+                    Err(error) => reply.error(&error),
+                }
+            }
             Executed::Heavy(heavy) => {
                 self.heavy += 1;
                 engine.run_heavy(call.again(), *heavy);

@@ -307,6 +307,14 @@ impl Config {
         Path::new(OsStr::from_bytes(self.text("dir")))
     }
 
+    /// `save`.
+    pub fn save_points(&self) -> &[SavePoint] {
+        match self.value("save") {
+            Value::Save(points) => points,
+            other => panic!("'save' is no list of save points but {other:?}"),
+        }
+    }
+
     /// The value of a key that names a file or directory inside `dir`.
     pub fn file_name(&self, name: &str) -> &Path {
         Path::new(OsStr::from_bytes(self.text(name)))
@@ -357,6 +365,16 @@ impl Config {
             Value::OutputLimits(limits) => limits.by_class[class as usize],
             other => panic!("client-output-buffer-limit is not a list of limits but {other:?}"),
         }
+    }
+
+    /// Whether a word is among those of a key.
+    pub fn has_flag(&self, name: &str, flag: &str) -> bool {
+        let key = table::TABLE[table::index_of(name)];
+        let (Kind::Flags(names), Value::Flags(bits)) = (&key.kind, self.value(name)) else {
+            panic!("'{name}' is no list of words");
+        };
+        let at = names.iter().position(|known| *known == flag);
+        at.is_some_and(|at| bits & 1 << at != 0)
     }
 
     /// Letters of a key, as bits.

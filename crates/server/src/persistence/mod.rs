@@ -3,10 +3,12 @@
 //! Formats are `dunlin-persist`'s; here are the files, the threads and when something is saved. Everything that touches a file does it
 //! through a [`disk::Disk`], so that tests can lose power at any point.
 
+pub mod aof;
 pub mod disk;
 pub mod journal;
 pub mod load;
 pub mod loading;
+pub mod saving;
 pub mod stripe_lock;
 
 use std::sync::Arc;
@@ -14,9 +16,26 @@ use std::thread::{self, JoinHandle};
 
 use dunlin_reactor::{Clock as _, SystemClock};
 
+use crate::auxiliary::Exchange;
 use crate::process;
 use crate::shared::Shared;
 use journal::Writer;
+
+/// Starts the thread that saves.
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn start_saver(
+    shared: &Arc<Shared>,
+    exchange: &Arc<Exchange>,
+) -> std::io::Result<JoinHandle<()>> {
+    let (shared, exchange) = (Arc::clone(shared), Arc::clone(exchange));
+    thread::Builder::new().name("saver".into()).spawn(move || {
+        dunlin_reactor::fatal::prepare_thread();
+        process::keep_to_savers(&shared.config());
+        saving::Saver::new(shared, exchange, Arc::new(SystemClock)).run();
+    })
+}
 
 /// Starts the thread that writes the log.
 ///

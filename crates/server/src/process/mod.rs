@@ -33,6 +33,11 @@ pub fn keep_to_background(config: &Config) {
     processors::keep_to(config.text("bio_cpulist"), "bio_cpulist");
 }
 
+/// Keeps this thread on the processors of what saves.
+pub fn keep_to_savers(config: &Config) {
+    processors::keep_to(config.text("bgsave_cpulist"), "bgsave_cpulist");
+}
+
 /// Keeps this thread on the processors of the workers.
 pub fn keep_to_workers(config: &Config) {
     processors::keep_to(config.text("server_cpulist"), "server_cpulist");

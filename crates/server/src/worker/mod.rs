@@ -2,6 +2,7 @@
 //!
 //! Invariant: a worker never waits. A session that would have to is suspended (see [`suspended`]), and the others go on.
 
+mod backlog;
 mod batch;
 mod blocked;
 mod limits;
@@ -105,6 +106,8 @@ pub struct Worker {
     over_soft: Vec<(ConnId, u64)>,
     /// Clients that are held back by their output.
     held_back: Vec<ConnId>,
+    /// Clients that are not read because a snapshot is behind.
+    unread: Vec<ConnId>,
     /// Clients whose output waits until the log is safe.
     unsafe_clients: Vec<ConnId>,
     /// Sessions that wait for that and nothing else.
@@ -156,6 +159,7 @@ impl Worker {
             reached: Vec::new(),
             over_soft: Vec::new(),
             held_back: Vec::new(),
+            unread: Vec::new(),
             unsafe_clients: Vec::new(),
             wait_until_safe: Vec::new(),
             safe_before: 0,
@@ -451,6 +455,9 @@ impl Handler for Worker {
 
     fn inputs(&mut self, io: &mut Io<'_>, inputs: &mut [Input]) {
         self.begin(io);
+        if self.leave_unread(io, inputs) {
+            return;
+        }
         let counters = &self.host.shared.workers[self.number];
         counters.batches.add(1);
         let (mut sum, mut largest) = (0, 0);
@@ -562,7 +569,7 @@ impl Handler for Worker {
         // Keys that expired or were evicted may have been told of, too.
         self.deliver_messages(io);
         self.host.wake(&mut self.state);
-        retry |= self.release_publishers(io);
+        retry |= self.release_publishers(io) | self.release_unread(io);
         // What expired is nobody's command.
         (self.state.local.wrote, self.state.local.awaits) = (0, 0);
         if self.engine.store.log.is_active() {

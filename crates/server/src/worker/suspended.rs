@@ -2,6 +2,7 @@
 //!
 //! Invariant: a suspended connection's input is paused, its session executes nothing else, and it owns its arguments.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use dunlin_engine::dispatch::Stepped;
@@ -15,6 +16,7 @@ use super::batch::settle_replies;
 use super::slot::{Activity, Stopwatch, token_of};
 use super::unsafe_replies::note_positions;
 use crate::auxiliary::{Finished, Job};
+use crate::persistence::saving::{Order, Traveller};
 
 /// Steps of one session in a turn are stopped after this long, so that the other connections are served.
 const STEPS_TURN_US: u64 = 100;
@@ -56,6 +58,7 @@ impl Worker {
             }
             Executed::Blocked(blocked) => self.block(io, conn, *blocked, args.to_owned()),
             Executed::Heavy(heavy) => self.send_away(conn, heavy, args),
+            Executed::Away(order) => self.send_off(conn, order),
         }
         let counters = &self.host.shared.workers[number];
         if parked {
@@ -85,6 +88,26 @@ impl Worker {
             waiter,
         };
         self.auxiliary.submit(job);
+    }
+
+    /// Sends a session away to the saving thread, which answers it.
+    fn send_off(&mut self, conn: ConnId, order: Box<dyn Any + Send>) {
+        let worker = self.number;
+        let slot = self.slot(conn).expect("the connection executes a command");
+        slot.activity = Activity::Away;
+        let session = slot
+            .session
+            .take()
+            .expect("a session that executes is here");
+        let traveller = Traveller {
+            worker,
+            token: token_of(conn),
+            session,
+        };
+        let order = order
+            .downcast::<Order>()
+            .expect("no command sends sessions anywhere else");
+        self.host.shared.saving.submit(*order, Some(traveller));
     }
 
     /// Goes on with the sessions that were granted a stripe.

@@ -67,6 +67,7 @@ fn flushall(cx: &mut Ctx<'_>) -> Outcome {
         cx.keys.flush(db);
     }
     cx.keys.record_global(cx.db(), &[Arg::from("FLUSHALL")]);
+    cx.host.flushed_all();
     cx.reply.ok();
     Ok(Flow::Done)
 }

@@ -43,7 +43,11 @@ fn read_nodes(kind: u8, cursor: &mut Cursor<'_>, elements: &mut Elements) -> Tak
         match form {
             quicklist::PLAIN => {
                 may_pack = false;
+                let before = elements.text_bytes;
                 elements.push_next(cursor, "a long element of a list")?;
+                if elements.text_bytes == before {
+                    return Err(Fault::bad(start, "a list's node that is empty"));
+                }
             }
             quicklist::PACKED => {
                 let (node, at) = elements::blob(cursor, &mut room, "a node of a list")?;

@@ -173,12 +173,11 @@ impl Value<'_> {
     }
 
     fn entry(&self, entry: Option<Entry>) -> Take<Decoded> {
-        let name = piece_name(self.kind);
         let twice = || {
-            Fault::bad(
-                0,
-                format!("{name} integrity check failed: an element stands twice"),
-            )
+            let name = piece_name(self.kind);
+            let form = name.rsplit(' ').next().unwrap_or(name);
+            let what = format!("{name} integrity check failed: {form} with dup elements");
+            Fault::bad(0, what)
         };
         entry.map(Decoded::Entry).ok_or_else(twice)
     }
@@ -214,6 +213,12 @@ fn piece_name(kind: u8) -> &'static str {
         kind::ZSET_ZIPLIST => "Zset ziplist",
         kind::ZSET_LISTPACK => "Zset listpack",
         kind::SET_LISTPACK => "Set listpack",
-        _ => "Hash listpack",
+        kind::SET_INTSET => "Intset",
+        kind::HASH_LISTPACK | kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_PRE_GA => {
+            "Hash listpack"
+        }
+        kind::SET => "Set",
+        kind::ZSET | kind::ZSET_2 => "Zset",
+        _ => "Hash",
     }
 }

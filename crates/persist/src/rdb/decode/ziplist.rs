@@ -124,7 +124,10 @@ pub(super) fn read_zipmap(bytes: &[u8], into: &mut Elements) -> Take<()> {
     if cursor.left() > 0 {
         return Err(Fault::bad(cursor.at(), "bytes behind the end of a zipmap"));
     }
-    if told < LONG && usize::from(told) != (into.count - before) / 2 {
+    if into.count == before {
+        return Err(Fault::bad(0, "a zipmap of nothing"));
+    }
+    if told != LONG && usize::from(told) != (into.count - before) / 2 {
         return Err(Fault::bad(
             0,
             "a zipmap of another number of fields than it claims",
@@ -135,7 +138,16 @@ pub(super) fn read_zipmap(bytes: &[u8], into: &mut Elements) -> Take<()> {
 
 fn zipmap_length(first: u8, cursor: &mut Cursor<'_>) -> Take<usize> {
     match first {
-        LONG => cursor.u32("a zipmap").map(|len| len as usize),
+        LONG => {
+            let at = cursor.at();
+            match cursor.u32("a zipmap")? {
+                short if short < u32::from(LONG) => Err(Fault::bad(
+                    at,
+                    "a zipmap whose short text has the length of a long one",
+                )),
+                len => Ok(len as usize),
+            }
+        }
         len => Ok(len.into()),
     }
 }

@@ -18,10 +18,9 @@ pub(super) const KEYS: &[Key] = &[
         .idle("")
         .doc("Processors of Redis's rewriting process. Dunlin never forks."),
     text("bgsave_cpulist", "")
-        .moot()
+        .acted()
         .at_start()
-        .idle("")
-        .doc("Processors of Redis's saving process. Dunlin never forks."),
+        .doc("Processors of the thread that saves, such as `0-3` or `1,3`."),
     text("bio_cpulist", "")
         .acted()
         .at_start()
@@ -83,15 +82,15 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Flags(&["default", "save", "nosave", "now", "force"]),
         "default",
     )
-    .idle("default")
-    .doc("How to stop on SIGINT. Words may be combined. Nothing is saved yet and there are no replicas to wait for, so every word means the same: stop."),
+    .acted()
+    .doc("How to stop on SIGINT. Words may be combined: `save` or `nosave` (by default the dataset is saved if there are save points), `force` to stop though saving failed. `now` changes nothing, for there are no replicas to wait for."),
     special(
         "shutdown-on-sigterm",
         Kind::Flags(&["default", "save", "nosave", "now", "force"]),
         "default",
     )
-    .idle("default")
-    .doc("How to stop on SIGTERM. Words may be combined. Nothing is saved yet and there are no replicas to wait for, so every word means the same: stop."),
+    .acted()
+    .doc("How to stop on SIGTERM, as `shutdown-on-sigint`."),
     integer("shutdown-timeout", "10", 0, INT_MAX)
         .acted()
         .doc("Seconds that a graceful stop may take before what is left is cut. Clients that take none of their replies are cut after half a second."),

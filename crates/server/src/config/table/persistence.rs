@@ -5,9 +5,6 @@ use super::super::key::{
 };
 use super::super::special::{append_directory, append_name, dump_name};
 
-const LOST: &str =
-    "persistence is not built yet: data lives in memory only and is lost when the server stops";
-
 pub(super) const KEYS: &[Key] = &[
     yes_no("aof-disable-auto-gc", "no")
         .hidden()
@@ -31,11 +28,11 @@ pub(super) const KEYS: &[Key] = &[
     integer("auto-aof-rewrite-percentage", "100", 0, INT_MAX)
         .doc("Growth, in percent, after which the append-only file is rewritten. 0 is never."),
     checked_text("dbfilename", "dump.rdb", dump_name)
+        .acted()
         .protected()
         .doc("Name of the snapshot file, inside `dir`."),
     integer("key-load-delay", "0", i32::MIN as i64, INT_MAX)
         .hidden()
-        .idle("0")
         .doc("A test hook of Redis: microseconds to wait at each key that is loaded."),
     integer("loading-process-events-interval-bytes", "2097152", 1024, INT_MAX)
         .hidden()
@@ -43,17 +40,20 @@ pub(super) const KEYS: &[Key] = &[
     yes_no("no-appendfsync-on-rewrite", "no").doc("Do not flush the append-only file while it is rewritten."),
     yes_no("rdb-del-sync-files", "no").doc("Delete snapshots that were made for replication."),
     integer("rdb-key-save-delay", "0", i32::MIN as i64, INT_MAX)
+        .acted()
         .hidden()
-        .idle("0")
         .doc("A test hook of Redis: microseconds to wait at each key that is saved."),
-    yes_no("rdb-save-incremental-fsync", "yes").doc("Flush a snapshot piece by piece."),
-    yes_no("rdbchecksum", "yes").at_start().doc("Put a checksum at the end of a snapshot."),
-    yes_no("rdbcompression", "yes").doc("Compress strings in a snapshot."),
+    yes_no("rdb-save-incremental-fsync", "yes").acted().doc("Send a snapshot to the device piece by piece while it is written."),
+    integer("rdb-version", "11", 10, 12)
+        .ours()
+        .acted()
+        .doc("Version of the format of snapshots and of DUMP: 10 is read by Redis 7.0 and later, 11 by Redis 7.2 and Valkey 8, 12 by Redis 7.4. Deadlines of a hash's fields need 12: while there are some, saving in another version fails."),
+    yes_no("rdbchecksum", "yes").acted().at_start().doc("Put a checksum at the end of a snapshot."),
+    yes_no("rdbcompression", "yes").acted().doc("Compress strings in a snapshot."),
     choice("sanitize-dump-payload", "no", &["no", "yes", "clients"])
         .doc("Whether to check loaded and restored values all through."),
     special("save", Kind::Save, "3600 1 300 100 60 10000")
-        .idle("")
-        .missing(LOST)
+        .acted()
         .doc("Pairs of seconds and changes: write a snapshot after so many seconds if so many keys changed. Lines add up; an empty value turns snapshots off."),
-    yes_no("stop-writes-on-bgsave-error", "yes").doc("Refuse writes while snapshots fail."),
+    yes_no("stop-writes-on-bgsave-error", "yes").acted().doc("Refuse writes while snapshots fail."),
 ];

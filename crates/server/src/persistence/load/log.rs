@@ -93,7 +93,7 @@ impl Loader<'_> {
         cx: &mut Ctx<'_>,
         place: &LogPlace<'_>,
     ) -> Result<LoadedLog, LoadError> {
-        self.loading(false, || {
+        self.loading(|| {
             empty(cx);
             self.load_files(place, &mut Target::Held(&mut Held::new(cx)))
         })

@@ -89,15 +89,14 @@ pub struct DumpRules {
 }
 
 impl Loader<'_> {
-    /// Loads the dump file at the start of the server, if there is one, and logs what comes of it.
+    /// Loads the dump file at the start of the server, if there is one, and logs what comes of it. The caller has the server refuse what it
+    /// can't answer meanwhile, see [`Shared::loaded`].
     ///
     /// # Errors
     /// When there is something that can't be loaded: the server must not start then.
     pub fn dump_at_start(&self) -> Result<(), LoadError> {
         let started_us = self.clock.monotonic_us();
-        let loaded = self.loading(true, || {
-            self.load_dump(&self.dump_path(), DumpRules::default())
-        });
+        let loaded = self.load_dump(&self.dump_path(), DumpRules::default());
         let loaded = loaded.map_err(|error| match error {
             LoadError::Stopped => error,
             error => {
@@ -113,21 +112,13 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Nothing is to be loaded: the server may serve.
-    ///
-    /// # Errors
-    /// None.
-    pub fn nothing_at_start(&self) -> Result<(), LoadError> {
-        self.loading(true, || Ok(()))
-    }
-
-    /// Loads the log at the start of the server, and logs what comes of it.
+    /// Loads the log at the start of the server, and logs what comes of it; likewise.
     ///
     /// # Errors
     /// When it can't be loaded: the server must not start then.
     pub fn log_at_start(&self, place: &LogPlace<'_>) -> Result<LoadedLog, LoadError> {
         let started_us = self.clock.monotonic_us();
-        let loaded = self.loading(true, || self.load_log(place))?;
+        let loaded = self.load_log(place)?;
         if loaded.total_bytes > 0 {
             let seconds = self.seconds_since(started_us);
             tracing::info!("DB loaded from append only file: {seconds:.3} seconds");
@@ -157,20 +148,12 @@ impl Loader<'_> {
         config.dir().join(config.file_name("dbfilename"))
     }
 
-    /// Does `work` while the server refuses what it can't answer without the data. At the start it goes on refusing after an error, since
-    /// it ends then.
-    fn loading<T>(
-        &self,
-        at_start: bool,
-        work: impl FnOnce() -> Result<T, LoadError>,
-    ) -> Result<T, LoadError> {
+    /// Does `work` while the server refuses what it can't answer without the data.
+    fn loading<T>(&self, work: impl FnOnce() -> T) -> T {
         let engine = &self.shared.engine;
         engine.is_loading.store(true, Ordering::SeqCst);
         let result = work();
-        let goes_on = result.is_ok() || !at_start;
-        engine.is_loading.store(!goes_on, Ordering::SeqCst);
-        // What expired meanwhile, or is too much, is looked after from now on.
-        self.shared.wake_workers();
+        self.shared.loaded();
         result
     }
 
@@ -195,7 +178,7 @@ impl Loader<'_> {
         flush: bool,
         rules: DumpRules,
     ) -> Result<bool, LoadError> {
-        self.loading(false, || {
+        self.loading(|| {
             if flush {
                 empty(cx);
             }

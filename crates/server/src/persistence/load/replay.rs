@@ -111,8 +111,8 @@ impl Replayer {
             }
             match executed {
                 Executed::Done { id } => return id.is_some(),
-                // What goes on in steps only reads.
-                Executed::Continue(_) => return true,
+                // What goes on in steps only reads, and what goes away (SAVE) has nothing to do here.
+                Executed::Continue(_) | Executed::Away(_) => return true,
                 Executed::Parked { id } => {
                     parked = Some(id);
                     self.lock.wait();
