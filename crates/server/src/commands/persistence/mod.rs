@@ -4,6 +4,8 @@ mod bgrewriteaof;
 mod bgsave;
 mod lastsave;
 mod save;
+#[cfg(test)]
+mod tests;
 
 use dunlin_engine::Command;
 

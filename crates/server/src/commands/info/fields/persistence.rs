@@ -13,8 +13,8 @@ pub(super) const FIELDS: &[Field] = &[
     field("loading", |f| Value::Number(u64::from(is_loading(f)))),
     none("async_loading"),
     // What commands have copied for the snapshot before they changed it: here that only grows.
-    field("current_cow_peak", |f| copied_bytes(f)),
-    field("current_cow_size", |f| copied_bytes(f)),
+    field("current_cow_peak", copied_bytes),
+    field("current_cow_size", copied_bytes),
     none("current_cow_size_age"),
     field("current_fork_perc", |f| {
         let progress = f.shared.saving.progress(&f.shared);
