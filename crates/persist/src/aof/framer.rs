@@ -96,11 +96,11 @@ impl Framer {
     /// Appends what a command, transaction or script did.
     pub fn record(&mut self, record: RecordRef<'_>, out: &mut Vec<u8>) {
         let is_transaction = record.len() > 1;
-        if is_transaction {
-            out.extend_from_slice(MULTI);
-        }
-        for (db, effect) in record.iter() {
+        for (index, (db, effect)) in record.iter().enumerate() {
             self.select(db, out);
+            if is_transaction && index == 0 {
+                out.extend_from_slice(MULTI);
+            }
             out.extend_from_slice(effect);
         }
         if is_transaction {
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(
             shown(&out),
             "#TS:1000 SELECT 0 SET a 1 MULTI SET b 2 SELECT 3 DEL c EXEC DEL d \
-             #TS:1001 MULTI SELECT 0 DEL e DEL f EXEC "
+             #TS:1001 SELECT 0 MULTI DEL e DEL f EXEC "
         );
     }
 
