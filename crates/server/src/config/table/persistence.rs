@@ -6,6 +6,10 @@ use super::super::key::{
 use super::super::special::{append_directory, append_name, dump_name};
 
 pub(super) const KEYS: &[Key] = &[
+    yes_no("aof-checksums", "yes")
+        .ours()
+        .acted()
+        .doc("Write a checksum before each batch of the append-only file, as a comment, which redis-server and redis-check-aof pass over: damage is told from a torn end. Programs that take the file apart and know no comments need `no`."),
     yes_no("aof-disable-auto-gc", "no")
         .hidden()
         .idle("no")

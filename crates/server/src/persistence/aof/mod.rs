@@ -156,6 +156,8 @@ impl Aof {
         self.bytes_min.store(bytes_min, relaxed);
         let timestamps = config.yes("aof-timestamp-enabled");
         shared.journal.timestamps.store(timestamps, relaxed);
+        let checksums = config.yes("aof-checksums");
+        shared.journal.checksums.store(checksums, relaxed);
         let fsync = Fsync::of_name(config.choice("appendfsync")).unwrap_or_default();
         shared.journal.set_policy(fsync, &shared.engine.store.log);
         if !self.started.load(relaxed) {

@@ -114,6 +114,8 @@ pub struct Journal {
     trouble: Arc<DiskTrouble>,
     /// `aof-timestamp-enabled`.
     pub timestamps: AtomicBool,
+    /// `aof-checksums`.
+    pub checksums: AtomicBool,
     /// Records are being written.
     on: AtomicBool,
     /// The last record that was given to the system.
@@ -134,6 +136,7 @@ impl Journal {
         Journal {
             trouble,
             waiters: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+            checksums: AtomicBool::new(true),
             ..Journal::default()
         }
     }

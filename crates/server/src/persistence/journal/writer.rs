@@ -288,7 +288,7 @@ impl<'a> Writer<'a> {
         }
         let options = FramerOptions {
             timestamps: self.journal.timestamps.load(Ordering::Relaxed),
-            ..FramerOptions::default()
+            checksums: self.journal.checksums.load(Ordering::Relaxed),
         };
         let (framer, buffer) = (&mut self.framer, &mut self.buffer);
         framer.set_options(options);
