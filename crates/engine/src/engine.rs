@@ -9,6 +9,7 @@ use dunlin_store::{Counter, Local, Settings, Store};
 use crate::disk_trouble::DiskTrouble;
 use crate::encodings::Encodings;
 use crate::error::ReplyError;
+use crate::payloads::Payloads;
 use crate::pubsub::PubSub;
 use crate::table::Table;
 
@@ -101,10 +102,8 @@ pub struct Engine {
     pub encodings: Encodings,
     /// A password is required of new sessions.
     pub password_required: AtomicBool,
-    /// RESTORE takes payloads whatever their checksum: for tests, which damage them.
-    pub any_payload_checksum: AtomicBool,
-    /// `rdbcompression`: DUMP compresses long strings.
-    pub compress_payloads: AtomicBool,
+    /// How values are dumped and restored.
+    pub payloads: Payloads,
     /// Why writes are refused, if they are.
     pub disk_trouble: Arc<DiskTrouble>,
 }
@@ -141,8 +140,7 @@ impl Engine {
             reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
-            any_payload_checksum: AtomicBool::new(false),
-            compress_payloads: AtomicBool::new(true),
+            payloads: Payloads::default(),
             disk_trouble: Arc::default(),
         }
     }
