@@ -7,6 +7,8 @@ pub mod aof;
 pub mod check;
 pub mod disk;
 pub mod journal;
+pub mod load;
+pub mod loading;
 #[cfg(test)]
 pub(crate) mod memory_disk;
 pub mod saving;
