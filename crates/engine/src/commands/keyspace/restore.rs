@@ -126,6 +126,10 @@ fn restore(cx: &mut Ctx<'_>) -> Outcome {
     };
     match entry {
         Some(entry) if deadline.is_none_or(|at| at > now_ms) => {
+            // Taken out first: as in Redis, what comes is a new key.
+            if let Some(old) = cx.keys.remove(db, &key) {
+                cx.keys.discard(old);
+            }
             cx.keys.put_entry(db, &key, entry, deadline);
             let at = deadline.unwrap_or(0).to_string();
             let effect = [
