@@ -41,6 +41,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     child: Child,
     log: PathBuf,
+    /// Where its files are.
+    dir: PathBuf,
 }
 
 impl Launch {
@@ -67,10 +69,19 @@ impl Launch {
         self
     }
 
-    /// Starts it without persistence, and waits until it answers.
+    /// Starts it without persistence, unless its arguments say otherwise, and waits until it answers.
     pub(crate) fn start(&self) -> Result<Server> {
         let port = free_port()?;
         let dir = workspace::empty_scratch(&format!("servers/{}-{port}", self.name))?;
+        self.start_in(port, dir)
+    }
+
+    /// Starts it with the files of a server that has ended.
+    pub(crate) fn start_again(&self, ended: &Server) -> Result<Server> {
+        self.start_in(ended.port, ended.dir.clone())
+    }
+
+    fn start_in(&self, port: u16, dir: PathBuf) -> Result<Server> {
         let log = dir.join("log");
         let mut command = match &self.cores {
             Some(cores) => {
@@ -101,7 +112,12 @@ impl Launch {
         let child = command
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        let mut server = Server { port, child, log };
+        let mut server = Server {
+            port,
+            child,
+            log,
+            dir,
+        };
         server.wait_until_it_answers()?;
         Ok(server)
     }

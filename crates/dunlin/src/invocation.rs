@@ -1,7 +1,7 @@
 //! What the command line asks for.
 //!
-//! Invariant: under a name that ends in `-server` every argument means what it means to redis-server; so a link named
-//! redis-server is a drop-in.
+//! Invariant: under a name that ends in `-server` every argument means what it means to redis-server, and likewise for redis-check-rdb and
+//! redis-check-aof; so links with these names are drop-ins.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -13,6 +13,10 @@ use dunlin_server::logging::startup::{REDIS_VERSION, VERSION};
 pub(crate) enum Invocation<'a> {
     /// Run the server with these arguments.
     Server(&'a [OsString]),
+    /// Check a dump file.
+    CheckRdb(&'a [OsString]),
+    /// Check a log.
+    CheckAof(&'a [OsString]),
     /// Print the version.
     Version,
     /// Print how to use it.
@@ -28,7 +32,24 @@ impl<'a> Invocation<'a> {
             Some((program, rest)) => (program.as_os_str(), rest),
             None => (OsStr::new("dunlin"), &[][..]),
         };
-        let is_server = program.as_bytes().ends_with(b"-server");
+        let name = program.as_bytes();
+        let is_server = name.ends_with(b"-server");
+        // The tools take no subcommand: a file may have any name.
+        if name.ends_with(b"-check-rdb") {
+            return Invocation::CheckRdb(rest);
+        }
+        if name.ends_with(b"-check-aof") {
+            return Invocation::CheckAof(rest);
+        }
+        match rest.split_first() {
+            Some((first, rest)) if !is_server && first == "check-rdb" => {
+                return Invocation::CheckRdb(rest);
+            }
+            Some((first, rest)) if !is_server && first == "check-aof" => {
+                return Invocation::CheckAof(rest);
+            }
+            _ => {}
+        }
         let rest = match rest.split_first() {
             Some((first, rest)) if !is_server && first == "server" => rest,
             _ => rest,
@@ -55,10 +76,14 @@ pub(crate) fn version() -> String {
 pub(crate) const HELP: &str = "\
 Usage: dunlin [server] [/path/to/redis.conf] [--key value ...] [-]
        dunlin [server] -              read the configuration from standard input
+       dunlin check-rdb FILE          look at a dump file
+       dunlin check-aof [--fix | --truncate-to-timestamp SECONDS] FILE
+                                      look at a log: FILE is its manifest, or one file of it
        dunlin -v | --version
        dunlin -h | --help
 
-A link to this program whose name ends in `-server` (redis-server) means the same as `dunlin server`.
+A link to this program whose name ends in `-server` (redis-server) means the same as `dunlin server`; likewise redis-check-rdb and
+redis-check-aof.
 Later settings win: the file, then standard input, then the options. Every key: docs/configuration.md.
 
 Examples:
@@ -100,5 +125,20 @@ mod tests {
             Invocation::Server(&all[1..])
         });
         assert_eq!(Invocation::of(&[]), Invocation::Server(&[]));
+        check("dunlin check-rdb a.rdb", |all| {
+            Invocation::CheckRdb(&all[2..])
+        });
+        check("dunlin check-aof --fix a", |all| {
+            Invocation::CheckAof(&all[2..])
+        });
+        check("redis-check-aof check-aof", |all| {
+            Invocation::CheckAof(&all[1..])
+        });
+        check("bin/redis-check-rdb -v", |all| {
+            Invocation::CheckRdb(&all[1..])
+        });
+        check("redis-server check-rdb", |all| {
+            Invocation::Server(&all[1..])
+        });
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: whatever is wrong before the server stands is one line on standard error and exit code 1.
 //! It holds no logic of the server; that is `dunlin-server`.
 
+mod check;
 mod daemon;
 mod invocation;
 mod memory;
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
         Invocation::Server(rest) => {
             start(arguments.first().map_or(OsStr::new("dunlin"), |p| p), rest)
         }
+        Invocation::CheckRdb(rest) => check::rdb(rest),
+        Invocation::CheckAof(rest) => check::aof(rest),
         Invocation::Version => print(&invocation::version()),
         Invocation::Help => print(invocation::HELP),
         Invocation::Unsupported(option) => Err(anyhow::anyhow!(

@@ -110,3 +110,38 @@ fn a_link_named_redis_server_takes_server_for_a_file() {
         "{text}"
     );
 }
+
+#[test]
+fn the_tools_of_files() {
+    let directory = std::env::temp_dir().join(format!("dunlin-start-tools-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let log = directory.join("a.aof");
+    std::fs::write(&log, "*1\r\n$8\r\nFLUSHALL\r\n*1\r\n$8\r\nFLU").unwrap();
+    let path = log.to_str().unwrap();
+    let link = directory.join("redis-check-aof");
+    std::os::unix::fs::symlink(PROGRAM, &link).unwrap();
+    let check = |program: &Path, arguments: &[&str], stdin: &str, code: i32, part: &str| {
+        let output = run(program, arguments, stdin);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?} {text}");
+        assert!(text.contains(part), "{arguments:?} {text}");
+        // Redis's tests take anything there for a failure.
+        assert_eq!(output.stderr.is_empty(), !text.is_empty(), "{arguments:?}");
+    };
+    let program = Path::new(PROGRAM);
+    check(program, &["check-aof", path], "", 1, "is not valid");
+    check(&link, &[path], "", 1, "ok_up_to=18,");
+    check(
+        &link,
+        &["--fix", path],
+        "y\n",
+        0,
+        "Successfully truncated AOF",
+    );
+    check(program, &["check-aof", path], "", 0, "is valid");
+    check(program, &["check-rdb", path], "", 1, "RDB ERROR DETECTED");
+    check(&link, &["--version"], "", 0, "redis-check-aof 7.2.");
+    check(program, &["check-rdb"], "", 1, "");
+    check(program, &["check-aof", "--fix"], "", 1, "");
+    std::fs::remove_dir_all(&directory).unwrap();
+}

@@ -343,6 +343,7 @@ impl Engine {
         if let Ok(id) = checked
             && self.store.eviction.is_on()
             && needs_room(self.table.at(id), call.session)
+            && !call.session.replaying
             && matches!(self.make_room(call), Room::Full)
         {
             checked = Err((Some(id), ReplyError::OutOfMemory));
@@ -362,7 +363,7 @@ impl Engine {
 
     /// See [`Engine::admit`]; counts nothing.
     #[inline]
-    fn check(
+    pub(crate) fn check(
         &self,
         args: Args<'_>,
         id: Option<usize>,
@@ -394,6 +395,11 @@ impl Engine {
             ReplyError::err("Command not allowed inside a transaction")
         } else if session.only_listens() && !is_for_listeners(command) {
             ReplyError::OnlyListens(command.full_name)
+        } else if self.is_loading.load(Ordering::Relaxed)
+            && !command.flags.has(Flags::LOADING)
+            && !session.replaying
+        {
+            ReplyError::Loading
         } else {
             return Ok(id);
         };

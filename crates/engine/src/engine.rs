@@ -101,6 +101,8 @@ pub struct Engine {
     pub encodings: Encodings,
     /// A password is required of new sessions.
     pub password_required: AtomicBool,
+    /// Data is being loaded: only commands with the flag LOADING run, and nothing expires or is evicted.
+    pub is_loading: AtomicBool,
     /// RESTORE takes payloads whatever their checksum: for tests, which damage them.
     pub any_payload_checksum: AtomicBool,
     /// `rdbcompression`: DUMP compresses long strings.
@@ -141,6 +143,7 @@ impl Engine {
             reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
+            is_loading: AtomicBool::new(false),
             any_payload_checksum: AtomicBool::new(false),
             compress_payloads: AtomicBool::new(true),
             disk_trouble: Arc::default(),

@@ -76,6 +76,9 @@ pub enum ReplyError {
          between policies at runtime LRU and LFU data will take some time to adjust."
     )]
     NoFrequencies,
+    /// Data is being loaded.
+    #[error("LOADING Redis is loading the dataset in memory")]
+    Loading,
     /// A command that needs memory when there is none.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,

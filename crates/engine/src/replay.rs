@@ -3,15 +3,18 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use dunlin_resp::{Limits, Outcome as Parsed, RequestParser};
+use dunlin_resp::{Limits, Outcome as Parsed, RequestParser, Version};
 use dunlin_store::log::Record;
 use dunlin_store::stripes::{ReadyList, Waiter, Wake};
 use dunlin_structures::rope::Rope;
 
-use crate::args::Args;
-use crate::context::Host;
+use crate::args::{Args, OwnedArgs};
+use crate::command::Command;
+use crate::context::{Ctx, Host};
 use crate::dispatch::{Call, Executed};
 use crate::engine::{Engine, WorkerState};
+use crate::error::ReplyError;
+use crate::reply::Reply;
 use crate::session::Session;
 
 /// The log has no clock: a replayed command that asks for one is a bug of its effect.
@@ -117,5 +120,98 @@ impl<'a> Replayer<'a> {
             // Nothing expires by itself: the log's DELs do that.
             now_ms: 0,
         }
+    }
+}
+
+/// Carries out the commands of a log inside a command that holds all stripes. Nothing expires by itself meanwhile, and nothing goes to
+/// the log.
+pub struct HeldReplayer {
+    session: Session,
+    /// Commands between MULTI and EXEC.
+    queue: Option<Vec<OwnedArgs>>,
+    out: Rope,
+}
+
+impl Default for HeldReplayer {
+    fn default() -> HeldReplayer {
+        let mut session = Session::new(0, true);
+        session.replaying = true;
+        HeldReplayer {
+            session,
+            queue: None,
+            out: Rope::new(),
+        }
+    }
+}
+
+impl HeldReplayer {
+    /// Carries out a command, or keeps it until its transaction is complete; the first error that was answered, if one was.
+    ///
+    /// # Errors
+    /// Why it is none: nobody knows it, or it has too few arguments.
+    pub fn command(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        args: Args<'_>,
+    ) -> Result<Option<ReplyError>, String> {
+        let checked = cx.engine.check(args, None, &self.session);
+        let id = checked.map_err(|(_, error)| error.to_string())?;
+        let command = cx.engine.table.at(id);
+        Ok(match command.full_name {
+            "multi" => {
+                self.queue = Some(Vec::new());
+                None
+            }
+            "discard" => {
+                self.queue = None;
+                None
+            }
+            "exec" => {
+                let queue = self.queue.take().unwrap_or_default();
+                let mut failure = None;
+                for queued in &queue {
+                    let args = queued.as_args();
+                    let checked = cx.engine.check(args, None, &self.session);
+                    let id = checked.map_err(|(_, error)| error.to_string())?;
+                    let failed = self.run(cx, cx.engine.table.at(id), args);
+                    failure = failure.or(failed);
+                }
+                failure
+            }
+            _ => match &mut self.queue {
+                Some(queue) => {
+                    queue.push(args.to_owned());
+                    None
+                }
+                None => self.run(cx, command, args),
+            },
+        })
+    }
+
+    fn run(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        command: &'static Command,
+        args: Args<'_>,
+    ) -> Option<ReplyError> {
+        let mut inner = Ctx {
+            command,
+            args,
+            keys: cx.keys.at(0),
+            session: &mut self.session,
+            reply: Reply::new(&mut self.out, Version::Resp2),
+            host: cx.host,
+            engine: cx.engine,
+            stats: cx.stats,
+            may_defer: false,
+            observed: false,
+            paused: false,
+            first_hash: None,
+        };
+        // What goes on in steps only reads.
+        let outcome = (command.handler)(&mut inner);
+        inner.keys.forget_effects();
+        self.out.clear();
+        outcome.err()
     }
 }

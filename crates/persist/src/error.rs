@@ -36,3 +36,15 @@ pub enum Error {
         what: String,
     },
 }
+
+impl Error {
+    /// Where it stands.
+    pub fn offset(&self) -> u64 {
+        match self {
+            Error::Io { offset, .. }
+            | Error::Truncated { offset, .. }
+            | Error::Corrupt { offset, .. }
+            | Error::Unsupported { offset, .. } => *offset,
+        }
+    }
+}

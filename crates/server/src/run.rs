@@ -21,6 +21,7 @@ use crate::housekeeping;
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
 use crate::persistence;
+use crate::persistence::load::Loader;
 use crate::process::{self, Supervisor, oom_score};
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
@@ -91,17 +92,12 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     let auxiliary = start_auxiliary(&shared, &exchange, workers)?;
     let saver = persistence::start_saver(&shared, &exchange)?;
     let journal = persistence::start_journal(&shared)?;
-    if shared.config().yes("appendonly") {
-        let files = persistence::aof::open(&shared)?;
-        shared.aof.start(&shared, files, |path| {
-            shared.saving.save_base(&shared, path)
-        })?;
-    }
-    shared.aof.started();
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
     process::title::follow(&shared.config());
     startup::initialized();
+    // Nobody is served before it is known what there is to load.
+    engine.is_loading.store(true, Ordering::SeqCst);
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
         move |event_loop: &mut dunlin_reactor::EventLoop<dunlin_reactor::backend::epoll::Epoll>| {
@@ -118,8 +114,16 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         }
     };
     let pool = EventLoopPool::start(loops, "worker", make)?;
-    kinds.iter().for_each(|kind| startup::ready(kind));
-    supervisor.ready();
+    match load(&shared, workers) {
+        Ok(()) => {
+            shared.loaded();
+            shared.aof.started();
+            kinds.iter().for_each(|kind| startup::ready(kind));
+            supervisor.ready();
+        }
+        Err(error) if shared.is_stopping() => tracing::info!("{error}"),
+        Err(error) => return Err(error),
+    }
 
     let report = pool.join()?;
     exchange.end();
@@ -144,6 +148,31 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     tracing::info!("Dunlin is now ready to exit, bye bye...");
     let code = shared.exit_code.load(Ordering::SeqCst).clamp(0, 255) as u8;
     Ok(ExitCode::from(code))
+}
+
+/// Loads what there is, on this thread and some more, and begins to log.
+fn load(shared: &Arc<Shared>, threads: usize) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let disk = Arc::clone(shared.saving.disk());
+    let loader = Loader {
+        shared,
+        disk: &*disk,
+        clock: &clock,
+        threads,
+    };
+    let appends = shared.config().yes("appendonly");
+    if appends {
+        let files = persistence::aof::open(shared)?;
+        loader.log_at_start(&files.place())?;
+        shared
+            .aof
+            .start(shared, files, |path| shared.saving.save_base(shared, path))?;
+    } else {
+        loader.dump_at_start()?;
+    }
+    // This thread has allocated some of it.
+    shared.engine.store.usage.publish_start();
+    Ok(())
 }
 
 fn make_shared(
@@ -333,7 +362,13 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
                     _ => "SIGTERM",
                 };
                 if shared.stop_signals.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::warn!("Received {name} scheduling shutdown...");
+                    if shared.is_loading() {
+                        tracing::warn!(
+                            "Received shutdown signal {name} during loading, scheduling shutdown."
+                        );
+                    } else {
+                        tracing::warn!("Received {name} scheduling shutdown...");
+                    }
                     if shared.hold_stop() {
                         shared.stop_failed();
                         continue;

@@ -18,6 +18,7 @@ use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
 use crate::persistence::aof::Aof;
 use crate::persistence::journal::Journal;
+use crate::persistence::loading::Loading;
 use crate::persistence::saving::{Order, Saving};
 
 pub use recent::Recent;
@@ -45,6 +46,8 @@ pub struct Knobs {
     pub output: OutputKnobs,
     /// The same of subscribers.
     pub subscriber_output: OutputKnobs,
+    /// `key-load-delay`, microseconds.
+    pub key_load_delay_us: AtomicI64,
     /// `maxmemory-clients`: bytes of all clients together above which the greediest are closed; 0 never.
     pub clients_bytes_max: AtomicU64,
 }
@@ -165,6 +168,8 @@ pub struct Shared {
     pub observer: Observer,
     /// All clients.
     pub clients: Clients,
+    /// What is loaded, or was.
+    pub loading: Loading,
     /// Saves of the dataset.
     pub saving: Saving,
     /// Signals that stop the server and have come since it was last certain to go on.
@@ -272,6 +277,7 @@ impl Shared {
             // The last set is the auxiliary thread's.
             workers: (0..=workers).map(|_| CachePadded::default()).collect(),
             clients: Clients::new(workers),
+            loading: Loading::default(),
             password: Mutex::new(None),
             started_ms: now_ms,
             run_id,
@@ -308,6 +314,8 @@ impl Shared {
             .clients_max
             .store(config.maxclients() as usize, relaxed);
         knobs.timeout_s.store(config.timeout_s(), relaxed);
+        let delay_us = config.integer("key-load-delay");
+        knobs.key_load_delay_us.store(delay_us, relaxed);
         knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
         knobs.protected.store(config.protected_mode(), relaxed);
         self.port.store(u32::from(config.port()), relaxed);
@@ -560,6 +568,17 @@ impl Shared {
         }
     }
 
+    /// Whether data is being loaded.
+    pub fn is_loading(&self) -> bool {
+        self.engine.is_loading.load(Ordering::SeqCst)
+    }
+
+    /// Everything is loaded: the server answers all commands from now on, and looks after what expired meanwhile or is too much.
+    pub fn loaded(&self) {
+        self.engine.is_loading.store(false, Ordering::SeqCst);
+        self.wake_workers();
+    }
+
     /// Whether the server was asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.exit_code.load(Ordering::SeqCst) >= 0
@@ -615,7 +634,9 @@ impl Shared {
         };
         let flag = |name| self.config().has_flag(key, name);
         let (save, no_save, force) = (flag("save"), flag("nosave"), flag("force"));
-        if save || (!no_save && self.saving.has_points()) {
+        // What is only loaded in part must not take the place of the whole.
+        let saves = save || (!no_save && self.saving.has_points());
+        if saves && !self.is_loading() {
             self.saving.submit(Order::ShutDown { force }, None);
         } else {
             self.request_stop(0);

@@ -100,6 +100,13 @@ impl Local {
         epochs.quiescent(self.worker);
     }
 
+    /// Frees what was given up and what all have passed, on a thread that is none of those who look ahead; whether that is all. Such a
+    /// thread must not drop this state before.
+    pub fn pass(&mut self, epochs: &Epochs) -> bool {
+        self.reclaim.turn(epochs);
+        self.reclaim.bytes() == 0
+    }
+
     /// Lets a message out at once, past the outbox: for what no transaction has to wait for. Whatever `tell` allocates for clients is
     /// not counted as the keyspace's.
     pub fn tell_now<T>(&mut self, store: &Store, tell: impl FnOnce(&mut Telling<'_>) -> T) -> T {

@@ -8,6 +8,7 @@ pub(crate) mod awaited;
 mod fields;
 mod handing;
 mod listeners;
+mod load;
 mod observed;
 mod undone;
 mod victim;
@@ -95,6 +96,19 @@ impl<'a> Txn<'a> {
             now_ms: self.now_ms,
             reads: self.reads,
         }
+    }
+
+    /// The same transaction at another time, see [`Txn::new`].
+    pub fn at(&mut self, now_ms: u64) -> Txn<'_> {
+        Txn {
+            now_ms,
+            ..self.reborrow()
+        }
+    }
+
+    /// Takes the effects back that were recorded so far: they come from the log, and are there.
+    pub fn forget_effects(&mut self) {
+        self.local.record.truncate(0);
     }
 
     /// The store.

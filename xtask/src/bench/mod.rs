@@ -10,11 +10,13 @@ pub(crate) mod probe;
 mod chart;
 mod collections;
 mod commands;
+mod durability;
 mod eviction;
 mod expiry;
 mod memory;
 mod pubsub;
 mod report;
+mod snapshots;
 mod stalls;
 mod throughput;
 
@@ -37,7 +39,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, memory, tail, expiry, collections, commands, stalls, eviction, pubsub (may be repeated).
+    /// Only these experiments: throughput, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -114,7 +116,7 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 9] = [
+const EXPERIMENTS: [Experiment; 11] = [
     ("throughput", throughput::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
@@ -124,6 +126,8 @@ const EXPERIMENTS: [Experiment; 9] = [
     ("stalls", stalls::measure),
     ("eviction", eviction::measure),
     ("pubsub", pubsub::measure),
+    ("snapshots", snapshots::measure),
+    ("durability", durability::measure),
 ];
 
 /// Runs the experiments, prints their tables, and writes them unless it was a quick run.

@@ -66,6 +66,10 @@ pub(crate) enum Disturbance {
     Del,
     /// `FLUSHALL`, once.
     Flushall,
+    /// Paced SETs.
+    Writes,
+    /// The same while `BGSAVE` runs, again and again.
+    Bgsave,
 }
 
 /// Latencies from the due time, in milliseconds.
@@ -149,6 +153,8 @@ impl Disturbance {
             Disturbance::Sort => "SORT of 500k loops",
             Disturbance::Del => "DEL of a zset of 5M",
             Disturbance::Flushall => "FLUSHALL of 2M keys",
+            Disturbance::Writes => "20k writes/s",
+            Disturbance::Bgsave => "20k writes/s, BGSAVE loops",
         }
     }
 
@@ -168,7 +174,7 @@ impl Disturbance {
         let size = |full: usize| if quick { full / QUICK_DIVISOR } else { full };
         let number = |at: usize| format!("{:07}", at * 7_919 % 9_000_000 + 1_000_000);
         match self {
-            Disturbance::Keys => Ok(()),
+            Disturbance::Keys | Disturbance::Writes | Disturbance::Bgsave => Ok(()),
             Disturbance::Smembers => fill_with(client, &["SADD", SET], size(SET_MEMBERS), |at| {
                 vec![format!("member:{at:08}")]
             }),
@@ -229,6 +235,11 @@ fn disturb(port: u16, disturbance: Disturbance) -> Result<()> {
             let count = client.integer(&format!("LLEN {LIST}"))?;
             (format!("SORT {LIST}"), count, 7)
         }
+        Disturbance::Writes | Disturbance::Bgsave => {
+            let saves = disturbance == Disturbance::Bgsave;
+            println!("{}", write_paced(port, saves, &ENDED)?);
+            return Ok(());
+        }
         Disturbance::Del | Disturbance::Flushall => {
             thread::sleep(ONCE_AFTER);
             let reply = match disturbance {
@@ -256,6 +267,46 @@ fn disturb(port: u16, disturbance: Disturbance) -> Result<()> {
     }
     println!("{loops}");
     Ok(())
+}
+
+/// Writes of [`Disturbance::Writes`], in batches.
+const WRITES_PER_S: u32 = 20_000;
+const WRITES_PER_BATCH: u32 = 20;
+/// How often it is looked whether the next BGSAVE can begin, in batches.
+const BATCHES_PER_LOOK: u32 = 10;
+
+/// Sends SETs at a fixed rate until it is ended, BGSAVEs beside if `saves`; how many saves, or batches, there were.
+fn write_paced(port: u16, saves: bool, ended: &AtomicBool) -> Result<usize> {
+    let mut writer = Client::connect(port)?;
+    let mut saver = Client::connect(port)?;
+    let keys = usize::try_from(writer.integer("DBSIZE")?)?.max(1);
+    let value = [b'y'; load::VALUE_BYTES];
+    let gap = Duration::from_secs(1) * WRITES_PER_BATCH / WRITES_PER_S;
+    let started = Instant::now();
+    let (mut begun, mut index) = (0, 0usize);
+    for batch in 0u32.. {
+        if ended.load(Ordering::Relaxed) {
+            return Ok(if saves { begun } else { batch as usize });
+        }
+        let due = started + gap * batch;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        for _ in 0..WRITES_PER_BATCH {
+            // Another scattered order than the probe's.
+            index = (index + 7_919 * 211) % keys;
+            writer.queue(&[b"SET", format!("key:{index:012}").as_bytes(), &value]);
+        }
+        writer.flush()?;
+        writer.skip(WRITES_PER_BATCH as usize * b"+OK\r\n".len())?;
+        if saves
+            && batch % BATCHES_PER_LOOK == 0
+            && saver.info("persistence", "rdb_bgsave_in_progress")? == "0"
+        {
+            let reply = saver.run("BGSAVE")?;
+            ensure!(!matches!(reply, Reply::Error(_)), "{reply:?}");
+            begun += 1;
+        }
+    }
+    unreachable!("the loop has no end of its own")
 }
 
 /// One configuration of a server that is probed.

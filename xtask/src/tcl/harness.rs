@@ -25,12 +25,9 @@ const BASE_PORT: usize = 11_000;
 const PORTS_PER_JOB: usize = 500;
 const SLOTS: usize = 20;
 /// Debian's programs that tests call beside the server.
-const TOOLS: [&str; 4] = [
-    "redis-cli",
-    "redis-benchmark",
-    "redis-check-rdb",
-    "redis-check-aof",
-];
+const TOOLS: [&str; 2] = ["redis-cli", "redis-benchmark"];
+/// Tools that the server's program is, too, when it is called so.
+const OWN_TOOLS: [&str; 2] = ["redis-check-rdb", "redis-check-aof"];
 
 /// Units at a time, at most.
 pub(crate) const JOBS_MAX: usize = 4;
@@ -82,6 +79,9 @@ impl Job {
             .canonicalize()
             .with_context(|| format!("no server at {}", setup.server.display()))?;
         link(&server, &source.join("redis-server"))?;
+        for tool in OWN_TOOLS {
+            link(&server, &source.join(tool))?;
+        }
         for tool in TOOLS {
             let path = workspace::program(tool).with_context(|| {
                 format!("{tool} is not installed (Debian: apt-get install redis-tools)")

@@ -48,7 +48,7 @@ pub fn restore(
         };
         return Err(short.into_error(0, 0).into());
     };
-    let kind = scanner::kind_of(*stored, version);
+    let kind = scanner::kind_of(*stored, version).map_err(|fault| fault.into_error(0, 0))?;
     match decoded(kind, value, key, 1, rules)? {
         Decoded::Entry(entry) => Ok(Some(entry)),
         Decoded::Expired => Ok(None),

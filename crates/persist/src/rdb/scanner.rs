@@ -130,6 +130,7 @@ pub struct Scanner<R> {
     checksum: Option<Crc64>,
     hashed: usize,
     is_done: bool,
+    had_checksum: bool,
 }
 
 impl<R: Read> Scanner<R> {
@@ -147,6 +148,7 @@ impl<R: Read> Scanner<R> {
             checksum: Some(Crc64::new()),
             hashed: 0,
             is_done: false,
+            had_checksum: false,
         };
         scanner.fill(HEAD_BYTES, "the beginning of a dump file")?;
         scanner.version = version(&scanner.buffer[..HEAD_BYTES])?;
@@ -165,6 +167,11 @@ impl<R: Read> Scanner<R> {
     /// Where the next item begins.
     pub fn offset(&self) -> u64 {
         self.base + self.at as u64
+    }
+
+    /// Whether a checksum was found at the end and was right.
+    pub fn is_verified(&self) -> bool {
+        self.had_checksum && self.checksum.is_some()
     }
 
     /// Does not look at the checksum (`rdbchecksum no`).
@@ -216,6 +223,7 @@ impl<R: Read> Scanner<R> {
             Record::Eof(checksum) => {
                 self.is_done = true;
                 self.verify(checksum)?;
+                self.had_checksum = checksum.is_some_and(|stored| stored != 0);
                 Item::Eof
             }
             Record::Prefix(_) => unreachable!("taken above"),
@@ -408,7 +416,7 @@ fn record(cursor: &mut Cursor<'_>, base: usize, version: u16, prefix: Prefix) ->
             return Err(Fault::Unknown { at: 0, what });
         }
         stored => {
-            let kind = kind_of(stored, version);
+            let kind = kind_of(stored, version)?;
             let key = found(cursor, base, "a key")?;
             let start = cursor.at();
             extent::skip(kind, cursor)?;
@@ -418,13 +426,12 @@ fn record(cursor: &mut Cursor<'_>, base: usize, version: u16, prefix: Prefix) ->
     })
 }
 
-/// Valkey counts its own types from where its versions branch off.
-pub(super) fn kind_of(stored: u8, version: u16) -> u8 {
+/// The type that a byte at the beginning means: Valkey counts its own from where its versions branch off.
+pub(super) fn kind_of(stored: u8, version: u16) -> Take<u8> {
     match stored {
-        kind::HASH_METADATA_PRE_GA if version >= types::VERSION_VALKEY => kind::HASH_VALKEY,
-        // No file says so.
-        kind::HASH_VALKEY => opcode::EOF,
-        stored => stored,
+        kind::HASH_METADATA_PRE_GA if version >= types::VERSION_VALKEY => Ok(kind::HASH_VALKEY),
+        kind::HASH_VALKEY => Err(Fault::bad(0, format!("{stored} is no type of a value"))),
+        stored => Ok(stored),
     }
 }
 

@@ -69,7 +69,8 @@ fn shutdown(cx: &mut Ctx<'_>) -> Outcome {
     }
     tracing::warn!("User requested shutdown...");
     let shared = Arc::clone(&host(cx).shared);
-    if save || (!no_save && shared.saving.has_points()) {
+    // What is only loaded in part must not take the place of the whole.
+    if !shared.is_loading() && (save || (!no_save && shared.saving.has_points())) {
         // Answered only if that fails.
         return Ok(Flow::Away(Box::new(Order::ShutDown { force })));
     }

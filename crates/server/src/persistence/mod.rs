@@ -4,8 +4,11 @@
 //! through a [`disk::Disk`], so that tests can lose power at any point.
 
 pub mod aof;
+pub mod check;
 pub mod disk;
 pub mod journal;
+pub mod load;
+pub mod loading;
 #[cfg(test)]
 pub(crate) mod memory_disk;
 pub mod saving;

@@ -285,6 +285,9 @@ impl Worker {
     /// Removes keys whose time has come; until when (wall clock) nothing of the sort is needed.
     fn look_after_deadlines(&mut self) -> Option<u64> {
         let due = self.engine.store.next_due(self.number)?;
+        if self.engine.is_loading.load(Ordering::Relaxed) {
+            return None;
+        }
         if self.state.local.is_paused
             && let Some((_, end_ms)) = self.host.shared.clients.pause.at(self.now_ms)
         {
@@ -324,7 +327,7 @@ impl Worker {
     /// Evicts a slice of what is above the limit of memory, which commands left or CONFIG SET made so; whether there is more to do.
     fn evict_some(&mut self) -> Room {
         let store = &self.engine.store;
-        if !store.eviction.is_on() {
+        if !store.eviction.is_on() || self.engine.is_loading.load(Ordering::Relaxed) {
             return Room::Enough;
         }
         let monitor = &self.host.shared.observer.latency;

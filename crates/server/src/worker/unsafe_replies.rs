@@ -191,7 +191,10 @@ impl UnsafeReplies {
     /// Takes out what waits for nothing beyond `safe`.
     fn take_safe(&mut self, safe: u64) -> Rope {
         let mut ready = Rope::new();
-        while let Some((_, mut piece)) = self.pieces.pop_front_if(|(awaits, _)| *awaits <= safe) {
+        let is_safe = |(awaits, _): &(u64, Rope)| *awaits <= safe;
+        while self.pieces.front().is_some_and(is_safe)
+            && let Some((_, mut piece)) = self.pieces.pop_front()
+        {
             self.bytes -= piece.len();
             ready.append(&mut piece);
         }

@@ -162,6 +162,8 @@ pub struct Usage {
     parts: Box<[CachePadded<AtomicI64>]>,
     /// Replies on their way from the auxiliary thread to a worker: a client's, but in no worker's buffers yet.
     in_transit: AtomicI64,
+    /// What threads that have ended left allocated.
+    inherited: AtomicI64,
     /// Values that wait for the freeing thread: no longer the keyspace's, still allocated.
     doomed: AtomicI64,
     /// Whole shards that wait for it.
@@ -174,6 +176,7 @@ impl Usage {
             thread_bytes,
             parts: (0..workers + 4).map(|_| CachePadded::default()).collect(),
             in_transit: AtomicI64::new(0),
+            inherited: AtomicI64::new(0),
             doomed: AtomicI64::new(0),
             doomed_shards: AtomicUsize::new(0),
         }
@@ -206,6 +209,11 @@ impl Usage {
         self.put(self.parts.len() - 1, 0);
     }
 
+    /// A thread that has no part of its own has allocated so many bytes (or, negative, freed them) which others own from now on.
+    pub fn inherit(&self, bytes: i64) {
+        self.inherited.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     fn put(&self, part: usize, less: i64) {
         self.parts[part].store(self.of_this_thread() - less, Ordering::Relaxed);
     }
@@ -231,6 +239,7 @@ impl Usage {
     /// Bytes that the keyspace and the server take, without the buffers of clients, as of about now. O(workers).
     pub fn bytes(&self) -> u64 {
         let parts: i64 = self.parts.iter().map(|p| p.load(Ordering::Relaxed)).sum();
+        let parts = parts + self.inherited.load(Ordering::Relaxed);
         let less = self.in_transit.load(Ordering::Relaxed) + self.doomed.load(Ordering::Relaxed);
         u64::try_from(parts - less).unwrap_or(0)
     }

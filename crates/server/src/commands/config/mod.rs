@@ -96,6 +96,9 @@ fn get(cx: &mut Ctx<'_>) -> Outcome {
     Ok(Flow::Done)
 }
 
+/// What says where the data comes from.
+const FIXED_WHILE_LOADING: [&str; 3] = ["appendonly", "dir", "repl-diskless-load"];
+
 fn set(cx: &mut Ctx<'_>) -> Outcome {
     let words: Vec<&[u8]> = cx.args.from(2).collect();
     let pairs: Vec<(&[u8], &[u8])> = words
@@ -107,6 +110,13 @@ fn set(cx: &mut Ctx<'_>) -> Outcome {
     }
     let origin = origin(cx.session);
     let shared = Arc::clone(&host(cx).shared);
+    let is_fixed = |(name, _): &(&[u8], &[u8])| {
+        let is = |fixed: &&str| name.eq_ignore_ascii_case(fixed.as_bytes());
+        FIXED_WHILE_LOADING.iter().any(is)
+    };
+    if shared.is_loading() && pairs.iter().any(is_fixed) {
+        return Err(ReplyError::Loading);
+    }
     let mut config = shared.config();
     // A copy, so that a value which the system refuses leaves everything as it was.
     let mut next = config.clone();

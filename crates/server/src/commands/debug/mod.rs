@@ -12,6 +12,7 @@ mod matching;
 mod object;
 mod populate;
 mod protocol;
+mod reload;
 mod sleep;
 mod structure;
 
@@ -43,6 +44,7 @@ pub(super) const DEBUG: Command = Command {
         &structure::HTSTATS_KEY,
         &LEAK,
         &structure::LISTPACK,
+        &reload::LOADAOF,
         &log::LOG,
         &allocator::MALLCTL,
         &allocator::MALLCTL_STR,
@@ -54,6 +56,7 @@ pub(super) const DEBUG: Command = Command {
         &protocol::PROTOCOL,
         &structure::QUICKLIST,
         &QUICKLIST_PACKED_THRESHOLD,
+        &reload::RELOAD,
         &REPLYBUFFER,
         &crash::SEGFAULT,
         &SET_ACTIVE_EXPIRE,

@@ -33,7 +33,6 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Name of the snapshot file, inside `dir`."),
     integer("key-load-delay", "0", i32::MIN as i64, INT_MAX)
         .hidden()
-        .idle("0")
         .doc("A test hook of Redis: microseconds to wait at each key that is loaded."),
     integer("loading-process-events-interval-bytes", "2097152", 1024, INT_MAX)
         .hidden()

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use dunlin_persist::aof::Manifest;
 
 use crate::persistence::disk::{Disk, DiskFile};
+use crate::persistence::load::LogPlace;
 
 /// A manifest of more bytes is none: it names a handful of files.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
@@ -126,6 +127,14 @@ impl Files {
             self.dir.display()
         );
         Ok(())
+    }
+
+    /// Where the log is.
+    pub fn place(&self) -> LogPlace<'_> {
+        LogPlace {
+            dir: &self.dir,
+            manifest: &self.manifest,
+        }
     }
 
     /// The manifest.

@@ -116,6 +116,8 @@ pub struct Journal {
     pub timestamps: AtomicBool,
     /// Records are being written.
     on: AtomicBool,
+    /// The last record that was given to the system.
+    pub written: AtomicU64,
     /// Length of the file that is written, bytes.
     pub file_bytes: AtomicU64,
     /// A call to the disk runs since this time (the writer's clock, milliseconds); 0 while none does.

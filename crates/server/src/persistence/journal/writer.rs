@@ -216,6 +216,7 @@ impl<'a> Writer<'a> {
                 self.rotation = None;
                 self.buffer.clear();
                 (self.framed, self.written, self.flushed) = (next - 1, next - 1, next - 1);
+                self.journal.written.store(next - 1, Ordering::Release);
                 self.rebasing = !based;
                 self.retry_at_ms = 0;
                 self.journal.set_health(Health::Fine, String::new());
@@ -314,6 +315,7 @@ impl<'a> Writer<'a> {
             self.flush_due_ms = self.flush_due_ms.max(now_ms);
         }
         self.written = self.framed;
+        self.journal.written.store(self.written, Ordering::Release);
         self.set_file_bytes(self.file_bytes + self.buffer.len() as u64);
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES_KEPT_MAX);

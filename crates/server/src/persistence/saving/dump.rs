@@ -144,6 +144,8 @@ pub(super) struct Head<'a> {
     pub(super) now_s: u64,
     pub(super) used_bytes: u64,
     pub(super) databases: &'a [DatabaseKeys],
+    /// Libraries of functions that a dump had which was loaded.
+    pub(super) libraries: &'a [Vec<u8>],
 }
 
 impl Dump {
@@ -183,6 +185,9 @@ impl Dump {
         writer.aux_int("ctime", number(head.now_s))?;
         writer.aux_int("used-mem", number(head.used_bytes))?;
         writer.aux_int("aof-base", i64::from(options.is_base))?;
+        for code in head.libraries {
+            writer.function(code)?;
+        }
         for count in head.databases {
             writer.select(count.db, count.keys, count.expires)?;
             self.db = Some(count.db);

@@ -71,10 +71,12 @@ impl Saving {
             .collect();
         let options = dump_options(&shared.config(), purpose);
         let meta = Meta::of(&store.eviction, now_ms);
+        let libraries = shared.loading.libraries().clone();
         let head = Head {
             now_s: now_ms / 1_000,
             used_bytes: store.usage.bytes(),
             databases: &databases,
+            libraries: &libraries,
         };
         let mut dump = Dump::create(&**self.disk(), temp, &options, meta, &head)?;
         let mut result = Ok(());

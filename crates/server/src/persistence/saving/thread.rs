@@ -171,10 +171,12 @@ impl Saver {
             temp,
             then,
         } = job;
+        let libraries = self.shared.loading.libraries().clone();
         let head = Head {
             now_s: control.started_s,
             used_bytes: store.usage.bytes(),
             databases: snapshot.databases(),
+            libraries: &libraries,
         };
         let disk = saving.disk();
         let mut dump = Dump::create(&**disk, &temp, &options, encoder.meta, &head);
@@ -296,7 +298,7 @@ impl Saving {
     }
 
     fn is_due(&self, shared: &Shared, now_s: u64) -> bool {
-        if shared.is_stopping() || lock(&self.current).is_some() {
+        if shared.is_stopping() || shared.is_loading() || lock(&self.current).is_some() {
             return false;
         }
         let last = lock(&self.figures).last.clone();

@@ -1,19 +1,20 @@
-//! Section `persistence`: what is on disk, and what is being saved. Nothing was ever loaded.
+//! Section `persistence`: what is on disk, and what is being saved. What is being loaded, or was.
 
 use std::sync::atomic::Ordering;
 
 use crate::persistence::aof;
 use crate::persistence::journal::Health;
+use crate::persistence::loading::Loading;
 use crate::persistence::saving::Purpose;
 
 use super::{Facts, Field, Value, field, none, text};
 
 pub(super) const FIELDS: &[Field] = &[
-    none("loading"),
+    field("loading", |f| Value::Number(u64::from(is_loading(f)))),
     none("async_loading"),
     // What commands have copied for the snapshot before they changed it: here that only grows.
-    field("current_cow_peak", |f| copied_bytes(f)),
-    field("current_cow_size", |f| copied_bytes(f)),
+    field("current_cow_peak", copied_bytes),
+    field("current_cow_size", copied_bytes),
     none("current_cow_size_age"),
     field("current_fork_perc", |f| {
         let progress = f.shared.saving.progress(&f.shared);
@@ -51,8 +52,12 @@ pub(super) const FIELDS: &[Field] = &[
     field("rdb_last_cow_size", |f| {
         Value::Number(f.shared.saving.figures().last.copied_bytes)
     }),
-    none("rdb_last_load_keys_expired"),
-    none("rdb_last_load_keys_loaded"),
+    field("rdb_last_load_keys_expired", |f| {
+        Value::Number(f.shared.loading.keys_expired())
+    }),
+    field("rdb_last_load_keys_loaded", |f| {
+        Value::Number(f.shared.loading.keys_loaded())
+    }),
     field("aof_enabled", |f| {
         Value::Number(u64::from(f.shared.aof.is_wanted()))
     }),
@@ -98,7 +103,37 @@ pub(super) const FIELDS: &[Field] = &[
     field("aof_delayed_fsync", |f| {
         logged(f, f.shared.journal.delayed_flushes.load(Ordering::Relaxed))
     }),
+    field("loading_start_time", |f| {
+        of_load(f, |loading| Value::Number(loading.started_s()))
+    }),
+    field("loading_total_bytes", |f| {
+        of_load(f, |loading| Value::Number(loading.total_bytes()))
+    }),
+    field("loading_rdb_used_mem", |f| {
+        of_load(f, |loading| Value::Number(loading.used_bytes()))
+    }),
+    field("loading_loaded_bytes", |f| {
+        of_load(f, |loading| Value::Number(loading.loaded_bytes()))
+    }),
+    field("loading_loaded_perc", |f| {
+        of_load(f, |loading| {
+            let total = loading.total_bytes().max(1) as f64;
+            Value::Ratio(loading.loaded_bytes() as f64 / total * 100.0)
+        })
+    }),
+    field("loading_eta_seconds", |f| {
+        of_load(f, |loading| Value::Number(seconds_left(loading, f.now_ms)))
+    }),
 ];
+
+/// What is shown only while data is being loaded.
+fn of_load(facts: &Facts, value: impl FnOnce(&Loading) -> Value) -> Value {
+    if is_loading(facts) {
+        value(&facts.shared.loading)
+    } else {
+        Value::Unknown
+    }
+}
 
 /// Left out unless there is an append-only file.
 fn logged(facts: &Facts, number: u64) -> Value {
@@ -107,6 +142,20 @@ fn logged(facts: &Facts, number: u64) -> Value {
     } else {
         Value::Unknown
     }
+}
+
+fn seconds_left(loading: &Loading, now_ms: u64) -> u64 {
+    let loaded = loading.loaded_bytes();
+    let left = loading.total_bytes().saturating_sub(loaded);
+    match (now_ms / 1_000).saturating_sub(loading.started_s()) {
+        // Too early to say.
+        0 => 1,
+        elapsed_s => elapsed_s * left / (loaded + 1),
+    }
+}
+
+fn is_loading(facts: &Facts) -> bool {
+    facts.shared.is_loading()
 }
 
 fn rewrites(facts: &Facts) -> aof::Figures {

@@ -1,0 +1,479 @@
+//! The append-only files: which there are, and each from front to back.
+//!
+//! Invariant: a file is cut only where it is whole before, only if it is the last, and only if `aof-load-truncated` allows it. Anything
+//! else that is wrong with a file ends the load, and changes nothing.
+
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use dunlin_engine::{Args, Ctx};
+use dunlin_persist::Error as FormatError;
+use dunlin_persist::aof::{FileKind, Item, Manifest, Scanner};
+use dunlin_persist::rdb::types::MAGIC;
+use dunlin_resp::Span;
+
+use super::dump::{Dump, Source, delay_key};
+use super::progress::Progress;
+use super::replay::{Held, Replay, Replayer};
+use super::{DumpRules, LoadError, Loader, crew, empty, load_held};
+
+/// Commands that go to the thread that carries them out together, and bytes of them at most but for one command.
+const BATCH_COMMANDS: usize = 1_024;
+const BATCH_BYTES: usize = 256 << 10;
+/// Batches on their way.
+const BATCHES_MAX: usize = 4;
+/// A buffer that a huge command has grown beyond this is not kept.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
+/// Where a log is.
+#[derive(Copy, Clone, Debug)]
+pub struct LogPlace<'a> {
+    /// The directory of its files.
+    pub dir: &'a Path,
+    /// Which files there are.
+    pub manifest: &'a Manifest,
+}
+
+/// What was loaded of a log.
+#[derive(Copy, Clone, Debug)]
+pub struct LoadedLog {
+    /// Bytes of all files.
+    pub total_bytes: u64,
+    /// Bytes of the base.
+    pub base_bytes: u64,
+    /// Bytes of the last increment, which is written on; 0 if there is none.
+    pub last_bytes: u64,
+}
+
+/// Where the commands go.
+enum Target<'t, 'c, 'x> {
+    /// At the start.
+    Start(&'t mut Replayer),
+    /// A command holds all stripes.
+    Held(&'t mut Held<'c, 'x>),
+}
+
+/// A file to be loaded.
+struct LogFile {
+    path: PathBuf,
+    name: String,
+    bytes: u64,
+    /// Bytes of the files before it.
+    before_bytes: u64,
+    is_last: bool,
+    /// Of before Redis 7: a dump and a log in one file.
+    is_old: bool,
+}
+
+/// How a file ends.
+enum End {
+    Whole,
+    /// It was cut to this length.
+    Cut(u64),
+}
+
+impl Loader<'_> {
+    /// Loads the log at the start.
+    pub(super) fn load_log(&self, place: &LogPlace<'_>) -> Result<LoadedLog, LoadError> {
+        let mut replayer = Replayer::new(self.shared, Arc::clone(self.clock));
+        let loaded = self.load_files(place, &mut Target::Start(&mut replayer));
+        replayer.finish();
+        loaded
+    }
+
+    /// Loads the log in the place of everything, with all stripes held by the command. Whatever is still on its way to the log has to be
+    /// written before.
+    ///
+    /// # Errors
+    /// As at the start. What was there is gone then, and a part of the log may be there.
+    pub fn reload_log(
+        &self,
+        cx: &mut Ctx<'_>,
+        place: &LogPlace<'_>,
+    ) -> Result<LoadedLog, LoadError> {
+        self.loading(|| {
+            empty(cx);
+            self.load_files(place, &mut Target::Held(&mut Held::new(cx)))
+        })
+    }
+
+    fn load_files(
+        &self,
+        place: &LogPlace<'_>,
+        target: &mut Target<'_, '_, '_>,
+    ) -> Result<LoadedLog, LoadError> {
+        let files = self.log_files(place)?;
+        let mut loaded = LoadedLog {
+            total_bytes: files.iter().map(|file| file.bytes).sum(),
+            base_bytes: 0,
+            last_bytes: 0,
+        };
+        let now_s = self.clock.wall_us() / 1_000_000;
+        self.shared.loading.begin(loaded.total_bytes, now_s);
+        for (file, listed) in files.iter().zip(place.manifest.files()) {
+            let is_base = listed.kind == FileKind::Base;
+            let started_us = self.clock.monotonic_us();
+            let mut bytes = file.bytes;
+            if bytes > 0 {
+                if let End::Cut(len) = self.load_file(file, target)? {
+                    loaded.total_bytes -= bytes - len;
+                    bytes = len;
+                }
+                let kind = if is_base { "base" } else { "incr" };
+                let seconds = self.seconds_since(started_us);
+                tracing::info!(
+                    "DB loaded from {kind} file {}: {seconds:.3} seconds",
+                    file.name
+                );
+            }
+            if is_base {
+                loaded.base_bytes = bytes;
+            } else {
+                loaded.last_bytes = bytes;
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// The files that a manifest names, all of which must be there.
+    fn log_files(&self, place: &LogPlace<'_>) -> Result<Vec<LogFile>, LoadError> {
+        let append_name = self.shared.config().text("appendfilename").to_vec();
+        let count = place.manifest.files().len();
+        let mut before_bytes = 0;
+        let listed = place.manifest.files().enumerate();
+        let files = listed.map(|(index, listed)| {
+            let path = place.dir.join(&listed.name);
+            let open = |source| LoadError::Open {
+                path: path.clone(),
+                source,
+            };
+            let len = self.disk.len(&path).map_err(open)?;
+            let bytes = len.ok_or_else(|| open(not_found()))?;
+            let file = LogFile {
+                name: listed.name.clone(),
+                bytes,
+                before_bytes,
+                is_last: index + 1 == count,
+                is_old: listed.name.as_bytes() == append_name,
+                path,
+            };
+            before_bytes += bytes;
+            Ok(file)
+        });
+        files.collect()
+    }
+
+    fn load_file(&self, file: &LogFile, target: &mut Target<'_, '_, '_>) -> Result<End, LoadError> {
+        let failed = |source| LoadError::Open {
+            path: file.path.clone(),
+            source,
+        };
+        let mut source = self.disk.read(&file.path).map_err(failed)?;
+        let mut head = Vec::new();
+        let head_bytes = MAGIC.len() as u64;
+        (&mut source)
+            .take(head_bytes)
+            .read_to_end(&mut head)
+            .map_err(failed)?;
+        let is_dump = head == MAGIC;
+        let source: Source = Box::new(Cursor::new(head).chain(source));
+        let (source, offset) = if is_dump {
+            self.load_base(file, source, target)?
+        } else {
+            (source, 0)
+        };
+        let progress = Progress::new(self, file.name.clone(), file.before_bytes);
+        let reader = LogReader {
+            scanner: Scanner::new(source, offset),
+        };
+        let read = match target {
+            Target::Start(replayer) if self.threads > 1 => {
+                self.replay_beside(reader, progress, *replayer)
+            }
+            Target::Start(replayer) => self.replay(reader, progress, *replayer),
+            Target::Held(held) => self.replay(reader, progress, *held),
+        };
+        match read {
+            Ok(()) => Ok(End::Whole),
+            Err(Stop::Other(error)) => Err(error),
+            Err(Stop::Refused { offset, why }) => Err(LoadError::Fatal(format!(
+                "{why}: reading the append only file {} at offset {offset}",
+                file.path.display()
+            ))),
+            Err(Stop::Ended {
+                error,
+                whole,
+                in_transaction,
+            }) => self.ended_early(file, &error, whole, in_transaction),
+        }
+    }
+
+    /// A dump at the beginning of a file; what comes behind it, and where that is.
+    fn load_base(
+        &self,
+        file: &LogFile,
+        source: Source,
+        target: &mut Target<'_, '_, '_>,
+    ) -> Result<(Source, u64), LoadError> {
+        let (what, aborted) = if file.is_old {
+            ("preamble from AOF file", "preamble of the AOF")
+        } else {
+            ("base file on AOF loading", "base")
+        };
+        tracing::info!("Reading RDB {what}...");
+        let rules = DumpRules {
+            keep_expired: true,
+            replace: false,
+        };
+        let load = || -> Result<Dump<'_>, LoadError> {
+            let (mut dump, decoding) =
+                self.begin_dump(source, &file.path, file.before_bytes, rules)?;
+            let empty = match target {
+                Target::Start(_) => crew::load(self, &mut dump, &decoding)?,
+                Target::Held(held) => load_held(held.cx, self.shared, &mut dump, &decoding)?,
+            };
+            dump.done(empty);
+            Ok(dump)
+        };
+        let dump = load().map_err(|error| match error {
+            LoadError::Stopped => error,
+            error => {
+                tracing::error!("{error}");
+                LoadError::Fatal(format!(
+                    "Error reading the RDB {aborted} file {}, AOF loading aborted",
+                    file.path.display()
+                ))
+            }
+        })?;
+        let (rest, offset, source) = dump.into_rest();
+        if file.is_old {
+            tracing::info!("Reading the remaining AOF tail...");
+        }
+        Ok((Box::new(Cursor::new(rest).chain(source)), offset))
+    }
+
+    /// Reads and carries out, on this thread.
+    fn replay(
+        &self,
+        mut reader: LogReader,
+        mut progress: Progress<'_>,
+        replay: &mut dyn Replay,
+    ) -> Result<(), Stop> {
+        replay.begin();
+        let mut batch = Commands::default();
+        loop {
+            let filled = reader.fill(&mut batch);
+            self.carry_out(&batch, &mut progress, replay)?;
+            if !filled? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads on a thread beside this one, which carries out.
+    fn replay_beside(
+        &self,
+        mut reader: LogReader,
+        mut progress: Progress<'_>,
+        replay: &mut dyn Replay,
+    ) -> Result<(), Stop> {
+        replay.begin();
+        let (send, receive) = mpsc::sync_channel::<(Commands, Result<bool, Stop>)>(BATCHES_MAX);
+        let (give_back, spare) = mpsc::channel::<Commands>();
+        let read = move || {
+            dunlin_reactor::fatal::prepare_thread();
+            loop {
+                let mut batch = spare.try_recv().unwrap_or_default();
+                let filled = reader.fill(&mut batch);
+                let goes_on = matches!(filled, Ok(true));
+                // Nobody receives any more after an error.
+                if send.send((batch, filled)).is_err() || !goes_on {
+                    return;
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let spawned = thread::Builder::new()
+                .name("loader-log".into())
+                .spawn_scoped(scope, read);
+            if let Err(error) = spawned {
+                let what = format!("no thread to read it: {error}");
+                return Err(Stop::Other(LoadError::Fatal(what)));
+            }
+            // Dropped before the scope ends, so that the reader sees it.
+            let receive = receive;
+            for (batch, filled) in &receive {
+                self.carry_out(&batch, &mut progress, replay)?;
+                if !filled? {
+                    return Ok(());
+                }
+                let _ = give_back.send(batch);
+            }
+            unreachable!("the reader's last word is the end or an error")
+        })
+    }
+
+    fn carry_out(
+        &self,
+        batch: &Commands,
+        progress: &mut Progress<'_>,
+        replay: &mut dyn Replay,
+    ) -> Result<(), Stop> {
+        for command in &batch.commands {
+            let spans = &batch.spans[command.first..][..command.count];
+            let args = Args::new(&batch.bytes[command.start..], spans);
+            replay.command(args).map_err(|why| Stop::Refused {
+                offset: command.offset,
+                why: match args.get(0) {
+                    Some(name) if why.starts_with("ERR unknown command") => {
+                        format!("Unknown command '{}'", name.escape_ascii())
+                    }
+                    _ => why,
+                },
+            })?;
+            delay_key(self.shared);
+        }
+        replay.rest();
+        progress.reached(batch.end).map_err(Stop::Other)
+    }
+
+    /// A file does not end where it should, or is damaged.
+    fn ended_early(
+        &self,
+        file: &LogFile,
+        error: &FormatError,
+        whole: u64,
+        in_transaction: bool,
+    ) -> Result<End, LoadError> {
+        let path = file.path.display();
+        let FormatError::Truncated { .. } = error else {
+            return Err(LoadError::Fatal(format!(
+                "Bad file format reading the append only file {path}: {error}. It is whole up to offset {whole}. Make a backup of \
+                 the directory, then see what is wrong with dunlin check-aof, and cut it there with dunlin check-aof --fix <manifest>"
+            )));
+        };
+        if in_transaction {
+            tracing::warn!("Revert incomplete MULTI/EXEC transaction in AOF file {path}");
+        }
+        if !file.is_last {
+            tracing::error!("Unexpected end of file reading the append only file {path}: {error}");
+            return Err(LoadError::Fatal(
+                "Fatal error: the truncated file is not the last file".into(),
+            ));
+        }
+        if !self.shared.config().yes("aof-load-truncated") {
+            return Err(LoadError::Fatal(format!(
+                "Unexpected end of file reading the append only file {path}: {error}. It is whole up to offset {whole}. You can make a \
+                 backup of the directory and cut it there with dunlin check-aof --fix <manifest>, or set aof-load-truncated to yes and \
+                 start again"
+            )));
+        }
+        tracing::warn!("!!! Warning: short read while loading the AOF file {path}: {error} !!!");
+        tracing::warn!("!!! Truncating the AOF {path} at offset {whole} !!!");
+        let cut = || {
+            let mut opened = self.disk.append(&file.path)?;
+            opened.truncate(whole)?;
+            opened.sync()
+        };
+        cut().map_err(|source| {
+            LoadError::Fatal(format!("Error truncating the AOF file {path}: {source}"))
+        })?;
+        tracing::warn!("AOF {path} loaded anyway because aof-load-truncated is enabled");
+        Ok(End::Cut(whole))
+    }
+}
+
+fn not_found() -> std::io::Error {
+    // As the system tells it.
+    rustix::io::Errno::NOENT.into()
+}
+
+/// Why reading a file ends before its end.
+enum Stop {
+    /// The file is no log from here on, or lacks its end.
+    Ended {
+        error: FormatError,
+        /// Where it is whole.
+        whole: u64,
+        in_transaction: bool,
+    },
+    /// A command that can't be carried out.
+    Refused { offset: u64, why: String },
+    /// The server stops.
+    Other(LoadError),
+}
+
+/// A command of a batch.
+struct Place {
+    offset: u64,
+    start: usize,
+    first: usize,
+    count: usize,
+}
+
+/// Commands that were copied out of the scanner's buffer.
+#[derive(Default)]
+struct Commands {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    commands: Vec<Place>,
+    /// Where the next one begins in the file.
+    end: u64,
+}
+
+impl Commands {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
+        self.spans.clear();
+        self.commands.clear();
+    }
+}
+
+/// Reads batches of commands.
+struct LogReader {
+    scanner: Scanner<Source>,
+}
+
+impl LogReader {
+    /// Reads the next commands; false at the end. After an error the batch has what came before.
+    fn fill(&mut self, batch: &mut Commands) -> Result<bool, Stop> {
+        batch.clear();
+        while batch.commands.len() < BATCH_COMMANDS && batch.bytes.len() < BATCH_BYTES {
+            match self.scanner.next() {
+                Ok(Item::Command(command)) => {
+                    let first = batch.spans.len();
+                    batch.commands.push(Place {
+                        offset: command.offset,
+                        start: batch.bytes.len(),
+                        first,
+                        count: command.len(),
+                    });
+                    batch.bytes.extend_from_slice(command.bytes);
+                    let spans = command.spans().iter().map(|span| Span {
+                        start: span.start as u32,
+                        len: span.len() as u32,
+                    });
+                    batch.spans.extend(spans);
+                }
+                Ok(Item::Timestamp(_) | Item::Annotation(_)) => {}
+                Ok(Item::Eof) => {
+                    batch.end = self.scanner.offset();
+                    return Ok(false);
+                }
+                Err(error) => {
+                    batch.end = self.scanner.offset();
+                    return Err(Stop::Ended {
+                        error,
+                        whole: self.scanner.whole(),
+                        in_transaction: self.scanner.in_transaction(),
+                    });
+                }
+            }
+        }
+        batch.end = self.scanner.offset();
+        Ok(true)
+    }
+}

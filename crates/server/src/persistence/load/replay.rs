@@ -1,0 +1,201 @@
+//! Carrying out the commands of a log.
+//!
+//! Invariant: nothing expires by itself meanwhile, for the log says when that happened; nothing is refused for want of memory or a
+//! password, and nothing waits.
+
+use std::sync::Arc;
+
+use dunlin_engine::replay::HeldReplayer;
+use dunlin_engine::{Args, Call, Ctx, Engine, Executed, Session, WorkerState};
+use dunlin_reactor::Clock;
+use dunlin_structures::Rope;
+
+use crate::host::ServerHost;
+use crate::persistence::stripe_lock::StripeLock;
+use crate::shared::Shared;
+
+/// Commands that failed and are told of in the log.
+const FAILURES_TOLD: u64 = 10;
+
+/// Carries out commands.
+pub(super) trait Replay {
+    /// A file begins: its commands are of database 0 until one selects another.
+    fn begin(&mut self);
+
+    /// Carries out one.
+    ///
+    /// # Errors
+    /// Why it is none that could be carried out: nobody knows it, or it has too few arguments.
+    fn command(&mut self, args: Args<'_>) -> Result<(), String>;
+
+    /// Some commands are done.
+    fn rest(&mut self) {}
+}
+
+/// Tells of a command that failed. As in Redis that is no reason to stop.
+#[derive(Default)]
+struct Failures(u64);
+
+impl Failures {
+    fn tell(&mut self, args: Args<'_>, reply: &[u8]) {
+        self.0 += 1;
+        if self.0 <= FAILURES_TOLD {
+            let name = args.get(0).unwrap_or_default().escape_ascii();
+            let reply = reply.trim_ascii().escape_ascii();
+            tracing::warn!("Loading: the command {name} of the log fails: {reply}");
+        }
+    }
+}
+
+/// At the start: takes the stripes of each command.
+pub(super) struct Replayer {
+    engine: Arc<Engine>,
+    worker: WorkerState,
+    session: Session,
+    host: ServerHost,
+    lock: StripeLock,
+    out: Rope,
+    failures: Failures,
+}
+
+impl Replayer {
+    pub(super) fn new(shared: &Arc<Shared>, clock: Arc<dyn Clock>) -> Replayer {
+        let engine = Arc::clone(&shared.engine);
+        // The auxiliary thread's number: it has next to nothing to do meanwhile.
+        let number = engine.store.workers();
+        let mut worker = engine.worker(number, 1);
+        worker.local.clock = engine.store.eviction.clock(clock.wall_us() / 1_000);
+        Replayer {
+            host: ServerHost::new(Arc::clone(shared), clock, number),
+            engine,
+            worker,
+            session: replaying(),
+            lock: StripeLock::of_this_thread(),
+            out: Rope::new(),
+            failures: Failures::default(),
+        }
+    }
+
+    /// Runs a command to its end; whether it was admitted.
+    fn run(&mut self, args: Args<'_>) -> bool {
+        let mut parked = None;
+        loop {
+            let call = Call {
+                args,
+                id: None,
+                first_hash: None,
+                session: &mut self.session,
+                out: &mut self.out,
+                host: &mut self.host,
+                worker: &mut self.worker,
+                waiter: self.lock.waiter(),
+                now_ms: 0,
+            };
+            let mut executed = match parked.take() {
+                None => self.engine.execute(call),
+                Some(id) => self.engine.resume(call, id),
+            };
+            if let Executed::Heavy(heavy) = executed {
+                let call = Call {
+                    args,
+                    id: None,
+                    first_hash: None,
+                    session: &mut self.session,
+                    out: &mut self.out,
+                    host: &mut self.host,
+                    worker: &mut self.worker,
+                    waiter: self.lock.waiter(),
+                    now_ms: 0,
+                };
+                executed = self.engine.run_heavy(call, *heavy);
+            }
+            match executed {
+                Executed::Done { id } => return id.is_some(),
+                // What goes on in steps only reads, and what goes away (SAVE) has nothing to do here.
+                Executed::Continue(_) | Executed::Away(_) => return true,
+                Executed::Parked { id } => {
+                    parked = Some(id);
+                    self.lock.wait();
+                }
+                Executed::Blocked(_) | Executed::Heavy(_) => {
+                    unreachable!("nothing waits while a log is replayed")
+                }
+            }
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn finish(mut self) {
+        let store = &self.engine.store;
+        while !self.worker.local.pass(&store.epochs) {
+            std::thread::sleep(super::SETTLE_PERIOD);
+        }
+    }
+}
+
+fn replaying() -> Session {
+    let mut session = Session::new(0, true);
+    session.replaying = true;
+    session
+}
+
+impl Replay for Replayer {
+    fn begin(&mut self) {
+        self.session = replaying();
+    }
+
+    fn command(&mut self, args: Args<'_>) -> Result<(), String> {
+        let admitted = self.run(args);
+        let mut reply = self.out.take_tail();
+        if reply.first() == Some(&b'-') {
+            if !admitted {
+                let text = reply.trim_ascii().strip_prefix(b"-").unwrap_or_default();
+                return Err(text.escape_ascii().to_string());
+            }
+            self.failures.tell(args, &reply);
+        }
+        // A long reply has more than its tail.
+        self.out = Rope::new();
+        reply.clear();
+        *self.out.tail() = reply;
+        Ok(())
+    }
+
+    fn rest(&mut self) {
+        // Whoever was served by it is told by the stripes.
+        self.worker.local.turn = None;
+        self.host.wake(&mut self.worker);
+        self.worker.local.pass(&self.engine.store.epochs);
+    }
+}
+
+/// For a command that holds all stripes.
+pub(super) struct Held<'c, 'x> {
+    pub(super) cx: &'c mut Ctx<'x>,
+    replayer: HeldReplayer,
+    failures: Failures,
+}
+
+impl<'c, 'x> Held<'c, 'x> {
+    pub(super) fn new(cx: &'c mut Ctx<'x>) -> Held<'c, 'x> {
+        Held {
+            cx,
+            replayer: HeldReplayer::default(),
+            failures: Failures::default(),
+        }
+    }
+}
+
+impl Replay for Held<'_, '_> {
+    fn begin(&mut self) {
+        self.replayer = HeldReplayer::default();
+    }
+
+    fn command(&mut self, args: Args<'_>) -> Result<(), String> {
+        let failed = self.replayer.command(self.cx, args)?;
+        if let Some(error) = failed {
+            self.failures.tell(args, error.to_string().as_bytes());
+        }
+        Ok(())
+    }
+}

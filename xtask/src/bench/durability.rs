@@ -1,0 +1,142 @@
+//! The append-only file: what it costs, when it is flushed always and every second, and how fast files are loaded.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Plan;
+use super::load::{self, Load, Measured};
+use super::report::{Bar, Better, Report, Row, median};
+use crate::client::Reply;
+use crate::server::{Launch, Server};
+
+const CONNECTIONS: usize = 50;
+const DEPTHS: [usize; 2] = [1, 16];
+/// Throughput with the log, beside our own without.
+const ALWAYS_RATIO_MIN: f64 = 0.9;
+const EVERY_SECOND_RATIO_MIN: f64 = 0.95;
+/// Time to load, beside the peer's.
+const LOAD_RATIO_MAX: f64 = 0.5;
+const KEYS_FACTOR: usize = 2;
+/// Saving and rewriting take no longer.
+const SAVE_LIMIT: Duration = Duration::from_secs(120);
+
+/// Measures throughput with the log, then loading.
+pub(crate) fn measure(plan: &Plan) -> Result<Report> {
+    let mut rows = Vec::new();
+    throughput(plan, &mut rows)?;
+    loading(plan, &mut rows)?;
+    Ok(Report {
+        name: "durability",
+        title: "What the append-only file costs, and how fast files are loaded",
+        how: format!(
+            "SET by redis-benchmark with {CONNECTIONS} connections, {} keys; the second column is our own server without a log, taking turns with \
+             the one with it. Loading: from start to PONG, {} keys, all cores, beside redis-server; medians of {} rounds.",
+            plan.keys,
+            plan.keys * KEYS_FACTOR,
+            plan.rounds
+        ),
+        rows,
+    })
+}
+
+fn throughput(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
+    let ours = || plan.ours.clone().with(&plan.workers(1));
+    let logged = |fsync: &str| ours().with(&["--appendonly", "yes", "--appendfsync", fsync]);
+    let plain = ours().start()?;
+    for (fsync, bar) in [
+        ("always", ALWAYS_RATIO_MIN),
+        ("everysec", EVERY_SECOND_RATIO_MIN),
+    ] {
+        let logged = logged(fsync).start()?;
+        for pipeline in DEPTHS {
+            let [with, without] = compare(plan, [&logged, &plain], pipeline)?;
+            rows.push(Row {
+                what: format!("appendfsync {fsync}, pipeline {pipeline}"),
+                unit: "requests/s",
+                ours: with,
+                peer: without,
+                better: Better::More,
+                bar: Bar::RatioAtLeast(bar),
+                charted: true,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Median throughput of two servers that take turns.
+fn compare(plan: &Plan, servers: [&Server; 2], pipeline: usize) -> Result<[f64; 2]> {
+    let mut results = [Vec::new(), Vec::new()];
+    let mut requests = [plan.calibration_requests / 10; 2];
+    for round in 0..=plan.rounds {
+        for (side, server) in servers.into_iter().enumerate() {
+            let load = Load {
+                command: "SET",
+                keys: plan.keys,
+                requests: requests[side],
+                pipeline,
+                connections: CONNECTIONS,
+            };
+            let Measured { requests_per_s, .. } = load::run(server, &load)?;
+            if round == 0 {
+                let fits = (requests_per_s * plan.round_s) as usize;
+                requests[side] = fits.max(plan.calibration_requests / 10);
+            } else {
+                results[side].push(requests_per_s);
+            }
+        }
+    }
+    Ok(results.map(|results| median(&results)))
+}
+
+fn loading(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
+    let keys = plan.keys * KEYS_FACTOR;
+    for (what, logged) in [("a dump", false), ("an append-only file", true)] {
+        let ours = load_times(plan, &plan.ours, logged, keys)?;
+        let peer = load_times(plan, &plan.peer, logged, keys)?;
+        rows.push(Row {
+            what: format!("loading {what}"),
+            unit: "s",
+            ours,
+            peer,
+            better: Better::Less,
+            bar: Bar::RatioAtMost(LOAD_RATIO_MAX),
+            charted: true,
+        });
+    }
+    Ok(())
+}
+
+/// Median seconds from start to the first PONG with everything loaded. The log has commands only: its base is empty.
+fn load_times(plan: &Plan, launch: &Launch, logged: bool, keys: usize) -> Result<f64> {
+    let persisted = if logged {
+        launch.clone().with(&[
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "no",
+            "--auto-aof-rewrite-percentage",
+            "0",
+        ])
+    } else {
+        launch.clone()
+    };
+    let mut server = persisted.start()?;
+    load::preload(&server, keys)?;
+    if !logged {
+        let reply = server.client()?.run("SAVE")?;
+        ensure!(matches!(reply, Reply::Simple(_)), "{reply:?}");
+    }
+    let mut times = Vec::new();
+    for _ in 0..plan.rounds {
+        server
+            .terminate(SAVE_LIMIT)?
+            .context("the server does not end")?;
+        let started = Instant::now();
+        server = persisted.start_again(&server)?;
+        times.push(started.elapsed().as_secs_f64());
+        load::assert_size(&mut server.client()?, keys)?;
+    }
+    Ok(median(&times))
+}
