@@ -211,6 +211,8 @@ impl Aof {
             len,
             based: true,
         });
+        // Not left to the journal's thread, which may come to it only after the first client has been answered.
+        shared.journal.turn_on(&shared.engine.store.log);
         Ok(())
     }
 
