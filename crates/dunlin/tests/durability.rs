@@ -21,6 +21,8 @@ const WRITERS: usize = 50;
 const PIPELINE: u64 = 16;
 const READERS: usize = 2;
 const KILLS_DEFAULT: u64 = 12;
+/// How often the log is rewritten: else it would grow with every round.
+const REWRITE_ROUNDS: u64 = 5;
 /// The longest time until a server is killed.
 const LIFE_MS_MAX: u64 = 120;
 
@@ -29,7 +31,23 @@ fn kills() -> u64 {
     kills.map_or(KILLS_DEFAULT, |kills| kills.parse().unwrap())
 }
 
-fn start(directory: &Path, port: u16) -> Child {
+/// Killed when dropped, so that a failure leaves nothing behind.
+struct Victim(Child);
+
+impl Victim {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn start(directory: &Path, port: u16) -> Victim {
     let mut child = Command::new(PROGRAM)
         .args(["--port", &port.to_string(), "--dir"])
         .arg(directory)
@@ -52,11 +70,11 @@ fn start(directory: &Path, port: u16) -> Child {
         assert!(ended.is_none(), "{}", common::read(&directory.join("log")));
         let client = Client::connect(([127, 0, 0, 1], port).into());
         client.is_ok_and(|mut client| {
-            let pong = client.try_ask(&["PING"]);
-            pong.is_ok_and(|pong| pong == "PONG")
+            let size = client.try_ask(&["DBSIZE"]);
+            size.is_ok_and(|size| size.parse::<u64>().is_ok())
         })
     });
-    child
+    Victim(child)
 }
 
 /// Appends numbers to a list of its own, and to the list of all, until the server is gone; how many were acknowledged in both.
@@ -64,6 +82,7 @@ fn append(port: u16, round: u64, number: usize) -> u64 {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return 0;
     };
+    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
     let mut replies = BufReader::new(stream.try_clone().unwrap());
     let mut acknowledged = 0;
     let mut line = String::new();
@@ -90,6 +109,9 @@ fn append(port: u16, round: u64, number: usize) -> u64 {
             for _ in 0..2 {
                 line.clear();
                 match replies.read_line(&mut line) {
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                        panic!("the server does not answer")
+                    }
                     Ok(n) if n > 0 && line.ends_with('\n') => {
                         assert!(line.starts_with(':'), "{line}")
                     }
@@ -154,15 +176,14 @@ fn nothing_acknowledged_or_read_is_gone_after_a_kill() {
                 scope.spawn(move || look(port, round, reader * 7, seen, stop));
             }
             thread::sleep(life);
-            server.kill().unwrap();
-            server.wait().unwrap();
+            server.kill();
             stop.store(true, Ordering::Relaxed);
             writers
                 .into_iter()
                 .map(|writer| writer.join().unwrap())
                 .collect()
         });
-        server = start(&directory, port);
+        drop(std::mem::replace(&mut server, start(&directory, port)));
         let mut client = Client::connect(([127, 0, 0, 1], port).into()).unwrap();
         let all = numbers(&mut client, &format!("all-{round}"));
         for number in 0..WRITERS {
@@ -188,9 +209,13 @@ fn nothing_acknowledged_or_read_is_gone_after_a_kill() {
         }
         acknowledged_in_all += acknowledged.iter().sum::<u64>();
         assert_eq!(client.ask("FLUSHALL"), "OK");
+        if round % REWRITE_ROUNDS == REWRITE_ROUNDS - 1 {
+            // It may be under way when the server is killed again.
+            client.ask("BGREWRITEAOF");
+            println!("killed {} times", round + 1);
+        }
     }
-    let _ = server.kill();
-    let _ = server.wait();
+    drop(server);
     assert!(acknowledged_in_all > 0, "the test has shown nothing");
     fs::remove_dir_all(&directory).unwrap();
 }

@@ -170,6 +170,7 @@ fn load(shared: &Arc<Shared>, threads: usize) -> anyhow::Result<()> {
     } else {
         loader.dump_at_start()?;
     }
+    shared.saving.note_loaded(shared);
     // This thread has allocated some of it.
     shared.engine.store.usage.publish_start();
     Ok(())

@@ -37,6 +37,7 @@ pub(crate) struct World {
     pub(crate) loops: Vec<EventLoop<Memory>>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) auxiliary: Auxiliary,
+    pub(crate) exchange: Arc<Exchange>,
     pub(crate) reaper: dunlin_store::Reaper,
 }
 
@@ -95,6 +96,7 @@ impl World {
             loops,
             workers,
             auxiliary,
+            exchange,
             reaper,
         }
     }

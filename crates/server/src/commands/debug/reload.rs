@@ -111,6 +111,7 @@ fn load_aof(cx: &mut Ctx<'_>) -> Outcome {
     if !told(loaded) {
         return Err(failed());
     }
+    shared.saving.note_loaded(&shared);
     tracing::info!("Append Only File loaded by DEBUG LOADAOF");
     cx.reply.ok();
     Ok(Flow::Done)

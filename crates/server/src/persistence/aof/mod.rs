@@ -156,6 +156,8 @@ impl Aof {
         self.bytes_min.store(bytes_min, relaxed);
         let timestamps = config.yes("aof-timestamp-enabled");
         shared.journal.timestamps.store(timestamps, relaxed);
+        let checksums = config.yes("aof-checksums");
+        shared.journal.checksums.store(checksums, relaxed);
         let fsync = Fsync::of_name(config.choice("appendfsync")).unwrap_or_default();
         shared.journal.set_policy(fsync, &shared.engine.store.log);
         if !self.started.load(relaxed) {
@@ -209,6 +211,8 @@ impl Aof {
             len,
             based: true,
         });
+        // Not left to the journal's thread, which may come to it only after the first client has been answered.
+        shared.journal.turn_on(&shared.engine.store.log);
         Ok(())
     }
 

@@ -114,6 +114,8 @@ pub struct Journal {
     trouble: Arc<DiskTrouble>,
     /// `aof-timestamp-enabled`.
     pub timestamps: AtomicBool,
+    /// `aof-checksums`.
+    pub checksums: AtomicBool,
     /// Records are being written.
     on: AtomicBool,
     /// The last record that was given to the system.
@@ -134,6 +136,7 @@ impl Journal {
         Journal {
             trouble,
             waiters: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+            checksums: AtomicBool::new(true),
             ..Journal::default()
         }
     }
@@ -181,6 +184,12 @@ impl Journal {
         *lock(&self.failure) = failure;
         self.trouble.set_log(refusal);
         self.health.store(health as u8, Ordering::Release);
+    }
+
+    /// From here on the log counts: replies wait for it if they are to.
+    pub fn turn_on(&self, log: &Log) {
+        self.on.store(true, Ordering::Relaxed);
+        log.set_replies_wait(self.policy() == Fsync::Always);
     }
 
     /// Ends the log: what is there is made durable, and nothing waits for it any more. Done when [`Log::is_active`] no longer holds.

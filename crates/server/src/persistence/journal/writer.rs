@@ -222,7 +222,7 @@ impl<'a> Writer<'a> {
                 self.journal.set_health(Health::Fine, String::new());
                 self.log.set_safe(next - 1);
                 if based {
-                    self.turn_on();
+                    self.journal.turn_on(self.log);
                 }
             }
             Order::Rotate { after, file } => {
@@ -240,7 +240,7 @@ impl<'a> Writer<'a> {
             Order::Rebased { upto } => {
                 if std::mem::take(&mut self.rebasing) {
                     self.journal.set_health(Health::Fine, String::new());
-                    self.turn_on();
+                    self.journal.turn_on(self.log);
                 }
                 self.safe(self.flushed.max(upto));
             }
@@ -253,12 +253,6 @@ impl<'a> Writer<'a> {
         self.file = Some(file);
         self.framer = Framer::new(FramerOptions::default());
         self.set_file_bytes(len);
-    }
-
-    fn turn_on(&self) {
-        self.journal.on.store(true, Ordering::Relaxed);
-        self.log
-            .set_replies_wait(self.journal.policy() == Fsync::Always);
     }
 
     /// Leaves out the records up to `after`.
@@ -288,7 +282,7 @@ impl<'a> Writer<'a> {
         }
         let options = FramerOptions {
             timestamps: self.journal.timestamps.load(Ordering::Relaxed),
-            ..FramerOptions::default()
+            checksums: self.journal.checksums.load(Ordering::Relaxed),
         };
         let (framer, buffer) = (&mut self.framer, &mut self.buffer);
         framer.set_options(options);

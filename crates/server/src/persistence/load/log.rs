@@ -3,7 +3,7 @@
 //! Invariant: a file is cut only where it is whole before, only if it is the last, and only if `aof-load-truncated` allows it. Anything
 //! else that is wrong with a file ends the load, and changes nothing.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -24,6 +24,10 @@ const BATCH_COMMANDS: usize = 1_024;
 const BATCH_BYTES: usize = 256 << 10;
 /// Batches on their way.
 const BATCHES_MAX: usize = 4;
+/// How a line begins that has the checksum of a batch.
+const CHECKSUM_PREFIX: &[u8] = b"#CRC:";
+/// What is being written when the power fails is not longer than this.
+const TORN_BYTES_MAX: u64 = 64 << 20;
 /// A buffer that a huge command has grown beyond this is not kept.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
@@ -187,6 +191,7 @@ impl Loader<'_> {
         let progress = Progress::new(self, file.name.clone(), file.before_bytes);
         let reader = LogReader {
             scanner: Scanner::new(source, offset),
+            has_checksums: false,
         };
         let read = match target {
             Target::Start(replayer) if self.threads > 1 => {
@@ -199,14 +204,10 @@ impl Loader<'_> {
             Ok(()) => Ok(End::Whole),
             Err(Stop::Other(error)) => Err(error),
             Err(Stop::Refused { offset, why }) => Err(LoadError::Fatal(format!(
-                "{why}: reading the append only file {} at offset {offset}",
+                "{why} reading the append only file {} at offset {offset}",
                 file.path.display()
             ))),
-            Err(Stop::Ended {
-                error,
-                whole,
-                in_transaction,
-            }) => self.ended_early(file, &error, whole, in_transaction),
+            Err(Stop::Ended(ended)) => self.ended_early(file, &ended),
         }
     }
 
@@ -339,22 +340,49 @@ impl Loader<'_> {
         progress.reached(batch.end).map_err(Stop::Other)
     }
 
+    /// Whether what is behind the whole part can be what a failure of power left of batches that were being written, and that nobody was told
+    /// of: pages of them may be missing, or be zeros. It has no whole batch then; a file that is damaged elsewhere has.
+    fn is_torn(&self, file: &LogFile, ended: &Ended) -> Result<bool, LoadError> {
+        let rest_bytes = file.bytes - ended.whole;
+        // Other servers write no checksums, and then it can't be told.
+        let may_be_ours = ended.has_checksums || ended.whole == 0;
+        if !may_be_ours || rest_bytes > TORN_BYTES_MAX {
+            return Ok(false);
+        }
+        let read = || -> io::Result<Vec<u8>> {
+            let mut source = self.disk.read(&file.path)?;
+            io::copy(&mut (&mut source).take(ended.whole), &mut io::sink())?;
+            let mut rest = Vec::new();
+            source.take(TORN_BYTES_MAX).read_to_end(&mut rest)?;
+            Ok(rest)
+        };
+        let rest = read().map_err(|source| LoadError::Open {
+            path: file.path.clone(),
+            source,
+        })?;
+        let begins = rest
+            .windows(CHECKSUM_PREFIX.len())
+            .enumerate()
+            .filter(|(_, window)| *window == CHECKSUM_PREFIX);
+        let is_whole = |at: usize| {
+            let mut scanner = Scanner::new(&rest[at..], 0);
+            matches!(scanner.next(), Ok(Item::Annotation(_)))
+        };
+        Ok(!begins.map(|(at, _)| at).any(is_whole))
+    }
+
     /// A file does not end where it should, or is damaged.
-    fn ended_early(
-        &self,
-        file: &LogFile,
-        error: &FormatError,
-        whole: u64,
-        in_transaction: bool,
-    ) -> Result<End, LoadError> {
+    fn ended_early(&self, file: &LogFile, ended: &Ended) -> Result<End, LoadError> {
+        let Ended { error, whole, .. } = ended;
         let path = file.path.display();
-        let FormatError::Truncated { .. } = error else {
+        let is_short = matches!(error, FormatError::Truncated { .. });
+        if !is_short && !(file.is_last && self.is_torn(file, ended)?) {
             return Err(LoadError::Fatal(format!(
                 "Bad file format reading the append only file {path}: {error}. It is whole up to offset {whole}. Make a backup of \
                  the directory, then see what is wrong with dunlin check-aof, and cut it there with dunlin check-aof --fix <manifest>"
             )));
-        };
-        if in_transaction {
+        }
+        if ended.in_transaction {
             tracing::warn!("Revert incomplete MULTI/EXEC transaction in AOF file {path}");
         }
         if !file.is_last {
@@ -374,14 +402,14 @@ impl Loader<'_> {
         tracing::warn!("!!! Truncating the AOF {path} at offset {whole} !!!");
         let cut = || {
             let mut opened = self.disk.append(&file.path)?;
-            opened.truncate(whole)?;
+            opened.truncate(*whole)?;
             opened.sync()
         };
         cut().map_err(|source| {
             LoadError::Fatal(format!("Error truncating the AOF file {path}: {source}"))
         })?;
         tracing::warn!("AOF {path} loaded anyway because aof-load-truncated is enabled");
-        Ok(End::Cut(whole))
+        Ok(End::Cut(*whole))
     }
 }
 
@@ -390,15 +418,20 @@ fn not_found() -> std::io::Error {
     rustix::io::Errno::NOENT.into()
 }
 
+/// Where and how a file is no longer whole.
+struct Ended {
+    error: FormatError,
+    /// Up to where it is.
+    whole: u64,
+    in_transaction: bool,
+    /// It has batches with checksums: this server wrote it.
+    has_checksums: bool,
+}
+
 /// Why reading a file ends before its end.
 enum Stop {
     /// The file is no log from here on, or lacks its end.
-    Ended {
-        error: FormatError,
-        /// Where it is whole.
-        whole: u64,
-        in_transaction: bool,
-    },
+    Ended(Ended),
     /// A command that can't be carried out.
     Refused { offset: u64, why: String },
     /// The server stops.
@@ -435,6 +468,8 @@ impl Commands {
 /// Reads batches of commands.
 struct LogReader {
     scanner: Scanner<Source>,
+    /// A batch had a checksum, which was right.
+    has_checksums: bool,
 }
 
 impl LogReader {
@@ -458,18 +493,22 @@ impl LogReader {
                     });
                     batch.spans.extend(spans);
                 }
-                Ok(Item::Timestamp(_) | Item::Annotation(_)) => {}
+                Ok(Item::Annotation(line)) => {
+                    self.has_checksums |= line.starts_with(CHECKSUM_PREFIX);
+                }
+                Ok(Item::Timestamp(_)) => {}
                 Ok(Item::Eof) => {
                     batch.end = self.scanner.offset();
                     return Ok(false);
                 }
                 Err(error) => {
                     batch.end = self.scanner.offset();
-                    return Err(Stop::Ended {
+                    return Err(Stop::Ended(Ended {
                         error,
                         whole: self.scanner.whole(),
                         in_transaction: self.scanner.in_transaction(),
-                    });
+                        has_checksums: self.has_checksums,
+                    }));
                 }
             }
         }

@@ -100,8 +100,11 @@ impl Loader<'_> {
         let loaded = loaded.map_err(|error| match error {
             LoadError::Stopped => error,
             error => {
-                tracing::error!("{error}");
-                // The words that people look for.
+                // The words that people look for, here and below.
+                let is_checksum = matches!(&error, LoadError::Damaged { source: FormatError::Corrupt { what, .. }, .. }
+                    if what.starts_with("the checksum"));
+                let what = if is_checksum { "RDB CRC error: " } else { "" };
+                tracing::error!("{what}{error}");
                 LoadError::Fatal("Fatal error loading the DB, check server logs. Exiting.".into())
             }
         })?;
