@@ -21,6 +21,8 @@ const WRITERS: usize = 50;
 const PIPELINE: u64 = 16;
 const READERS: usize = 2;
 const KILLS_DEFAULT: u64 = 12;
+/// How often the log is rewritten: else it would grow with every round.
+const REWRITE_ROUNDS: u64 = 5;
 /// The longest time until a server is killed.
 const LIFE_MS_MAX: u64 = 120;
 
@@ -64,6 +66,7 @@ fn append(port: u16, round: u64, number: usize) -> u64 {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return 0;
     };
+    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
     let mut replies = BufReader::new(stream.try_clone().unwrap());
     let mut acknowledged = 0;
     let mut line = String::new();
@@ -90,6 +93,9 @@ fn append(port: u16, round: u64, number: usize) -> u64 {
             for _ in 0..2 {
                 line.clear();
                 match replies.read_line(&mut line) {
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                        panic!("the server does not answer")
+                    }
                     Ok(n) if n > 0 && line.ends_with('\n') => {
                         assert!(line.starts_with(':'), "{line}")
                     }
@@ -188,6 +194,11 @@ fn nothing_acknowledged_or_read_is_gone_after_a_kill() {
         }
         acknowledged_in_all += acknowledged.iter().sum::<u64>();
         assert_eq!(client.ask("FLUSHALL"), "OK");
+        if round % REWRITE_ROUNDS == REWRITE_ROUNDS - 1 {
+            // It may be under way when the server is killed again.
+            client.ask("BGREWRITEAOF");
+            println!("killed {} times", round + 1);
+        }
     }
     let _ = server.kill();
     let _ = server.wait();

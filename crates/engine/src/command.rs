@@ -152,6 +152,8 @@ pub enum Begin {
         word: &'static str,
         /// Where clients begin to search.
         from: i32,
+        /// Where the options begin.
+        first: usize,
         /// The options, and how many arguments each has.
         options: &'static [(&'static str, usize)],
     },
@@ -254,8 +256,13 @@ impl KeySpec {
                     None => return true,
                 }
             }
-            Begin::Options { word, options, .. } => {
-                let mut i = 1;
+            Begin::Options {
+                word,
+                first,
+                options,
+                ..
+            } => {
+                let mut i = first;
                 while i < len && !args.is(i, word) {
                     match options.iter().find(|(option, _)| args.is(i, option)) {
                         Some((_, skipped)) => i += 1 + skipped,

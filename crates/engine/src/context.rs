@@ -30,8 +30,10 @@ pub trait Host {
     fn executed(&mut self, _command: &'static Command, _session: &Session, _args: Args<'_>) {}
     /// RESTORE refused a value that is not consistent: for the log.
     fn refused_value(&mut self, _key: &[u8], _why: &dyn std::error::Error) {}
-    /// All keys of all databases were removed, their stripes still held.
-    fn flushed_all(&mut self) {}
+    /// FLUSHALL has removed all keys, their stripes still held. What it has to wait for, if it `may_wait`: see [`Flow::Away`].
+    fn flushed_all(&mut self, _may_wait: bool) -> Option<Box<dyn Any + Send>> {
+        None
+    }
     /// The subscriptions of a session have changed.
     fn subscribed(&mut self, _session: &Session) {}
     /// The concrete host, for commands of the same crate.

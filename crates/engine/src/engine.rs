@@ -9,6 +9,7 @@ use dunlin_store::{Counter, Local, Settings, Store};
 use crate::disk_trouble::DiskTrouble;
 use crate::encodings::Encodings;
 use crate::error::ReplyError;
+use crate::payloads::Payloads;
 use crate::pubsub::PubSub;
 use crate::table::Table;
 
@@ -101,12 +102,10 @@ pub struct Engine {
     pub encodings: Encodings,
     /// A password is required of new sessions.
     pub password_required: AtomicBool,
+    /// How values are dumped and restored.
+    pub payloads: Payloads,
     /// Data is being loaded: only commands with the flag LOADING run, and nothing expires or is evicted.
     pub is_loading: AtomicBool,
-    /// RESTORE takes payloads whatever their checksum: for tests, which damage them.
-    pub any_payload_checksum: AtomicBool,
-    /// `rdbcompression`: DUMP compresses long strings.
-    pub compress_payloads: AtomicBool,
     /// Why writes are refused, if they are.
     pub disk_trouble: Arc<DiskTrouble>,
 }
@@ -143,9 +142,8 @@ impl Engine {
             reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
             password_required: AtomicBool::new(false),
+            payloads: Payloads::default(),
             is_loading: AtomicBool::new(false),
-            any_payload_checksum: AtomicBool::new(false),
-            compress_payloads: AtomicBool::new(true),
             disk_trouble: Arc::default(),
         }
     }

@@ -20,6 +20,7 @@ pub mod error;
 pub mod expiry;
 pub mod glob;
 pub mod number;
+mod payloads;
 pub mod pubsub;
 pub mod replay;
 pub mod reply;

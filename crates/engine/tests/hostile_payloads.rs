@@ -27,7 +27,7 @@ const SUITE: &str = "../../target/tcl/source/redis/tests/integration/corrupt-dum
 /// A world whose RESTORE looks at no checksum.
 fn world() -> World {
     let engine = Arc::new(engine(16, 1, 4));
-    engine.any_payload_checksum.store(true, Ordering::Relaxed);
+    engine.payloads.any_checksum.store(true, Ordering::Relaxed);
     World::new(engine, 1, 1)
 }
 

@@ -128,6 +128,7 @@ fn ranges_behind_options() {
         Begin::Options {
             word: "STREAMS",
             from: 4,
+            first: 1,
             options: &[("count", 1), ("noack", 0), ("group", 2)],
         },
         Find::Range {

@@ -11,6 +11,7 @@ use dunlin_reactor::Clock;
 use crate::clients;
 use crate::config::Origin;
 use crate::observe::{REDACTED, Ran, secrets};
+use crate::persistence::saving::Order;
 use crate::shared::{Shared, WorkerCounters};
 
 /// A sleep is cut into pieces of this length, so that a server that stops does not wait for its end.
@@ -94,8 +95,15 @@ impl Host for ServerHost {
         });
     }
 
-    fn flushed_all(&mut self) {
-        self.shared.saving.flushed_all(&self.shared);
+    fn flushed_all(&mut self, may_wait: bool) -> Option<Box<dyn Any + Send>> {
+        let saves = self.shared.saving.flushed_all(&self.shared);
+        if saves && may_wait {
+            return Some(Box::new(Order::SaveFlushed));
+        }
+        if saves {
+            self.shared.saving.schedule();
+        }
+        None
     }
 
     fn subscribed(&mut self, session: &Session) {

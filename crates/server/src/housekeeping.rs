@@ -48,6 +48,7 @@ pub(crate) fn start(
                 let left = look_at.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     watch.look(&own);
+                    own.targets.forget_idle(Instant::now());
                     own.journal.report_stall(SystemClock.monotonic_us() / 1_000);
                     look_at = Instant::now() + LOOK_PERIOD;
                 } else if !freed {

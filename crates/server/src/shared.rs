@@ -14,6 +14,7 @@ use dunlin_store::Counter;
 use dunlin_store::eviction::Policy;
 
 use crate::clients::{self, Client, Clients};
+use crate::commands::migrate::Targets;
 use crate::config::{ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
 use crate::persistence::aof::Aof;
@@ -168,6 +169,8 @@ pub struct Shared {
     pub observer: Observer,
     /// All clients.
     pub clients: Clients,
+    /// Connections to the targets of MIGRATE.
+    pub targets: Targets,
     /// What is loaded, or was.
     pub loading: Loading,
     /// Saves of the dataset.
@@ -267,6 +270,7 @@ impl Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
             observer: Observer::new(&engine),
+            targets: Targets::default(),
             saving: Saving::new(now_ms / 1_000, Arc::clone(&engine.disk_trouble)),
             stop_signals: AtomicU32::new(0),
             journal: Journal::new(workers, Arc::clone(&engine.disk_trouble)),
@@ -332,6 +336,13 @@ impl Shared {
         self.engine
             .bulk_bytes_max
             .store(bytes(config.proto_max_bulk_bytes()), relaxed);
+        let payloads = &self.engine.payloads;
+        payloads
+            .compress
+            .store(config.yes("rdbcompression"), relaxed);
+        let version = u16::try_from(config.integer("rdb-version"));
+        let version = version.expect("the table bounds it");
+        payloads.version.store(version, relaxed);
         let encodings = &self.engine.encodings;
         encodings.hash.set(
             config.collection_limit("hash-max-listpack-entries"),

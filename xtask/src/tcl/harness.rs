@@ -3,7 +3,7 @@
 //! Each job has a copy of its own (links to the suite, a real `tests/tmp`), since the harness clears `tests/tmp` when it starts, and
 //! ports of its own. A unit that passes its time limit is killed with all that it started.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 
+use super::lists::Setting;
 use super::log::UnitLog;
 use super::source::Suite;
 use crate::process::{kill_below, run_to_file};
@@ -44,8 +45,8 @@ pub(crate) struct Setup {
     pub(crate) durable: bool,
     /// Tests with these tags are left out.
     pub(crate) without_tags: Vec<String>,
-    /// Units whose servers get one worker; none where the server is the genuine one, which knows no such key.
-    pub(crate) one_worker: BTreeSet<String>,
+    /// What the servers of some units are given; nothing where the server is the genuine one, which knows no such keys.
+    pub(crate) settings: BTreeMap<String, Vec<Setting>>,
 }
 
 /// One unit's result.
@@ -135,9 +136,9 @@ impl Job {
                 .collect();
             command.arg("--tags").arg(tags.join(" "));
         }
-        if setup.one_worker.contains(unit) {
+        for (key, value) in setup.settings.get(unit).into_iter().flatten() {
             // The harness writes it into the configuration of every server that it starts.
-            command.args(["--config", "workers", "1"]);
+            command.args(["--config", key, value]);
         }
         for test in skip {
             command.arg("--skiptest").arg(test);

@@ -4,7 +4,8 @@
 //! known-failures.txt under the work that clears it. A test's name is all that is kept of it.
 //!
 //! A unit in units.txt may be marked `one-worker`: its tests ask on one connection for what the server has yet to read from another,
-//! which only a server with one thread for all connections answers the same each time. Dunlin is started with `workers 1` for it.
+//! which only a server with one thread for all connections answers the same each time. Dunlin is started with `workers 1` for it. The mark
+//! `plain-log` is for tests that read the log's file and know no comments in it: `aof-checksums no`.
 //!
 //! known-failures.txt reads:
 //! ```text
@@ -16,7 +17,7 @@
 //! some test that must not even be tried
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
@@ -57,22 +58,34 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.is_empty() && !line.starts_with("# ") && *line != "#")
 }
 
-/// The mark of units whose tests need one thread for all connections.
-const ONE_WORKER: &str = "one-worker";
+/// Marks of units, and the key and value that their servers get.
+const MARKS: [(&str, Setting); 2] = [
+    ("one-worker", ("workers", "1")),
+    ("plain-log", ("aof-checksums", "no")),
+];
 
-/// The units that CI runs, and whether each wants a server of one worker.
-fn marked_units() -> Result<Vec<(String, bool)>> {
+/// A key of the configuration and its value.
+pub(crate) type Setting = (&'static str, &'static str);
+
+/// The units that CI runs, and what the marks of each set.
+fn marked_units() -> Result<Vec<(String, Vec<Setting>)>> {
     parse_units(&read("units.txt")?)
 }
 
-fn parse_units(text: &str) -> Result<Vec<(String, bool)>> {
-    lines(text)
-        .map(|line| match line.split_once(' ') {
-            None => Ok((line.to_owned(), false)),
-            Some((unit, mark)) if mark.trim() == ONE_WORKER => Ok((unit.to_owned(), true)),
-            Some((unit, mark)) => bail!("units.txt: {unit} has the mark {mark:?}, which is none"),
-        })
-        .collect()
+fn parse_units(text: &str) -> Result<Vec<(String, Vec<Setting>)>> {
+    let parse = |line: &str| {
+        let mut words = line.split_whitespace();
+        let unit = words.next().expect("no line is empty").to_owned();
+        let settings = words.map(|mark| {
+            let known = MARKS.iter().find(|(name, _)| *name == mark);
+            known
+                .map(|(_, setting)| *setting)
+                .with_context(|| format!("units.txt: {unit} has the mark {mark:?}, which is none"))
+        });
+        let settings = settings.collect::<Result<_>>()?;
+        Ok((unit, settings))
+    };
+    lines(text).map(parse).collect()
 }
 
 /// The units that CI runs.
@@ -80,10 +93,9 @@ pub(crate) fn units() -> Result<Vec<String>> {
     Ok(marked_units()?.into_iter().map(|(unit, _)| unit).collect())
 }
 
-/// Those of them whose server gets one worker.
-pub(crate) fn one_worker_units() -> Result<BTreeSet<String>> {
-    let marked = marked_units()?.into_iter().filter(|(_, marked)| *marked);
-    Ok(marked.map(|(unit, _)| unit).collect())
+/// What is set for the servers of those of them that are marked.
+pub(crate) fn settings() -> Result<BTreeMap<String, Vec<Setting>>> {
+    Ok(marked_units()?.into_iter().collect())
 }
 
 /// The known failures of all units.
@@ -207,11 +219,11 @@ mod tests {
 
     #[test]
     fn units_may_be_marked() {
-        let units = parse_units("# about\nunit/a\nunit/b one-worker\n").expect("it parses");
-        assert_eq!(
-            units,
-            [("unit/a".to_owned(), false), ("unit/b".to_owned(), true)]
-        );
+        let text = "# about\nunit/a\nunit/b one-worker\nunit/c one-worker plain-log\n";
+        let units = parse_units(text).expect("it parses");
+        let settings: Vec<usize> = units.iter().map(|(_, settings)| settings.len()).collect();
+        assert_eq!((units[1].0.as_str(), settings), ("unit/b", vec![0, 1, 2]));
+        assert_eq!(units[2].1[1], ("aof-checksums", "no"));
         assert!(parse_units("unit/a fast\n").is_err());
     }
 

@@ -8,7 +8,7 @@ mod lists;
 mod log;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -128,9 +128,9 @@ fn setup(arguments: &Arguments) -> Result<Setup> {
         limit: Duration::from_secs(arguments.limit_s),
         durable: arguments.durable,
         without_tags,
-        one_worker: match arguments.genuine {
-            true => BTreeSet::new(),
-            false => lists::one_worker_units()?,
+        settings: match arguments.genuine {
+            true => BTreeMap::new(),
+            false => lists::settings()?,
         },
     })
 }

@@ -10,6 +10,7 @@ mod info;
 mod latency;
 mod lolwut;
 mod memory;
+pub mod migrate;
 mod module;
 mod persistence;
 mod role;
@@ -33,6 +34,7 @@ pub const FAMILIES: &[&[&Command]] = &[
         &latency::LATENCY,
         &lolwut::LOLWUT,
         &memory::MEMORY,
+        &migrate::MIGRATE,
         &module::MODULE,
         &role::ROLE,
         &shutdown::SHUTDOWN,

@@ -17,6 +17,11 @@ pub fn secrets(command: &Command, args: Args<'_>) -> Vec<usize> {
             .find(|&i| args.is(i, "auth"))
             .map(|i| (i + 1..len.min(i + 3)).collect())
             .unwrap_or_default(),
+        "migrate" => match (6..len).find(|&i| args.is(i, "auth") || args.is(i, "auth2")) {
+            Some(i) if args.is(i, "auth") => (i + 1..len.min(i + 2)).collect(),
+            Some(i) => (i + 1..len.min(i + 3)).collect(),
+            None => Vec::new(),
+        },
         "config|set" => (3..len)
             .step_by(2)
             .filter(|i| table::find(args.at(i - 1)).is_some_and(|found| found.key.secret))
@@ -46,6 +51,13 @@ mod tests {
             ),
             ("config|set", "CONFIG SET requirepass", &[]),
             ("set", "SET requirepass x", &[]),
+            ("migrate", "MIGRATE h 1 k 0 1 COPY AUTH foobared", &[8]),
+            (
+                "migrate",
+                "MIGRATE h 1 k 0 1 AUTH2 u foobared KEYS auth x",
+                &[7, 8],
+            ),
+            ("migrate", "MIGRATE h 1 k 0 1 REPLACE", &[]),
         ] {
             let command = Command {
                 full_name,

@@ -1,8 +1,5 @@
 //! DUMP key: a value as bytes that RESTORE takes. <https://redis.io/commands/dump>
 
-use std::sync::atomic::Ordering;
-
-use dunlin_persist::rdb::{self, EncodeOptions, types};
 use dunlin_store::Entry;
 
 use crate::command::{Argument, Categories, Command, Flags, KeySpec, Scope};
@@ -43,24 +40,13 @@ fn dump(cx: &mut Ctx<'_>) -> Outcome {
     if cx.is_heavy(weight) {
         return Ok(Flow::HeavyRead);
     }
-    let compress = cx.engine.compress_payloads.load(Ordering::Relaxed);
-    let payload = cx
-        .keys
-        .read(db, &key)
-        .map(|entry| payload(&entry, compress));
+    let payloads = &cx.engine.payloads;
+    let payload = cx.keys.read(db, &key).map(|entry| payloads.dump(&entry));
     match payload {
         Some(payload) => cx.reply.bulk(&payload),
         None => cx.reply.null(),
     }
     Ok(Flow::Done)
-}
-
-/// Of the version that redis-server 7.2 takes, or of the first one that can hold the value.
-fn payload(entry: &Entry, compress: bool) -> Vec<u8> {
-    let of_version = |version| rdb::dump(entry, &EncodeOptions { version, compress });
-    of_version(types::VERSION_REDIS_7_2)
-        .or_else(|_| of_version(types::VERSION_FIELD_DEADLINES))
-        .expect("the newest version has all that there is, and a vector takes it")
 }
 
 #[cfg(test)]

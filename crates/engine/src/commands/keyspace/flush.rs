@@ -67,7 +67,10 @@ fn flushall(cx: &mut Ctx<'_>) -> Outcome {
         cx.keys.flush(db);
     }
     cx.keys.record_global(cx.db(), &[Arg::from("FLUSHALL")]);
-    cx.host.flushed_all();
+    let may_wait = !cx.is_inside();
+    if let Some(order) = cx.host.flushed_all(may_wait) {
+        return Ok(Flow::Away(order));
+    }
     cx.reply.ok();
     Ok(Flow::Done)
 }

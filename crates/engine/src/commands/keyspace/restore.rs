@@ -110,7 +110,7 @@ fn restore(cx: &mut Ctx<'_>) -> Outcome {
         .eviction
         .clock_of(options.idle_s, options.frequency, now_ms);
     let rules = encodings.rules(store.hasher(), clock, now_ms);
-    let checked = !cx.engine.any_payload_checksum.load(Ordering::Relaxed);
+    let checked = !cx.engine.payloads.any_checksum.load(Ordering::Relaxed);
     let entry = match rdb::restore(payload, key.bytes, &rules, checked) {
         Ok(entry) => entry,
         Err(RestoreError::Footer) => return Err(ReplyError::DumpFooter),
@@ -126,6 +126,10 @@ fn restore(cx: &mut Ctx<'_>) -> Outcome {
     };
     match entry {
         Some(entry) if deadline.is_none_or(|at| at > now_ms) => {
+            // Taken out first: as in Redis, what comes is a new key.
+            if let Some(old) = cx.keys.remove(db, &key) {
+                cx.keys.discard(old);
+            }
             cx.keys.put_entry(db, &key, entry, deadline);
             let at = deadline.unwrap_or(0).to_string();
             let effect = [
@@ -238,7 +242,8 @@ mod tests {
         }
         console
             .engine
-            .any_payload_checksum
+            .payloads
+            .any_checksum
             .store(true, Ordering::Relaxed);
         payload[0] = 99;
         let reply = console.call(1, &[b"RESTORE", b"n", b"0", &payload]);

@@ -22,6 +22,7 @@ pub(super) const fn key_spec(from: i32) -> KeySpec {
         begin: Begin::Options {
             word: "STREAMS",
             from,
+            first: 1,
             options: OPTIONS,
         },
         find: Find::Range {

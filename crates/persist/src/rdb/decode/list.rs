@@ -7,9 +7,10 @@ use super::super::types::{kind, quicklist};
 use super::{Decoded, Elements, Value, elements, listpack, within, ziplist};
 
 pub(super) fn read(value: &Value<'_>, cursor: &mut Cursor<'_>) -> Take<Decoded> {
-    let mut elements = Elements::with_room(value.bytes + value.bytes / 4);
+    let mut elements = Elements::default();
     let may_pack = match value.kind {
         kind::LIST => {
+            elements = Elements::with_room(value.bytes + value.bytes / 4);
             for _ in 0..cursor.length("a list")? {
                 elements.push_next(cursor, "an element of a list")?;
             }

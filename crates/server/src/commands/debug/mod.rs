@@ -181,7 +181,7 @@ fn set_active_expire(cx: &mut Ctx<'_>) -> Outcome {
 fn set_skip_checksum_validation(cx: &mut Ctx<'_>) -> Outcome {
     permit(cx, 1..=1)?;
     let on = dunlin_engine::number::parse_i64(cx.args.at(2)).is_some_and(|n| n != 0);
-    let flag = &cx.engine.any_payload_checksum;
+    let flag = &cx.engine.payloads.any_checksum;
     flag.store(on, Ordering::Relaxed);
     cx.reply.ok();
     Ok(Flow::Done)

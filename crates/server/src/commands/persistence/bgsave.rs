@@ -7,7 +7,7 @@ use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use super::IN_PROGRESS;
 use crate::host::host;
-use crate::persistence::saving::{Order, Purpose, log_begin};
+use crate::persistence::saving::{Order, Purpose, Waits};
 
 /// BGSAVE.
 pub(super) const BGSAVE: Command = Command {
@@ -58,10 +58,9 @@ fn bgsave(cx: &mut Ctx<'_>) -> Outcome {
     }
     let now_ms = cx.keys.now_ms();
     let cut = |encoder| cx.keys.begin_snapshot(encoder);
-    let Some(job) = saving.begin_dump(&shared, now_ms, cut) else {
+    let Some(job) = saving.begin_dump(&shared, Waits::Nobody, now_ms, cut) else {
         return Err(ReplyError::err(IN_PROGRESS));
     };
-    log_begin();
     saving.submit(Order::Write(Box::new(job)), None);
     cx.reply.simple("Background saving started");
     Ok(Flow::Done)

@@ -9,7 +9,7 @@ use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use super::IN_PROGRESS;
 use crate::host::host;
-use crate::persistence::saving::{Order, Purpose};
+use crate::persistence::saving::{Order, Purpose, Waits};
 
 /// SAVE.
 pub(super) const SAVE: Command = Command {
@@ -48,7 +48,8 @@ fn save(cx: &mut Ctx<'_>) -> Outcome {
         None => {}
     }
     let now_ms = cx.keys.now_ms();
-    let job = saving.begin_dump(&shared, now_ms, |encoder| cx.keys.begin_snapshot(encoder));
+    let cut = |encoder| cx.keys.begin_snapshot(encoder);
+    let job = saving.begin_dump(&shared, Waits::Client, now_ms, cut);
     match job {
         Some(job) => Ok(Flow::Away(Box::new(Order::Write(Box::new(job))))),
         None => Err(ReplyError::err(IN_PROGRESS)),

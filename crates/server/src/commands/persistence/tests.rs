@@ -134,11 +134,19 @@ fn flushall_gives_up_a_save_and_saves_that_nothing_is_left() {
     assert_eq!(info(&mut console, "rdb_last_bgsave_status"), "ok");
     assert_eq!(info(&mut console, "rdb_changes_since_last_save"), "3");
     console.call(1, &[b"CONFIG", b"SET", b"save", b"3600 1"]);
-    console.run("SET a 1; SAVE; SET b 1; FLUSHALL");
-    assert_eq!(info(&mut console, "rdb_changes_since_last_save"), "0");
+    assert_eq!(console.run("SET a 1; SAVE"), "OK; OK");
     assert_eq!(dumped(&disk).len(), 1);
+    assert_eq!(console.run("SET b 1; FLUSHALL"), "OK; OK");
+    assert_eq!(dumped(&disk).len(), 0, "before the reply");
+    assert_eq!(info(&mut console, "rdb_changes_since_last_save"), "0");
+    assert_eq!(
+        console.run("SET c 1; SAVE; MULTI; FLUSHALL; EXEC"),
+        "OK; OK; OK; QUEUED; [OK]"
+    );
+    assert_eq!(dumped(&disk).len(), 1);
+    assert_eq!(info(&mut console, "rdb_changes_since_last_save"), "0");
     console.save_in_background();
-    assert_eq!(dumped(&disk).len(), 0);
+    assert_eq!(dumped(&disk).len(), 0, "a transaction can't wait");
     assert_eq!(info(&mut console, "rdb_changes_since_last_save"), "0");
 }
 
@@ -175,8 +183,8 @@ fn shutdown_that_cannot_save_goes_on() {
     disk.keeps_names.store(true, Ordering::Relaxed);
     let refused = "(error) ERR Errors trying to SHUTDOWN. Check logs.";
     assert_eq!(
-        console.run("SHUTDOWN; SHUTDOWN SAVE"),
-        format!("{refused}; {refused}")
+        console.run("SHUTDOWN; SHUTDOWN SAVE; PING"),
+        format!("{refused}; {refused}; PONG")
     );
     assert!(!console.shared.is_stopping());
     assert_eq!(disk.names(), Vec::<String>::new());

@@ -6,6 +6,10 @@ use super::super::key::{
 use super::super::special::{append_directory, append_name, dump_name};
 
 pub(super) const KEYS: &[Key] = &[
+    yes_no("aof-checksums", "yes")
+        .ours()
+        .acted()
+        .doc("Write a checksum before each batch of the append-only file, as a comment, which redis-server and redis-check-aof pass over: damage is told from a torn end. Programs that take the file apart and know no comments need `no`."),
     yes_no("aof-disable-auto-gc", "no")
         .acted()
         .hidden()
@@ -58,7 +62,8 @@ pub(super) const KEYS: &[Key] = &[
     yes_no("rdbchecksum", "yes").acted().at_start().doc("Put a checksum at the end of a snapshot."),
     yes_no("rdbcompression", "yes").acted().doc("Compress strings in a snapshot."),
     choice("sanitize-dump-payload", "no", &["no", "yes", "clients"])
-        .doc("Whether to check loaded and restored values all through."),
+        .moot()
+        .doc("Loaded and restored values are checked all through, whatever this says."),
     special("save", Kind::Save, "3600 1 300 100 60 10000")
         .acted()
         .doc("Pairs of seconds and changes: write a snapshot after so many seconds if so many keys changed. Lines add up; an empty value turns snapshots off."),

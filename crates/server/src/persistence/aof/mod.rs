@@ -156,6 +156,8 @@ impl Aof {
         self.bytes_min.store(bytes_min, relaxed);
         let timestamps = config.yes("aof-timestamp-enabled");
         shared.journal.timestamps.store(timestamps, relaxed);
+        let checksums = config.yes("aof-checksums");
+        shared.journal.checksums.store(checksums, relaxed);
         let fsync = Fsync::of_name(config.choice("appendfsync")).unwrap_or_default();
         shared.journal.set_policy(fsync, &shared.engine.store.log);
         if !self.started.load(relaxed) {
@@ -193,9 +195,11 @@ impl Aof {
                 tracing::info!("Creating AOF base file {} on server start", base.name);
             }
         }
-        let (file, len) = files
+        let (mut file, len) = files
             .open_increment()
             .context("Can't open the append-only file")?;
+        // What was loaded is shown from now on, and a process before this one may have left it unsynced.
+        file.sync().context("Can't fsync the append-only file")?;
         let (bytes, _) = files.bytes().context("Can't look at the AOF files")?;
         self.older_bytes
             .store(bytes.saturating_sub(len), Ordering::Relaxed);
@@ -203,6 +207,7 @@ impl Aof {
         *self.files() = Some(files);
         self.wanted.store(true, Ordering::Relaxed);
         let next = shared.engine.store.log.start();
+        shared.journal.begins(&shared.engine.store.log);
         shared.journal.order(Order::Start {
             next,
             file,

@@ -114,6 +114,8 @@ pub struct Journal {
     trouble: Arc<DiskTrouble>,
     /// `aof-timestamp-enabled`.
     pub timestamps: AtomicBool,
+    /// `aof-checksums`.
+    pub checksums: AtomicBool,
     /// Records are being written.
     on: AtomicBool,
     /// The last record that was given to the system.
@@ -134,6 +136,7 @@ impl Journal {
         Journal {
             trouble,
             waiters: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+            checksums: AtomicBool::new(true),
             ..Journal::default()
         }
     }
@@ -188,6 +191,13 @@ impl Journal {
         self.on.store(false, Ordering::Relaxed);
         log.set_replies_wait(false);
         self.order(Order::Stop);
+    }
+
+    /// What is published from now on will be written behind a durable base: replies wait for it at once, and not only from when the writer
+    /// gets its order.
+    pub fn begins(&self, log: &Log) {
+        self.on.store(true, Ordering::Relaxed);
+        log.set_replies_wait(self.policy() == Fsync::Always);
     }
 
     /// Gives an order.

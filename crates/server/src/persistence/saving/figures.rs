@@ -3,7 +3,7 @@
 use dunlin_reactor::{Clock as _, SystemClock};
 use dunlin_store::snapshot::SnapshotFigures;
 
-use super::{Purpose, SaveError, Saving, lock};
+use super::{Purpose, SaveError, Saving, Waits, lock};
 use crate::persistence::disk::Disk;
 use crate::shared::Shared;
 
@@ -98,6 +98,7 @@ impl Saving {
     /// A dump that has `changes` is written, or is not: gives it its name, and remembers what came of it.
     pub(super) fn dump_written(
         &self,
+        waits: Waits,
         changes: u64,
         written: Result<u64, SaveError>,
         rename: impl FnOnce(&dyn Disk) -> Result<(), SaveError>,
@@ -107,14 +108,23 @@ impl Saving {
         match &result {
             Ok(()) => {
                 tracing::info!("DB saved on disk");
+                if waits == Waits::Nobody {
+                    tracing::info!("Background saving terminated with success");
+                }
                 figures.saved_changes = changes;
                 figures.last.saved_s = SystemClock.wall_us() / 1_000_000;
                 figures.last.is_fine = true;
             }
-            Err(SaveError::Abandoned) => {}
+            Err(SaveError::Abandoned) => {
+                // What Redis's log says of a child that it ends.
+                tracing::warn!("Background saving terminated by signal 10");
+            }
             Err(error) => {
                 tracing::warn!("{error}");
-                figures.last.is_fine = false;
+                if waits == Waits::Nobody {
+                    tracing::warn!("Background saving error");
+                    figures.last.is_fine = false;
+                }
             }
         }
         if figures.flushed_changes.is_some_and(|at| at <= changes)

@@ -10,7 +10,7 @@ use dunlin_store::stripes::LockSet;
 
 use super::dump::{self, Dump, Head, SaveError};
 use super::encoder::Meta;
-use super::{Purpose, Saving, dump_options, dump_paths, lock, thread};
+use super::{Purpose, Saving, Waits, dump_options, dump_paths, lock, thread};
 use crate::persistence::stripe_lock::StripeLock;
 use crate::shared::Shared;
 
@@ -27,7 +27,9 @@ impl Saving {
         let changes = shared.engine.store.total(|counters| &counters.changes);
         let (path, temp) = dump_paths(&shared.config());
         let written = self.write_held(shared, Purpose::Dump, &temp, now_ms, each);
-        let is_saved = self.dump_written(changes, written, |disk| dump::rename(disk, &temp, &path));
+        let is_saved = self.dump_written(Waits::Client, changes, written, |disk| {
+            dump::rename(disk, &temp, &path)
+        });
         if !is_saved {
             let _ = self.disk().remove(&temp);
         }

@@ -26,7 +26,6 @@ pub use self::dump::SaveError;
 use self::encoder::{Encoder, Meta};
 pub use self::figures::{Figures, LastSave};
 pub use self::thread::Saver;
-pub(crate) use self::thread::log_begin;
 use super::disk::{Disk, SystemDisk};
 use crate::config::{Config, SavePoint};
 use crate::shared::Shared;
@@ -43,6 +42,15 @@ pub enum Purpose {
     Dump,
     /// The base of the append-only file.
     Base,
+}
+
+/// Who waits for a dump.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum Waits {
+    /// Nobody: that it failed is told to those who write.
+    Nobody,
+    /// The client that asked for it, who is told.
+    Client,
 }
 
 /// A snapshot that runs, for who wants to give it up.
@@ -81,6 +89,8 @@ pub struct Traveller {
 pub enum Order {
     /// Write a snapshot; who waits is answered OK, or an error.
     Write(Box<Job>),
+    /// Save what is left after FLUSHALL; who waits is answered OK, whatever comes of it.
+    SaveFlushed,
     /// Save everything and end the server; who waits is answered only if that fails.
     ShutDown {
         /// End it all the same if saving fails.
@@ -232,15 +242,16 @@ impl Saving {
         self.arrived.notify_one();
     }
 
-    /// All keys were removed, and that is to be saved; the command holds all stripes.
-    pub fn flushed_all(&self, shared: &Shared) {
+    /// All keys were removed, which the command that still holds all stripes has counted. Whether that has to be saved: as in Redis, a
+    /// save that is under way is given up, and if there are save points, an empty dump takes the place of the last one.
+    pub fn flushed_all(&self, shared: &Shared) -> bool {
         self.abandon_dump();
-        if self.has_points() {
-            // As in Redis, where an empty dump is written before the reply. Here it comes right behind.
+        let saves = self.has_points();
+        if saves {
             let changes = shared.engine.store.total(|counters| &counters.changes);
             lock(&self.figures).flushed_changes = Some(changes);
-            self.schedule();
         }
+        saves
     }
 
     /// Makes the cut by `cut`, which holds all stripes. `None`: a snapshot runs already. To be handed to [`Saving::submit`].
@@ -278,10 +289,11 @@ impl Saving {
         })
     }
 
-    /// Begins to save the dump file; else as [`Saving::begin`].
+    /// Begins to save the dump file, for a client that waits for it or not; else as [`Saving::begin`].
     pub fn begin_dump(
         &self,
         shared: &Shared,
+        waits: Waits,
         now_ms: u64,
         cut: impl FnOnce(Arc<dyn Encode>) -> Option<Snapshot>,
     ) -> Option<Job> {
@@ -290,11 +302,17 @@ impl Saving {
         let renamed = temp.clone();
         let then: Then = Box::new(move |shared, written| {
             let saving = &shared.saving;
-            saving.dump_written(changes, written, |disk| dump::rename(disk, &renamed, &path))
+            saving.dump_written(waits, changes, written, |disk| {
+                dump::rename(disk, &renamed, &path)
+            })
         });
         let job = self.begin(shared, Purpose::Dump, temp, now_ms, cut, then)?;
         self.scheduled.store(false, Ordering::Relaxed);
         lock(&self.figures).dump_begins(now_ms / 1_000);
+        if waits == Waits::Nobody {
+            // There is no child whose number could be told.
+            tracing::info!("Background saving started by pid {}", std::process::id());
+        }
         Some(job)
     }
 

@@ -13,7 +13,7 @@ use dunlin_store::stripes::{Held, LockSet};
 use dunlin_structures::Rope;
 
 use super::dump::{Dump, Head, SaveError};
-use super::{Entry, Job, Order, Purpose, RETRY_S, Saving, Traveller, lock};
+use super::{Entry, Job, Order, RETRY_S, Saving, Traveller, Waits, lock};
 use crate::auxiliary::{Exchange, Finished};
 use crate::persistence::stripe_lock::StripeLock;
 use crate::shared::Shared;
@@ -87,6 +87,10 @@ impl Saver {
     ) -> Result<(), ReplyError> {
         let (is_fine, error) = match order {
             Order::Write(job) => (self.write(*job), "ERR"),
+            Order::SaveFlushed => {
+                self.begin_and_write(stripes, Waits::Client);
+                (true, "")
+            }
             Order::ShutDown { force } => (
                 self.shut_down(stripes, force),
                 "ERR Errors trying to SHUTDOWN. Check logs.",
@@ -130,7 +134,7 @@ impl Saver {
 
     /// Saves if BGSAVE waits for it, or a save point is reached.
     fn begin_if_due(&self, stripes: &mut StripeLock) {
-        let (saving, store) = (&self.shared.saving, &self.shared.engine.store);
+        let saving = &self.shared.saving;
         if self.shared.aof.is_due(&self.shared, self.now_ms() / 1_000)
             && let Some(job) = self.shared.aof.begin(&self.shared, stripes)
         {
@@ -140,13 +144,18 @@ impl Saver {
         if !saving.is_due(&self.shared, self.now_ms() / 1_000) {
             return;
         }
+        self.begin_and_write(stripes, Waits::Nobody);
+    }
+
+    /// Saves the dump file, from the cut on.
+    fn begin_and_write(&self, stripes: &mut StripeLock, waits: Waits) {
+        let (saving, store) = (&self.shared.saving, &self.shared.engine.store);
         let mut held = self.hold_everything(stripes);
-        let job = saving.begin_dump(&self.shared, self.now_ms(), |encoder| {
+        let job = saving.begin_dump(&self.shared, waits, self.now_ms(), |encoder| {
             store.begin_snapshot(&mut held, encoder)
         });
         store.release_stripes(held);
         if let Some(job) = job {
-            log_begin();
             self.write(job);
         }
     }
@@ -229,22 +238,10 @@ impl Saver {
         saving.note_end(&self.shared, control.purpose, took_s);
         snapshot.finish(store);
         let written = dump.and_then(Dump::finish);
-        let failure = match &written {
-            Ok(_) => None,
-            Err(SaveError::Abandoned) => Some(true),
-            Err(_) => Some(false),
-        };
         let is_fine = then(&self.shared, written);
         if !is_fine {
             // Whatever is left of it is of no use.
             let _ = disk.remove(&temp);
-        }
-        if control.purpose == Purpose::Dump {
-            match failure {
-                Some(true) => tracing::warn!("Background saving terminated by signal 10"),
-                _ if !is_fine => tracing::warn!("Background saving error"),
-                _ => tracing::info!("Background saving terminated with success"),
-            }
         }
         // Only now: who sees that none runs sees what came of it.
         *lock(&saving.current) = None;
@@ -287,11 +284,6 @@ impl Saver {
         store.release_stripes(held);
         ends
     }
-}
-
-/// What Redis says when a background save begins. There is no child whose number could be told.
-pub(crate) fn log_begin() {
-    tracing::info!("Background saving started by pid {}", std::process::id());
 }
 
 impl Saving {

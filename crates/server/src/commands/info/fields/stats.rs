@@ -65,7 +65,7 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     none("latest_fork_usec"),
     none("total_forks"),
-    none("migrate_cached_sockets"),
+    field("migrate_cached_sockets", |f| count(f.shared.targets.len())),
     none("slave_expires_tracked_keys"),
     none("active_defrag_hits"),
     none("active_defrag_misses"),
