@@ -31,7 +31,23 @@ fn kills() -> u64 {
     kills.map_or(KILLS_DEFAULT, |kills| kills.parse().unwrap())
 }
 
-fn start(directory: &Path, port: u16) -> Child {
+/// Killed when dropped, so that a failure leaves nothing behind.
+struct Victim(Child);
+
+impl Victim {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn start(directory: &Path, port: u16) -> Victim {
     let mut child = Command::new(PROGRAM)
         .args(["--port", &port.to_string(), "--dir"])
         .arg(directory)
@@ -54,11 +70,11 @@ fn start(directory: &Path, port: u16) -> Child {
         assert!(ended.is_none(), "{}", common::read(&directory.join("log")));
         let client = Client::connect(([127, 0, 0, 1], port).into());
         client.is_ok_and(|mut client| {
-            let pong = client.try_ask(&["PING"]);
-            pong.is_ok_and(|pong| pong == "PONG")
+            let size = client.try_ask(&["DBSIZE"]);
+            size.is_ok_and(|size| size.parse::<u64>().is_ok())
         })
     });
-    child
+    Victim(child)
 }
 
 /// Appends numbers to a list of its own, and to the list of all, until the server is gone; how many were acknowledged in both.
@@ -160,15 +176,14 @@ fn nothing_acknowledged_or_read_is_gone_after_a_kill() {
                 scope.spawn(move || look(port, round, reader * 7, seen, stop));
             }
             thread::sleep(life);
-            server.kill().unwrap();
-            server.wait().unwrap();
+            server.kill();
             stop.store(true, Ordering::Relaxed);
             writers
                 .into_iter()
                 .map(|writer| writer.join().unwrap())
                 .collect()
         });
-        server = start(&directory, port);
+        drop(std::mem::replace(&mut server, start(&directory, port)));
         let mut client = Client::connect(([127, 0, 0, 1], port).into()).unwrap();
         let all = numbers(&mut client, &format!("all-{round}"));
         for number in 0..WRITERS {
@@ -200,8 +215,7 @@ fn nothing_acknowledged_or_read_is_gone_after_a_kill() {
             println!("killed {} times", round + 1);
         }
     }
-    let _ = server.kill();
-    let _ = server.wait();
+    drop(server);
     assert!(acknowledged_in_all > 0, "the test has shown nothing");
     fs::remove_dir_all(&directory).unwrap();
 }

@@ -207,13 +207,14 @@ impl Aof {
         *self.files() = Some(files);
         self.wanted.store(true, Ordering::Relaxed);
         let next = shared.engine.store.log.start();
-        shared.journal.begins(&shared.engine.store.log);
         shared.journal.order(Order::Start {
             next,
             file,
             len,
             based: true,
         });
+        // Not left to the journal's thread, which may come to it only after the first client has been answered.
+        shared.journal.turn_on(&shared.engine.store.log);
         Ok(())
     }
 

@@ -186,18 +186,17 @@ impl Journal {
         self.health.store(health as u8, Ordering::Release);
     }
 
+    /// From here on the log counts: replies wait for it if they are to.
+    pub fn turn_on(&self, log: &Log) {
+        self.on.store(true, Ordering::Relaxed);
+        log.set_replies_wait(self.policy() == Fsync::Always);
+    }
+
     /// Ends the log: what is there is made durable, and nothing waits for it any more. Done when [`Log::is_active`] no longer holds.
     pub fn stop(&self, log: &Log) {
         self.on.store(false, Ordering::Relaxed);
         log.set_replies_wait(false);
         self.order(Order::Stop);
-    }
-
-    /// What is published from now on will be written behind a durable base: replies wait for it at once, and not only from when the writer
-    /// gets its order.
-    pub fn begins(&self, log: &Log) {
-        self.on.store(true, Ordering::Relaxed);
-        log.set_replies_wait(self.policy() == Fsync::Always);
     }
 
     /// Gives an order.

@@ -225,7 +225,7 @@ impl<'a> Writer<'a> {
                 self.journal.set_health(Health::Fine, String::new());
                 self.log.set_safe(next - 1);
                 if based {
-                    self.turn_on();
+                    self.journal.turn_on(self.log);
                 }
             }
             Order::Rotate { after, file } => {
@@ -244,7 +244,7 @@ impl<'a> Writer<'a> {
             Order::Rebased { upto } => {
                 if std::mem::take(&mut self.rebasing) {
                     self.journal.set_health(Health::Fine, String::new());
-                    self.turn_on();
+                    self.journal.turn_on(self.log);
                 }
                 self.safe(self.flushed.max(upto));
             }
@@ -258,10 +258,6 @@ impl<'a> Writer<'a> {
         self.framer = Framer::new(FramerOptions::default());
         self.set_file_bytes(len);
         self.flushed_bytes = len;
-    }
-
-    fn turn_on(&self) {
-        self.journal.begins(self.log);
     }
 
     /// Leaves out the records up to `after`.

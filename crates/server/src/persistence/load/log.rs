@@ -388,7 +388,8 @@ impl Loader<'_> {
         let Ended { error, whole, .. } = ended;
         let path = file.path.display();
         let is_short = matches!(error, FormatError::Truncated { .. });
-        if !is_short && !(file.is_last && self.is_torn(file, ended)?) {
+        let is_torn = is_short || (file.is_last && self.is_torn(file, ended)?);
+        if !is_torn {
             return Err(LoadError::Fatal(format!(
                 "Bad file format reading the append only file {path}: {error}. It is whole up to offset {whole}. Make a backup of \
                  the directory, then see what is wrong with dunlin check-aof, and cut it there with dunlin check-aof --fix <manifest>"
