@@ -320,7 +320,7 @@ struct Plan {
     bug: Bug,
     /// The call at which the power goes.
     cut: Option<u64>,
-    /// A sync, counted from the first on, that fails.
+    /// A call fails before.
     failure: bool,
 }
 
@@ -328,6 +328,20 @@ impl Plan {
     /// Whether every write is acknowledged only once it is durable.
     fn always(self) -> bool {
         self.seed % 3 != 2 || self.bug != Bug::None
+    }
+
+    /// What fails, and how.
+    fn failing(self, random: &mut Random) -> (Operation, Failure) {
+        if self.bug == Bug::RetriedSync {
+            return (Operation::Sync, Failure::Device);
+        }
+        match random.below(8) {
+            0..4 => (Operation::Sync, Failure::Device),
+            4 => (Operation::Write, Failure::NoSpace),
+            5 => (Operation::SyncDir, Failure::Device),
+            6 => (Operation::Rename, Failure::Device),
+            _ => (Operation::Create, Failure::NoSpace),
+        }
     }
 
     fn options(self) -> Vec<&'static str> {
@@ -401,7 +415,8 @@ fn work(plan: Plan, disk: &SimDisk) -> Told {
             break;
         }
         if fails_at == Some(turn) {
-            disk.fail_next(Operation::Sync, Failure::Device);
+            let (operation, failure) = plan.failing(&mut random);
+            disk.fail_next(operation, failure);
         }
         match random.below(12) {
             part @ 0..4 => {
@@ -572,7 +587,7 @@ fn nothing_that_was_acknowledged_or_seen_is_lost() {
 }
 
 #[test]
-fn nor_when_a_flush_fails_before() {
+fn nor_when_a_call_fails_before() {
     for seed in 0..seeds() {
         let plan = Plan {
             failure: true,

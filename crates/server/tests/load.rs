@@ -380,12 +380,17 @@ fn a_damaged_log_is_refused_and_left_alone() {
     let unknown = log(&["SET a 1", "NOSUCH a 2", "SET a 3"]);
     let short = log(&["SET a 1", "GET"]);
     let cut = &log(&["SET a 1"])[..9];
+    let whole = log(&["SET z 1"]);
     let cases: [(&[u8], &[u8], &str); 5] = [
         (b"", &bad, "Bad file format reading the append only file"),
         (&bad, b"", "Bad file format reading the append only file"),
         (b"", &unknown, "Unknown command 'NOSUCH'"),
         (b"", &short, "ERR wrong number of arguments"),
-        (cut, b"", "Fatal error: the truncated file is not the last"),
+        (
+            cut,
+            &whole,
+            "Fatal error: the truncated file is not the last",
+        ),
     ];
     for (first, last, expected) in cases {
         for threads in [1, 2] {

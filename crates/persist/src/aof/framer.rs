@@ -57,6 +57,17 @@ pub struct Framer {
     unix_s: u64,
     /// Where the batch begins in the buffer, behind its checksum.
     batch: Option<usize>,
+    /// Said at the beginning of the batch, if it has a checksum.
+    safe: Option<u64>,
+}
+
+/// How the line of an offset begins, up to which the file was known to be durable when its batch was written.
+const SAFE_PREFIX: &[u8] = b"#SAFE:";
+
+/// The offset in such a line, without its end; `None` if it is another.
+pub fn parse_safe(line: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(line.strip_prefix(SAFE_PREFIX)?).ok()?;
+    digits.parse().ok()
 }
 
 impl Framer {
@@ -67,7 +78,15 @@ impl Framer {
             db: None,
             unix_s: 0,
             batch: None,
+            safe: None,
         }
+    }
+
+    /// Has the next batch say up to which offset the file is known to be durable: where batches are written one after the other before any
+    /// of them is flushed, a failure of power may leave a later one without an earlier one. Who finds that knows then that nobody was
+    /// told of either.
+    pub fn set_safe(&mut self, offset: u64) {
+        self.safe = Some(offset);
     }
 
     /// The options may change between batches.
@@ -95,6 +114,7 @@ impl Framer {
 
     /// Appends what a command, transaction or script did.
     pub fn record(&mut self, record: RecordRef<'_>, out: &mut Vec<u8>) {
+        self.begin_batch(out);
         let is_transaction = record.len() > 1;
         for (index, (db, effect)) in record.iter().enumerate() {
             self.select(db, out);
@@ -108,8 +128,21 @@ impl Framer {
         }
     }
 
+    /// What stands before the first effect of a batch.
+    fn begin_batch(&mut self, out: &mut Vec<u8>) {
+        if self.batch == Some(out.len())
+            && self.options.checksums
+            && let Some(offset) = self.safe.take()
+        {
+            out.extend_from_slice(SAFE_PREFIX);
+            out.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
     /// Appends a command, encoded as a RESP array, for a database.
     pub fn command(&mut self, db: u32, command: &[u8], out: &mut Vec<u8>) {
+        self.begin_batch(out);
         self.select(db, out);
         out.extend_from_slice(command);
     }

@@ -9,11 +9,15 @@
 //! line. redis-server 7 and its redis-check-aof pass over lines that begin with `#`, so they load such files; theirs have no such lines,
 //! and what no line covers is taken as it is. The line comes first, so that nothing of a batch is applied before all of it is known to be
 //! whole, and a batch that was being written when the power failed is told from a damaged one: it is the last.
+//!
+//! Where several batches may be written before any is flushed (`appendfsync` everysec or no), each begins with a line `#SAFE:<offset>`: up to
+//! there the file was durable when it was written. A failure of power may leave a later batch without an earlier one; such a batch says
+//! itself that the gap before it is one, and no damage.
 
 mod framer;
 mod manifest;
 mod scanner;
 
-pub use framer::{BATCH_BYTES_MAX, Framer, FramerOptions};
+pub use framer::{BATCH_BYTES_MAX, Framer, FramerOptions, parse_safe};
 pub use manifest::{FileKind, LogFile, Manifest, ManifestError};
 pub use scanner::{Command, Item, Scanner};

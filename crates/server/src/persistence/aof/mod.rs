@@ -195,9 +195,11 @@ impl Aof {
                 tracing::info!("Creating AOF base file {} on server start", base.name);
             }
         }
-        let (file, len) = files
+        let (mut file, len) = files
             .open_increment()
             .context("Can't open the append-only file")?;
+        // What was loaded is shown from now on, and a process before this one may have left it unsynced.
+        file.sync().context("Can't fsync the append-only file")?;
         let (bytes, _) = files.bytes().context("Can't look at the AOF files")?;
         self.older_bytes
             .store(bytes.saturating_sub(len), Ordering::Relaxed);

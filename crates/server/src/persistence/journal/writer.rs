@@ -61,6 +61,8 @@ pub struct Writer<'a> {
     flushed: u64,
     /// Length of the file, whole batches.
     file_bytes: u64,
+    /// The part of them that is durable.
+    flushed_bytes: u64,
     /// For timestamps: seconds since 1970.
     unix_s: u64,
     flush_due_ms: u64,
@@ -91,6 +93,7 @@ impl<'a> Writer<'a> {
             written: 0,
             flushed: 0,
             file_bytes: 0,
+            flushed_bytes: 0,
             unix_s: 0,
             flush_due_ms: 0,
             retry_at_ms: 0,
@@ -227,7 +230,8 @@ impl<'a> Writer<'a> {
             }
             Order::Rotate { after, file } => {
                 if self.journal.health() == Health::Untrusted {
-                    // The old file is given up: what it lacks will be in the new base.
+                    // The old file is given up, and one that was to come behind it: what they lack will be in the new base.
+                    self.rotation = None;
                     self.skip_to(after);
                     self.begin_file(file, 0);
                     self.rebasing = true;
@@ -253,6 +257,7 @@ impl<'a> Writer<'a> {
         self.file = Some(file);
         self.framer = Framer::new(FramerOptions::default());
         self.set_file_bytes(len);
+        self.flushed_bytes = len;
     }
 
     /// Leaves out the records up to `after`.
@@ -286,6 +291,9 @@ impl<'a> Writer<'a> {
         };
         let (framer, buffer) = (&mut self.framer, &mut self.buffer);
         framer.set_options(options);
+        if self.journal.policy() != Fsync::Always {
+            framer.set_safe(self.flushed_bytes);
+        }
         framer.begin(buffer, self.unix_s);
         reader.read(|record| {
             framer.record(record, buffer);
@@ -360,6 +368,7 @@ impl<'a> Writer<'a> {
         result?;
         self.flush_due_ms = now_ms + FLUSH_PERIOD_MS;
         self.flushed = self.written;
+        self.flushed_bytes = self.file_bytes;
         self.safe(self.flushed);
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::thread;
 
 use dunlin_engine::{Args, Ctx};
 use dunlin_persist::Error as FormatError;
-use dunlin_persist::aof::{FileKind, Item, Manifest, Scanner};
+use dunlin_persist::aof::{FileKind, Item, Manifest, Scanner, parse_safe};
 use dunlin_persist::rdb::types::MAGIC;
 use dunlin_resp::Span;
 
@@ -66,6 +66,7 @@ struct LogFile {
     bytes: u64,
     /// Bytes of the files before it.
     before_bytes: u64,
+    /// There is nothing behind it.
     is_last: bool,
     /// Of before Redis 7: a dump and a log in one file.
     is_old: bool,
@@ -144,10 +145,8 @@ impl Loader<'_> {
     /// The files that a manifest names, all of which must be there.
     fn log_files(&self, place: &LogPlace<'_>) -> Result<Vec<LogFile>, LoadError> {
         let append_name = self.shared.config().text("appendfilename").to_vec();
-        let count = place.manifest.files().len();
         let mut before_bytes = 0;
-        let listed = place.manifest.files().enumerate();
-        let files = listed.map(|(index, listed)| {
+        let files = place.manifest.files().map(|listed| {
             let path = place.dir.join(&listed.name);
             let open = |source| LoadError::Open {
                 path: path.clone(),
@@ -159,14 +158,20 @@ impl Loader<'_> {
                 name: listed.name.clone(),
                 bytes,
                 before_bytes,
-                is_last: index + 1 == count,
+                is_last: false,
                 is_old: listed.name.as_bytes() == append_name,
                 path,
             };
             before_bytes += bytes;
             Ok(file)
         });
-        files.collect()
+        let mut files = files.collect::<Result<Vec<LogFile>, LoadError>>()?;
+        // A file is begun before the one before it is durable, and written to only afterwards.
+        let used = files.iter().rposition(|file| file.bytes > 0);
+        if let Some(used) = used {
+            files[used].is_last = true;
+        }
+        Ok(files)
     }
 
     fn load_file(&self, file: &LogFile, target: &mut Target<'_, '_, '_>) -> Result<End, LoadError> {
@@ -341,7 +346,8 @@ impl Loader<'_> {
     }
 
     /// Whether what is behind the whole part can be what a failure of power left of batches that were being written, and that nobody was told
-    /// of: pages of them may be missing, or be zeros. It has no whole batch then; a file that is damaged elsewhere has.
+    /// of: pages of them may be missing, or be zeros. Whole batches among them say themselves that nothing from there on was durable yet;
+    /// those of a file that is damaged elsewhere do not.
     fn is_torn(&self, file: &LogFile, ended: &Ended) -> Result<bool, LoadError> {
         let rest_bytes = file.bytes - ended.whole;
         // Other servers write no checksums, and then it can't be told.
@@ -364,11 +370,17 @@ impl Loader<'_> {
             .windows(CHECKSUM_PREFIX.len())
             .enumerate()
             .filter(|(_, window)| *window == CHECKSUM_PREFIX);
-        let is_whole = |at: usize| {
+        // A batch that is whole and was not written before this part was durable speaks for damage.
+        let contradicts = |at: usize| {
             let mut scanner = Scanner::new(&rest[at..], 0);
-            matches!(scanner.next(), Ok(Item::Annotation(_)))
+            let is_whole = matches!(scanner.next(), Ok(Item::Annotation(_)));
+            let safe = match scanner.next() {
+                Ok(Item::Annotation(line)) => parse_safe(line),
+                _ => None,
+            };
+            is_whole && safe.is_none_or(|safe| safe > ended.whole)
         };
-        Ok(!begins.map(|(at, _)| at).any(is_whole))
+        Ok(!begins.map(|(at, _)| at).any(contradicts))
     }
 
     /// A file does not end where it should, or is damaged.
@@ -376,7 +388,8 @@ impl Loader<'_> {
         let Ended { error, whole, .. } = ended;
         let path = file.path.display();
         let is_short = matches!(error, FormatError::Truncated { .. });
-        if !is_short && !(file.is_last && self.is_torn(file, ended)?) {
+        let is_torn = is_short || (file.is_last && self.is_torn(file, ended)?);
+        if !is_torn {
             return Err(LoadError::Fatal(format!(
                 "Bad file format reading the append only file {path}: {error}. It is whole up to offset {whole}. Make a backup of \
                  the directory, then see what is wrong with dunlin check-aof, and cut it there with dunlin check-aof --fix <manifest>"
