@@ -412,7 +412,7 @@ impl Entry {
         // SAFETY: as in `set_clock`.
         unsafe {
             let old = p.read();
-            let new = (old & !u32::from(MARK)) | u32::from(mark) * u32::from(MARK);
+            let new = (old & !u32::from(MARK)) | (u32::from(mark) * u32::from(MARK));
             if new != old {
                 p.write(new);
             }

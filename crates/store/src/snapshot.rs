@@ -130,6 +130,10 @@ pub struct Snapshots {
     running: AtomicBool,
     lanes: Box<[CachePadded<Mutex<Lane>>]>,
     /// Shards that left the keyspace while they were owed.
+    #[expect(
+        clippy::vec_box,
+        reason = "they come and go as boxes, and are not copied on the way"
+    )]
     flushed: Mutex<Vec<Box<Shard>>>,
     /// Bytes handed over and not yet given back by [`Snapshots::written`].
     backlog_bytes: AtomicUsize,
