@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use dunlin_persist::rdb::{EncodeOptions, KeyMeta, WriteError, Writer};
+use dunlin_persist::rdb::{EncodeOptions, KeyMeta, PIECE_BYTES, WriteError, Writer};
 use dunlin_store::Entry;
 use dunlin_store::snapshot::{DatabaseKeys, Piece};
 
@@ -17,6 +17,8 @@ use crate::persistence::disk::{Disk, DiskFile};
 
 /// Bytes that are handed to the system at a time.
 const CHUNK_BYTES: usize = 256 << 10;
+/// What the buffers of a dump take, about: no memory of keys.
+pub(super) const BUFFER_BYTES: usize = CHUNK_BYTES + 2 * PIECE_BYTES;
 
 /// Why there is no dump.
 #[derive(Debug, thiserror::Error)]

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use dunlin_engine::{Reply, ReplyError};
 use dunlin_reactor::Clock;
-use dunlin_store::snapshot::{Piece, Step};
+use dunlin_store::snapshot::{Piece, Snapshot, Step};
 use dunlin_store::stripes::{Held, LockSet};
 use dunlin_structures::Rope;
 
-use super::dump::{Dump, Head, SaveError};
-use super::{Entry, Job, Order, RETRY_S, Saving, Traveller, Waits, lock};
+use super::dump::{BUFFER_BYTES, Dump, Head, SaveError};
+use super::encoder::Encoder;
+use super::{Control, Entry, Job, Order, RETRY_S, Saving, Traveller, Waits, lock};
 use crate::auxiliary::{Exchange, Finished};
 use crate::persistence::stripe_lock::StripeLock;
 use crate::shared::Shared;
@@ -179,61 +180,8 @@ impl Saver {
             libraries: &libraries,
         };
         let disk = saving.disk();
-        let mut dump = Dump::create(&**disk, &temp, &options, encoder.meta, &head);
-        if dump.is_err() {
-            snapshot.abandon(store);
-        }
-        let (mut piece, mut busy) = (Piece::default(), 0);
-        loop {
-            let before = piece.keys;
-            let step = snapshot.step(store, None, &mut piece);
-            let is_done = step == Step::Done;
-            let keys = piece.keys - before;
-            if let Ok(open) = &mut dump {
-                let mut result = Ok(());
-                if is_done || piece.held_bytes >= WRITTEN_BYTES_MIN || !piece.values.is_empty() {
-                    result = open.put(&piece);
-                    piece.clear();
-                    store.usage.publish_saver(0);
-                }
-                if is_done || store.snapshots.backlog_bytes() >= HANDED_BYTES_MIN {
-                    while let Some(handed) = snapshot.next_handed(store) {
-                        result = result.and_then(|()| open.put(&handed));
-                        store.snapshots.written(store, &handed);
-                    }
-                }
-                if let Some(error) = encoder.take_failure() {
-                    result = Err(SaveError::Value(error));
-                } else if saving.is_given_up(&control) {
-                    result = Err(SaveError::Abandoned);
-                }
-                if let Err(error) = result {
-                    dump = Err(error);
-                    snapshot.abandon(store);
-                    piece.clear();
-                }
-            } else {
-                piece.clear();
-            }
-            match step {
-                Step::Done => break,
-                Step::More => {
-                    busy = 0;
-                    std::thread::yield_now();
-                }
-                Step::Busy => {
-                    busy += 1;
-                    if busy % BUSY_MAX == 0 {
-                        std::thread::sleep(BUSY_SLEEP);
-                    } else {
-                        std::thread::yield_now();
-                    }
-                }
-            }
-            if dump.is_ok() && keys > 0 {
-                self.delay(keys, || saving.is_given_up(&control));
-            }
-        }
+        let dump = Dump::create(&**disk, &temp, &options, encoder.meta, &head);
+        let dump = self.walk(&mut snapshot, dump, &encoder, &control);
         let took_s = (self.now_ms() / 1_000).saturating_sub(control.started_s);
         saving.note_end(&self.shared, control.purpose, took_s);
         snapshot.finish(store);
@@ -246,6 +194,79 @@ impl Saver {
         // Only now: who sees that none runs sees what came of it.
         *lock(&saving.current) = None;
         is_fine
+    }
+
+    /// Walks a snapshot to its end, into the dump as long as that can be written.
+    fn walk(
+        &self,
+        snapshot: &mut Snapshot,
+        mut dump: Result<Dump, SaveError>,
+        encoder: &Encoder,
+        control: &Control,
+    ) -> Result<Dump, SaveError> {
+        let (saving, store) = (&self.shared.saving, &self.shared.engine.store);
+        if dump.is_err() {
+            snapshot.abandon(store);
+        }
+        let (mut piece, mut busy) = (Piece::default(), 0);
+        loop {
+            let before = piece.keys;
+            let step = snapshot.step(store, None, &mut piece);
+            let keys = piece.keys - before;
+            if let Ok(open) = &mut dump {
+                let mut result = self.put(open, snapshot, &mut piece, step == Step::Done);
+                if let Some(error) = encoder.take_failure() {
+                    result = Err(SaveError::Value(error));
+                } else if saving.is_given_up(control) {
+                    result = Err(SaveError::Abandoned);
+                }
+                if let Err(error) = result {
+                    dump = Err(error);
+                    snapshot.abandon(store);
+                    piece.clear();
+                }
+            }
+            match step {
+                Step::Done => return dump,
+                Step::More => busy = 0,
+                Step::Busy => busy += 1,
+            }
+            if busy > 0 && busy % BUSY_MAX == 0 {
+                std::thread::sleep(BUSY_SLEEP);
+            } else {
+                // A worker that waits for the processor gets it now.
+                std::thread::yield_now();
+            }
+            if dump.is_ok() {
+                self.delay(keys, || saving.is_given_up(control));
+            }
+        }
+    }
+
+    /// Writes what the walk has taken and commands have handed over, if that is much by now or all there is.
+    fn put(
+        &self,
+        dump: &mut Dump,
+        snapshot: &mut Snapshot,
+        piece: &mut Piece,
+        is_done: bool,
+    ) -> Result<(), SaveError> {
+        let store = &self.shared.engine.store;
+        if is_done || piece.held_bytes >= WRITTEN_BYTES_MIN || !piece.values.is_empty() {
+            let result = dump.put(piece);
+            piece.clear();
+            store.usage.publish_saver(BUFFER_BYTES);
+            result?;
+        }
+        while is_done || store.snapshots.backlog_bytes() >= HANDED_BYTES_MIN {
+            let Some(handed) = snapshot.next_handed(store) else {
+                break;
+            };
+            let result = dump.put(&handed);
+            store.snapshots.written(store, &handed);
+            result?;
+        }
+        Ok(())
     }
 
     /// `rdb-key-save-delay`, for so many keys, unless it is given up.
