@@ -13,11 +13,12 @@ use std::sync::atomic::Ordering;
 
 use common::commands::{choices, request, words};
 use common::compare::{Dir, compare_streams, compare_values, run};
+use common::files::rdb;
 use common::genuine::Genuine;
 use common::rng::Rng;
 use common::world::{World, engine};
 use dunlin_engine::Engine;
-use dunlin_persist::rdb::{EncodeOptions, KeyMeta, Writer, types};
+use dunlin_persist::rdb::{EncodeOptions, types};
 use dunlin_resp::Value;
 
 /// Deadlines lie beyond this, a time that neither clock reaches.
@@ -43,26 +44,6 @@ const GROUPS: &[&str] = &[
 const LEFT_OUT: &[&str] = &[
     "expire", "flushall", "flushdb", "pexpire", "psetex", "setex", "swapdb",
 ];
-
-fn rdb(world: &mut World, options: EncodeOptions) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new(), options, true);
-    writer.aux("redis-ver", b"7.2.4").expect("in memory");
-    writer.aux_int("redis-bits", 64).expect("in memory");
-    writer.aux_int("ctime", 1_700_000_000).expect("in memory");
-    let mut selected = None;
-    world.for_each(|db, entry| {
-        if selected != Some(db) {
-            selected = Some(db);
-            writer.select(db, 10, 0).expect("in memory");
-        }
-        let meta = KeyMeta::with_deadline(entry.deadline());
-        writer.key(&meta, entry).expect("in memory");
-    });
-    let len = writer.bytes();
-    let file = writer.finish().expect("in memory");
-    assert_eq!(file.len() as u64, len + 9, "EOF and checksum follow");
-    file
-}
 
 /// Writes, lets the server load, and compares; `false` where there is no server.
 fn check(world: &mut World, name: &str, what: &str) -> bool {

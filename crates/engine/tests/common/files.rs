@@ -1,37 +1,8 @@
 //! Files for a genuine redis-server to load.
 
-// The engine itself may neither wait nor talk to the world; who uses this does both.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
-
-use std::path::{Path, PathBuf};
-
 use dunlin_persist::rdb::{EncodeOptions, KeyMeta, Writer};
 
 use super::world::World;
-
-/// A directory that is removed when this is dropped.
-pub(crate) struct Dir(PathBuf);
-
-impl Dir {
-    /// In the system's directory for such.
-    pub(crate) fn new(name: &str) -> Dir {
-        let dir = std::env::temp_dir().join(format!("dunlin-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).expect("a directory for temporary files");
-        Dir(dir)
-    }
-
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        // What is left is for the system to clean up.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// All keys as a dump file.
 pub(crate) fn rdb(world: &mut World, options: EncodeOptions) -> Vec<u8> {

@@ -131,6 +131,11 @@ impl World {
         &self.clients[client].session
     }
 
+    /// Makes a client one that plays a log.
+    pub(crate) fn set_replaying(&mut self, client: usize) {
+        self.clients[client].session.replaying = true;
+    }
+
     /// Lets a client that is not busy start a command.
     pub(crate) fn start(&mut self, client: usize, request: &Request) {
         self.clients[client].args = OwnedArgs::of(request.iter().map(Vec::as_slice));

@@ -93,6 +93,7 @@ impl Worker {
     /// Sends a session away to the saving thread, which answers it.
     fn send_off(&mut self, conn: ConnId, order: Box<dyn Any + Send>) {
         let worker = self.number;
+        let turn = self.state.local.turn.take();
         let slot = self.slot(conn).expect("the connection executes a command");
         slot.activity = Activity::Away;
         let session = slot
@@ -100,6 +101,7 @@ impl Worker {
             .take()
             .expect("a session that executes is here");
         let traveller = Traveller {
+            turn,
             worker,
             token: token_of(conn),
             session,

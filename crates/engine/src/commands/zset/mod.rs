@@ -126,6 +126,12 @@ fn view(entry: &Entry) -> Result<ZSetRef<'_>, ReplyError> {
     ZSetRef::of(entry).ok_or(ReplyError::WrongType)
 }
 
+/// Whether all scores are equal. Only then a range by bytes means the same to every server and in every encoding: else effects name ranks.
+fn has_one_score(zset: ZSetRef<'_>) -> bool {
+    let score = |rank| zset.get(rank).map(|(_, score)| score);
+    score(0) == zset.len().checked_sub(1).and_then(score)
+}
+
 /// Most elements that this call may touch where it runs; above, [`crate::Flow::Heavy`]. To be asked before the keys are borrowed.
 fn elements_max(cx: &Ctx<'_>) -> usize {
     if cx.is_heavy(usize::MAX) {

@@ -251,6 +251,11 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// Whether it asks for members by their bytes.
+    pub(super) fn is_by_members(&self) -> bool {
+        matches!(self.span, Span::Members(_))
+    }
+
     /// The ranks that it selects, ascending. O(log n).
     pub(super) fn ranks(&self, zset: ZSetRef<'_>) -> Range<usize> {
         let ranks = match &self.span {

@@ -1,11 +1,12 @@
 //! ZRANGESTORE destination source min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]: ZRANGE into a key.
 //! <https://redis.io/commands/zrangestore>
 
+use dunlin_store::log::Arg;
 use dunlin_store::zset::edit;
 use dunlin_store::{Entry, Event, Key};
 
 use super::zrange::{Form, LIMIT, Query, REV, SORT_BY};
-use super::{SLOW_WRITE, elements_max, rules, view};
+use super::{SLOW_WRITE, elements_max, has_one_score, rules, view};
 use crate::command::{ArgKind, Argument, Command, Flags, KeySpec};
 use crate::{Ctx, Flow, Outcome};
 
@@ -39,6 +40,7 @@ fn zrangestore(cx: &mut Ctx<'_>) -> Outcome {
     let query = Query::parse(cx.args, Form::STORE)?;
     let (db, source, destination) = (cx.db(), cx.key(2), cx.key(1));
     let (max, rules, clock) = (elements_max(cx), rules(cx), cx.keys.local().clock);
+    let mut meant = None;
     let stored = match cx.keys.read(db, &source) {
         None => None,
         Some(entry) => {
@@ -46,6 +48,9 @@ fn zrangestore(cx: &mut Ctx<'_>) -> Outcome {
             let ranks = query.ranks(zset);
             if ranks.len() > max {
                 return Ok(Flow::Heavy);
+            }
+            if query.is_by_members() && !has_one_score(zset) {
+                meant = Some(ranks.clone());
             }
             let items = zset.range(ranks);
             (items.len() > 0).then(|| {
@@ -57,7 +62,24 @@ fn zrangestore(cx: &mut Ctx<'_>) -> Outcome {
             })
         }
     };
-    store(cx, &destination, stored, Event::zset("zrangestore"));
+    let event = Event::zset(ZRANGESTORE.name);
+    let Some(ranks) = meant else {
+        store(cx, &destination, stored, event);
+        return Ok(Flow::Done);
+    };
+    // No rank is behind the end of nothing: an empty range.
+    let (start, stop) = match ranks.is_empty() {
+        true => (1, 0),
+        false => (ranks.start as i64, ranks.end as i64 - 1),
+    };
+    let effect = [
+        ZRANGESTORE.name.into(),
+        destination.bytes.into(),
+        source.bytes.into(),
+        start.into(),
+        stop.into(),
+    ];
+    store_as(cx, &destination, stored, event, Some(&effect));
     Ok(Flow::Done)
 }
 
@@ -68,17 +90,32 @@ pub(crate) fn store(
     stored: Option<(Entry, usize)>,
     event: Event,
 ) {
+    store_as(cx, destination, stored, event, None);
+}
+
+/// The same with this effect, where the command itself is none.
+fn store_as(
+    cx: &mut Ctx<'_>,
+    destination: &Key<'_>,
+    stored: Option<(Entry, usize)>,
+    event: Event,
+    effect: Option<&[Arg<'_>]>,
+) {
     let db = cx.db();
+    let record = |cx: &mut Ctx<'_>, event| match effect {
+        Some(effect) => cx.keys.record(db, destination.bytes, event, effect),
+        None => cx.record_verbatim(destination.bytes, event),
+    };
     match stored {
         Some((entry, len)) => {
             cx.keys.put_entry(db, destination, entry, None);
-            cx.record_verbatim(destination.bytes, event);
+            record(cx, event);
             cx.reply.count(len);
         }
         None => {
             if let Some(entry) = cx.keys.remove(db, destination) {
                 cx.keys.discard(entry);
-                cx.record_verbatim(destination.bytes, Event::generic("del"));
+                record(cx, Event::generic("del"));
             }
             cx.reply.integer(0);
         }

@@ -7,7 +7,7 @@ use dunlin_store::Event;
 use dunlin_store::zset::ZSetRef;
 
 use super::bounds::{lex_range, rank_range, score_range};
-use super::{SLOW_WRITE, integer, remove_ranks, tell_removed, view};
+use super::{SLOW_WRITE, has_one_score, integer, remove_ranks, tell_removed, view};
 use crate::command::{ArgKind, Argument, Command};
 use crate::{Ctx, Flow, Outcome};
 
@@ -43,10 +43,13 @@ pub(super) const ZREMRANGEBYSCORE: Command = Command {
     ..ZREMRANGEBYRANK
 };
 
+/// Name and event of ZREMRANGEBYLEX.
+const BY_LEX: &str = "zremrangebylex";
+
 /// ZREMRANGEBYLEX.
 pub(super) const ZREMRANGEBYLEX: Command = Command {
-    name: "zremrangebylex",
-    full_name: "zremrangebylex",
+    name: BY_LEX,
+    full_name: BY_LEX,
     since: "2.8.9",
     summary: "Takes the members of a range by their bytes out of a sorted set.",
     arguments: &[
@@ -72,7 +75,7 @@ fn by_score(cx: &mut Ctx<'_>) -> Outcome {
 
 fn by_lex(cx: &mut Ctx<'_>) -> Outcome {
     let range = lex_range(cx.args.at(2), cx.args.at(3))?;
-    remove(cx, "zremrangebylex", |zset| zset.lex_ranks(&range))
+    remove(cx, BY_LEX, |zset| zset.lex_ranks(&range))
 }
 
 fn remove(
@@ -84,10 +87,11 @@ fn remove(
         cx.reply.integer(0);
         return Ok(Flow::Done);
     };
-    let (len, ranks) = {
+    let (len, ranks, means_ranks) = {
         let entry = cx.keys.entry(found);
         let zset = view(&entry)?;
-        (zset.len(), ranks(zset))
+        let means_ranks = event == BY_LEX && !has_one_score(zset);
+        (zset.len(), ranks(zset), means_ranks)
     };
     // All of them go at once, in the background.
     if ranks.len() < len && cx.is_heavy(ranks.len()) {
@@ -96,8 +100,16 @@ fn remove(
     let removed = ranks.len();
     if removed > 0 {
         let key = cx.key(1);
+        let (start, stop) = (ranks.start as i64, ranks.end as i64 - 1);
         remove_ranks(cx, &key, (found, len), ranks);
-        cx.record_verbatim(key.bytes, Event::zset(event));
+        if means_ranks {
+            let name = ZREMRANGEBYRANK.name;
+            let effect = [name.into(), key.bytes.into(), start.into(), stop.into()];
+            let db = cx.db();
+            cx.keys.record(db, key.bytes, Event::zset(event), &effect);
+        } else {
+            cx.record_verbatim(key.bytes, Event::zset(event));
+        }
         cx.keys.count_changes(removed as u64 - 1);
         if removed == len {
             tell_removed(cx, &key);
@@ -109,7 +121,40 @@ fn remove(
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::check;
+    use std::sync::Arc;
+
+    use crate::testing::{Console, check};
+
+    /// What a range by bytes selects among different scores depends on the encoding: the log names ranks.
+    #[test]
+    fn effects_mean_the_same_everywhere() {
+        let mut console = Console::default();
+        let engine = Arc::clone(&console.engine);
+        console.run("ZADD y 1 a 1 b 1 c; ZADD z 1 a 2 b 3 c");
+        let mut reader = engine.store.log.attach();
+        console.run(
+            "ZREMRANGEBYLEX y [b [b; ZREMRANGEBYLEX z [b +; ZRANGESTORE x z - + BYLEX; ZADD z 5 b",
+        );
+        console.run("ZRANGESTORE x z [b + BYLEX; ZRANGESTORE x z (b [a BYLEX");
+        let mut records = Vec::new();
+        reader.drain(&mut records);
+        let words = records.iter().map(|record| {
+            let text = String::from_utf8_lossy(&record.bytes);
+            let words = text
+                .split("\r\n")
+                .filter(|word| !word.starts_with(['*', '$']));
+            words.collect::<Vec<_>>().join(" ").trim().to_owned()
+        });
+        let expected = [
+            "ZREMRANGEBYLEX y [b [b",
+            "zremrangebyrank z 1 2",
+            "ZRANGESTORE x z - + BYLEX",
+            "ZADD z 5 b",
+            "zrangestore x z 1 1",
+            "zrangestore x z 1 0",
+        ];
+        assert_eq!(words.collect::<Vec<_>>(), expected);
+    }
 
     #[test]
     fn removes_ranges() {

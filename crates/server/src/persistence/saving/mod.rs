@@ -19,6 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dunlin_engine::{DiskTrouble, Session};
 use dunlin_persist::rdb::EncodeOptions;
+use dunlin_store::blocked::Turn;
 use dunlin_store::snapshot::{Encode, Snapshot};
 
 use self::dump::DumpOptions;
@@ -77,6 +78,8 @@ pub struct Job {
 
 /// A session that waits for what it ordered.
 pub struct Traveller {
+    /// Those whom its command has something for, if there are any.
+    pub turn: Option<Turn>,
     /// Worker to which it returns.
     pub worker: usize,
     /// Its connection there.

@@ -119,7 +119,7 @@ impl Saver {
                 awaits: 0,
                 session: traveller.session,
                 out,
-                turn: None,
+                turn: traveller.turn,
             },
         );
     }
