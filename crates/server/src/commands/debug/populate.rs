@@ -8,6 +8,7 @@ use dunlin_engine::{Args, Command, Ctx, Engine, Flow, Outcome, ReplyError, Sessi
 use dunlin_store::{Event, NewString, Ttl};
 
 use super::{FAMILY, permit};
+use crate::host::host;
 
 /// More keys than any memory holds.
 const KEYS_MAX: u64 = u32::MAX as u64;
@@ -34,6 +35,9 @@ fn count_asked_for(_engine: &Engine, _session: &Session, args: Args<'_>) -> u64 
 
 fn populate(cx: &mut Ctx<'_>) -> Outcome {
     permit(cx, 1..=3)?;
+    if host(cx).shared.is_loading() {
+        return Err(ReplyError::Loading);
+    }
     let count = positive(cx.args.at(2))?;
     let size = cx.args.get(4).map_or(Ok(0), positive)?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);

@@ -51,6 +51,11 @@ fn everything(_engine: &Engine, _session: &Session, _args: Args<'_>) -> u64 {
 
 fn reload(cx: &mut Ctx<'_>) -> Outcome {
     permit(cx, 0..=usize::MAX)?;
+    // At the start something is being loaded already.
+    let shared = Arc::clone(&host(cx).shared);
+    if shared.is_loading() {
+        return Err(ReplyError::Loading);
+    }
     let (mut flush, mut save) = (true, true);
     let mut rules = DumpRules::default();
     for option in cx.args.from(2) {
@@ -65,7 +70,6 @@ fn reload(cx: &mut Ctx<'_>) -> Outcome {
             }
         }
     }
-    let shared = Arc::clone(&host(cx).shared);
     if save {
         let keys = &mut cx.keys;
         let saved = shared
@@ -92,6 +96,9 @@ fn reload(cx: &mut Ctx<'_>) -> Outcome {
 fn load_aof(cx: &mut Ctx<'_>) -> Outcome {
     permit(cx, 0..=0)?;
     let shared = Arc::clone(&host(cx).shared);
+    if shared.is_loading() {
+        return Err(ReplyError::Loading);
+    }
     let failed = || ReplyError::err("Error trying to load the AOF files, check server logs.");
     if !is_written(&shared) {
         tracing::warn!("DEBUG LOADAOF: the disk does not take what is to be logged");
@@ -209,6 +216,14 @@ mod tests {
         );
         assert_eq!(console.run("DEBUG RELOAD NOSAVE; GET a"), "OK; 1");
         assert!(!console.shared.is_loading());
+        let is_loading = &console.shared.engine.is_loading;
+        is_loading.store(true, std::sync::atomic::Ordering::SeqCst);
+        let refused = "(error) LOADING Redis is loading the dataset in memory";
+        assert_eq!(
+            console.run("DEBUG RELOAD; DEBUG LOADAOF; DEBUG POPULATE 1"),
+            format!("{refused}; {refused}; {refused}")
+        );
+        console.shared.loaded();
         assert_eq!(
             console.run("DEBUG RELOAD TWICE"),
             "(error) ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."
