@@ -24,6 +24,7 @@ use std::sync::atomic::Ordering;
 
 use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
+use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use crate::host::{host, origin};
@@ -33,6 +34,7 @@ pub(super) const DEBUG: Command = Command {
     complexity: "Depends on the subcommand",
     summary: "Shows and does what only tests need.",
     subcommands: &[
+        &AOF_FLUSH_SLEEP,
         &crash::ASSERT,
         &CHANGE_REPL_ID,
         &config_rewrite::CONFIG_REWRITE_FORCE_ALL,
@@ -73,6 +75,12 @@ const HELP: Command = Command {
     group: "server",
     handler: permitted_help,
     ..help::HELP
+};
+
+const AOF_FLUSH_SLEEP: Command = Command {
+    summary: "Has the writer of the append-only file sleep so many microseconds before it writes.",
+    arguments: &[Argument::new("microseconds", ArgKind::Integer)],
+    ..FAMILY.subcommand("aof-flush-sleep", "debug", aof_flush_sleep)
 };
 
 const CHANGE_REPL_ID: Command = Command {
@@ -191,6 +199,16 @@ fn pause_cron(cx: &mut Ctx<'_>) -> Outcome {
     permit(cx, 1..=1)?;
     let on = dunlin_engine::number::parse_i64(cx.args.at(2)).is_some_and(|n| n != 0);
     host(cx).shared.hold_signals(on);
+    cx.reply.ok();
+    Ok(Flow::Done)
+}
+
+fn aof_flush_sleep(cx: &mut Ctx<'_>) -> Outcome {
+    permit(cx, 1..=1)?;
+    let us = parse_i64(cx.args.at(2)).and_then(|us| u64::try_from(us).ok());
+    let us = us.ok_or(ReplyError::NotInteger)?;
+    let journal = &host(cx).shared.journal;
+    journal.flush_sleep_us.store(us, Ordering::Relaxed);
     cx.reply.ok();
     Ok(Flow::Done)
 }
@@ -317,10 +335,10 @@ mod tests {
     fn what_is_accepted() {
         assert_eq!(
             Console::with_debug().run(
-                "DEBUG PAUSE-CRON 1; DEBUG REPLYBUFFER RESIZING 0; DEBUG REPLYBUFFER peak-reset-time never; DEBUG REPLYBUFFER x 1; \
+                "DEBUG AOF-FLUSH-SLEEP 5; DEBUG AOF-FLUSH-SLEEP x; DEBUG PAUSE-CRON 1; DEBUG REPLYBUFFER RESIZING 0; DEBUG REPLYBUFFER peak-reset-time never; DEBUG REPLYBUFFER x 1; \
                  DEBUG LEAK text"
             ),
-            "OK; OK; OK; (error) ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP.; OK"
+            "OK; (error) ERR value is not an integer or out of range; OK; OK; OK; (error) ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP.; OK"
         );
     }
 

@@ -226,14 +226,22 @@ impl Aof {
     /// The log begins with a base that is written in the background.
     fn turn_on(&self, shared: &Shared) {
         if !self.wanted.swap(true, Ordering::Relaxed) {
-            self.schedule(shared, false);
+            let at_once = shared.saving.running().is_none();
+            self.schedule(shared, at_once);
         }
     }
 
     /// What was logged is made durable, and nothing more is logged.
     fn turn_off(&self, shared: &Shared) {
         if self.wanted.swap(false, Ordering::Relaxed) {
-            self.scheduled.store(false, Ordering::Relaxed);
+            let was_scheduled = self.scheduled.swap(false, Ordering::Relaxed);
+            if was_scheduled || self.is_rewriting() {
+                tracing::info!(
+                    "Killing running AOF rewrite child: {} (there is no child: the thread gives it up)",
+                    std::process::id()
+                );
+            }
+            self.state().starting = false;
             shared.saving.abandon_base();
             shared.journal.stop(&shared.engine.store.log);
         }

@@ -112,6 +112,8 @@ pub struct Journal {
     failure: Mutex<String>,
     /// Where commands see that.
     trouble: Arc<DiskTrouble>,
+    /// DEBUG AOF-FLUSH-SLEEP: what is slept before a write, microseconds.
+    pub flush_sleep_us: AtomicU64,
     /// `aof-timestamp-enabled`.
     pub timestamps: AtomicBool,
     /// `aof-checksums`.

@@ -309,6 +309,10 @@ impl<'a> Writer<'a> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
+        let sleep_us = self.journal.flush_sleep_us.load(Ordering::Relaxed);
+        if sleep_us > 0 {
+            thread::sleep(Duration::from_micros(sleep_us));
+        }
         self.journal.busy_since_ms.store(now_ms, Ordering::Relaxed);
         let result = file.write_all(&self.buffer);
         self.journal.busy_since_ms.store(0, Ordering::Relaxed);
