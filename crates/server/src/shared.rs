@@ -408,6 +408,7 @@ impl Shared {
         let mut baseline = lock(&self.baseline);
         *baseline = Totals::read(self);
         self.engine.reset_error_codes();
+        self.saving.reset_cuts();
         self.observer.reset_distributions();
     }
 

@@ -88,6 +88,9 @@ fn bgsave_saves_what_was_there_when_it_was_called() {
     assert_eq!(keys, ["0 a", "0 b"]);
     assert_eq!(info(&mut console, "rdb_changes_since_last_save"), "4");
     assert_ne!(info(&mut console, "rdb_last_cow_size"), "0");
+    assert!(console.run("INFO stats").contains("total_forks:1"));
+    console.run("CONFIG RESETSTAT");
+    assert!(console.run("INFO stats").contains("total_forks:0"));
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub struct Figures {
     pub last: LastSave,
     /// Saves begun.
     pub saves: u64,
+    /// Snapshots begun, for whatever purpose.
+    pub cuts: u64,
+    /// Microseconds that the last cut took, all stripes held.
+    pub cut_us: u64,
     /// The most that commands had to copy for one snapshot.
     pub copied_bytes_max: u64,
     /// Bytes that commands had to copy for the last base of an append-only file.
@@ -51,6 +55,8 @@ impl Figures {
                 copied_bytes: 0,
             },
             saves: 0,
+            cuts: 0,
+            cut_us: 0,
             copied_bytes_max: 0,
             base_copied_bytes: 0,
             saved_changes: 0,
@@ -65,6 +71,12 @@ impl Figures {
 }
 
 impl Saving {
+    /// CONFIG RESETSTAT.
+    pub fn reset_cuts(&self) {
+        let mut figures = lock(&self.figures);
+        (figures.cuts, figures.cut_us) = (0, 0);
+    }
+
     /// Progress of the snapshot that runs; zeros when none does.
     pub fn progress(&self, shared: &Shared) -> SnapshotFigures {
         match self.running() {

@@ -19,6 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dunlin_engine::{DiskTrouble, Session};
 use dunlin_persist::rdb::EncodeOptions;
+use dunlin_reactor::{Clock as _, SystemClock};
 use dunlin_store::blocked::Turn;
 use dunlin_store::snapshot::{Encode, Snapshot};
 
@@ -275,7 +276,12 @@ impl Saving {
         }
         let meta = Meta::of(&shared.engine.store.eviction, now_ms);
         let encoder = Arc::new(Encoder::new(options.encode, meta));
+        let started_us = SystemClock.monotonic_us();
         let snapshot = cut(Arc::<Encoder>::clone(&encoder))?;
+        let mut figures = lock(&self.figures);
+        figures.cuts += 1;
+        figures.cut_us = SystemClock.monotonic_us() - started_us;
+        drop(figures);
         let control = Arc::new(Control {
             purpose,
             started_s: now_ms / 1_000,

@@ -63,8 +63,13 @@ pub(super) const FIELDS: &[Field] = &[
     field("pubsubshard_channels", |f| {
         count(f.shared.engine.pubsub.len(Kind::Shard))
     }),
-    none("latest_fork_usec"),
-    none("total_forks"),
+    // Nothing forks: the cuts of snapshots, which come in the place of that.
+    field("latest_fork_usec", |f| {
+        Value::Number(f.shared.saving.figures().cut_us)
+    }),
+    field("total_forks", |f| {
+        Value::Number(f.shared.saving.figures().cuts)
+    }),
     field("migrate_cached_sockets", |f| count(f.shared.targets.len())),
     none("slave_expires_tracked_keys"),
     none("active_defrag_hits"),
