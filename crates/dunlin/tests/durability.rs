@@ -212,7 +212,7 @@ fn nothing_acknowledged_or_read_is_gone_after_a_kill() {
         if round % REWRITE_ROUNDS == REWRITE_ROUNDS - 1 {
             // It may be under way when the server is killed again.
             client.ask("BGREWRITEAOF");
-            println!("killed {} times", round + 1);
+            eprintln!("killed {} times", round + 1);
         }
     }
     drop(server);

@@ -138,7 +138,13 @@ impl<'a> Writer<'a> {
 
     fn has_work(&self) -> bool {
         let can_write = self.journal.health() == Health::Fine && self.reader.is_some();
-        (can_write && self.log.has_waiting()) || !super::lock(&self.journal.orders).is_empty()
+        (can_write && self.is_behind()) || !super::lock(&self.journal.orders).is_empty()
+    }
+
+    /// Whether there are records that are not read. Those in lanes that were taken count, too.
+    fn is_behind(&self) -> bool {
+        let next = self.reader.as_ref().map(Reader::next);
+        next.is_some_and(|next| next <= self.log.position())
     }
 
     /// Does one piece of work: carries out an order, writes one batch, flushes.
@@ -183,7 +189,7 @@ impl<'a> Writer<'a> {
             Fsync::EverySecond => dirty && now_ms >= self.flush_due_ms,
             Fsync::No => false,
         };
-        let idle = !self.log.has_waiting();
+        let idle = !self.is_behind();
         if (flushes || (dirty && (rotates || (self.stopping && idle))))
             && let Err(error) = self.flush(now_ms)
         {
