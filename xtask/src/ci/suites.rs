@@ -12,7 +12,7 @@ use crate::process::output;
 use crate::workspace::{program, target};
 
 /// How long each fuzz target runs.
-const FUZZ_TARGET_S: u64 = 60;
+const FUZZ_TARGET_S: u64 = 25;
 /// Set for tests that compare with a genuine redis-server: where that is missing they fail instead of passing over it.
 const PEERS_REQUIRED: &str = "DUNLIN_REQUIRE_PEERS";
 /// Fuzz targets are the tests whose name begins with this.
