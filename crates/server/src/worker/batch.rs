@@ -135,6 +135,10 @@ impl Worker {
             }
             self.look_ahead(&mut batch, inputs);
             self.execute_window(io, &mut batch, inputs);
+            if self.state.local.replies_wait {
+                // The disk begins with what there is while the rest of the batch runs.
+                self.host.shared.journal.signal();
+            }
         }
         for (input, reach) in inputs.iter_mut().zip(&batch.reach) {
             input.consume(if reach.suspended {
