@@ -162,11 +162,6 @@ impl<'a> RecordRef<'a> {
     pub fn is_empty(self) -> bool {
         self.effects.is_empty()
     }
-
-    /// Bytes of all effects together.
-    pub fn byte_len(self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// A buffer that has grown beyond this is not kept for the next records.
