@@ -9,7 +9,7 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use dunlin_reactor::{
-    CloseReason, ConnId, Handler, Input, Io, Limits, ListenAddress, Peer, Rope, TcpServer,
+    CloseReason, ConnId, Epoll, Handler, Input, Io, Limits, ListenAddress, Peer, Rope, TcpServer,
 };
 
 /// What begins a request, and stands nowhere else in one of redis-benchmark's.
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ipv4Addr::LOCALHOST,
         port,
     ))))?;
-    let mut loops = tcp.into_loops(1, &Limits::default())?;
+    let mut loops = tcp.into_loops::<Epoll>(1, &Limits::default())?;
     let mut floor = Floor {
         value: [b"$64\r\n".as_slice(), &[b'v'; 64], b"\r\n"].concat(),
     };

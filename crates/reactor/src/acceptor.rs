@@ -65,8 +65,10 @@ impl<B: Backend> Acceptor<B> {
     }
 
     /// Closes a listener, if it is there.
-    pub(crate) fn remove(&mut self, number: u32) {
-        self.slots.retain(|slot| slot.number != number);
+    pub(crate) fn remove(&mut self, backend: &mut B, number: u32) {
+        if let Some(at) = self.slots.iter().position(|slot| slot.number == number) {
+            backend.close_listener(self.slots.remove(at).listener);
+        }
     }
 
     pub(crate) fn mark_ready(&mut self, number: u32) {
@@ -120,8 +122,10 @@ impl<B: Backend> Acceptor<B> {
     }
 
     /// Closes the listeners.
-    pub(crate) fn close(&mut self) {
-        self.slots.clear();
+    pub(crate) fn close(&mut self, backend: &mut B) {
+        for slot in self.slots.drain(..) {
+            backend.close_listener(slot.listener);
+        }
     }
 
     fn set_accepting(&mut self, backend: &mut B, on: bool) {

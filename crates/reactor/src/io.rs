@@ -187,7 +187,8 @@ impl<'a> Io<'a> {
     #[inline]
     pub fn buffer_memory_bytes(&self) -> usize {
         let state = &self.state;
-        state.input_capacity + state.output_capacity + state.pool.bytes()
+        let backend = state.held_by_backend.received + state.held_by_backend.sending;
+        state.input_capacity + state.output_capacity + backend + state.pool.bytes()
     }
 
     /// Memory that lies in this loop's buffer pool, bytes.

@@ -52,7 +52,9 @@ mod tcp_server;
 mod timers;
 mod waker;
 
-pub use backend::epoll::{Epoll, ListenAddress, ListenOptions, Listener, ListenerSwitch};
+pub use backend::SystemBackend;
+pub use backend::epoll::Epoll;
+pub use backend::socket::{ConnectAddress, ListenAddress, ListenOptions, Listener, ListenerSwitch};
 pub use buffer::{BUFFER_BYTES, Buffer};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use conn::{CloseReason, ConnId, ConnState, Peer};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use dunlin_structures::Rope;
 
-use crate::backend::SocketOption;
+use crate::backend::{Held, SocketOption};
 use crate::buffer::{BUFFER_BYTES, Buffer, BufferPool};
 use crate::clock::Clock;
 use crate::conn::{CloseReason, ConnId, Connections, Life};
@@ -45,7 +45,7 @@ pub(crate) struct Stopping {
     pub(crate) turns: u64,
     /// Since when it waits for nothing but peers that take nothing.
     pub(crate) stalled_since_ms: Option<u64>,
-    /// Bytes sent by the loop until the last turn.
+    /// Bytes that had been passed to the system at the last turn.
     pub(crate) bytes_out: u64,
 }
 
@@ -78,6 +78,8 @@ pub(crate) struct State {
     /// The memory in which these lie.
     pub(crate) input_capacity: usize,
     pub(crate) output_capacity: usize,
+    /// What the backend holds, as of the turn's beginning.
+    pub(crate) held_by_backend: Held,
     pub(crate) stopping: Option<Stopping>,
     /// A handler asked for a stop by this time.
     pub(crate) stop_request_ms: Option<u64>,
@@ -103,6 +105,7 @@ impl State {
             held_output: 0,
             input_capacity: 0,
             output_capacity: 0,
+            held_by_backend: Held::default(),
             stopping: None,
             stop_request_ms: None,
         }

@@ -3,7 +3,9 @@
 //! Invariant: all addresses are bound before the first thread starts, so a port in use is an error before anything is served.
 //! One loop accepts; each connection goes to the loop with the fewest.
 
-use crate::backend::epoll::{Epoll, ListenAddress, ListenOptions, Listener};
+use crate::backend::SystemBackend;
+use crate::backend::epoll::Epoll;
+use crate::backend::socket::{ListenAddress, ListenOptions, Listener};
 use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::handler::Handler;
@@ -50,9 +52,13 @@ impl TcpServer {
     /// Makes the loops without running them; the first one accepts.
     ///
     /// # Errors
-    /// When the system is out of descriptors.
-    pub fn into_loops(self, loops: usize, limits: &Limits) -> Result<Vec<EventLoop<Epoll>>, Error> {
-        let backends: Result<Vec<Epoll>, _> = (0..loops.max(1)).map(|_| Epoll::new()).collect();
+    /// When the system is out of descriptors, or lacks the backend.
+    pub fn into_loops<B: SystemBackend>(
+        self,
+        loops: usize,
+        limits: &Limits,
+    ) -> Result<Vec<EventLoop<B>>, Error> {
+        let backends: Result<Vec<B>, _> = (0..loops.max(1)).map(|_| B::open()).collect();
         let mut loops = EventLoop::pool(backends.map_err(Error::Poller)?, limits);
         for listener in self.listeners {
             loops[0].add_listener(listener).map_err(Error::Poller)?;
@@ -60,7 +66,7 @@ impl TcpServer {
         Ok(loops)
     }
 
-    /// Serves on `loops` threads (at least one) named `name-<index>`; `make` makes each thread's handler, on that thread.
+    /// Serves by epoll on `loops` threads (at least one) named `name-<index>`; `make` makes each thread's handler, on that thread.
     ///
     /// # Errors
     /// When the system is out of descriptors or threads.

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use common::{Script, on_epoll};
 use dunlin_reactor::{
-    Clock, Error, EventLoopPool, Limits, ListenAddress, ListenOptions, SystemClock, TcpServer,
+    Clock, Epoll, Error, EventLoopPool, Limits, ListenAddress, ListenOptions, SystemClock,
+    TcpServer,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -127,7 +128,10 @@ fn accepted_sockets_have_the_options_of_their_listener() {
         ..ListenOptions::default()
     });
     let bound = port_of(&server.listen(&tcp("127.0.0.1:0")).unwrap());
-    let mut event_loop = server.into_loops(1, &Limits::default()).unwrap().remove(0);
+    let mut event_loop = server
+        .into_loops::<Epoll>(1, &Limits::default())
+        .unwrap()
+        .remove(0);
     let _client = TcpStream::connect(bound).unwrap();
     let mut script = Opened::default();
     event_loop.remote().waker().wake();

@@ -10,7 +10,7 @@ use std::thread;
 use anyhow::{Context as _, anyhow, bail};
 use dunlin_engine::Engine;
 use dunlin_reactor::{
-    Clock, EventLoopPool, Limits, ListenAddress, Listener, Remote, SystemClock, TcpServer,
+    Clock, Epoll, EventLoopPool, Limits, ListenAddress, Listener, Remote, SystemClock, TcpServer,
 };
 use dunlin_store::Settings;
 
@@ -51,7 +51,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         stop_stall_ms: STOP_STALL_MS,
         ..Limits::default()
     };
-    let mut loops = tcp.into_loops(workers, &limits)?;
+    let mut loops = tcp.into_loops::<Epoll>(workers, &limits)?;
     let mut listening = Listening::new(loops[0].listeners(), listen_options);
     for listener in tcp_listeners {
         listening.add(&mut loops[0], listener)?;

@@ -7,6 +7,7 @@
 //! limits: those are the loop's.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,12 @@ use crate::buffer::Buffer;
 use crate::clock::Clock;
 use crate::conn::Peer;
 use crate::waker::Wake;
+use socket::{ConnectAddress, Listener, Socket};
 
 pub mod epoll;
+mod eventfd;
 pub mod memory;
+pub mod socket;
 
 /// Names the subject of an event: a connection (slot and generation), a listener, a watched descriptor or the waker.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -110,6 +114,15 @@ pub struct Sent {
     pub blocked: bool,
 }
 
+/// Bytes in a backend's hands.
+#[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]
+pub struct Held {
+    /// Memory of bytes that were received and not collected.
+    pub received: usize,
+    /// Bytes that were taken and not passed to the system.
+    pub sending: usize,
+}
+
 /// An option of a connected socket.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub enum SocketOption {
@@ -162,6 +175,23 @@ pub trait Backend {
     fn accept(&mut self, listener: &mut Self::Listener)
     -> io::Result<Option<(Self::Socket, Peer)>>;
 
+    /// Begins a connection without waiting for it. Once attached, the socket reports one event when the attempt has ended:
+    /// writable if it succeeded; failed, with [`Backend::take_error`] telling why, if it did not.
+    ///
+    /// # Errors
+    /// When the attempt failed at once, or descriptors are used up.
+    fn connect(&mut self, address: &ConnectAddress) -> io::Result<(Self::Socket, Peer)>;
+
+    /// Closes a socket that was attached. Nothing is reported about it any more.
+    fn close(&mut self, socket: Self::Socket) {
+        drop(socket);
+    }
+
+    /// Closes a listener that was told to accept. Connections that wait to be accepted are lost.
+    fn close_listener(&mut self, listener: Self::Listener) {
+        drop(listener);
+    }
+
     /// Begins to report about a socket.
     ///
     /// # Errors
@@ -179,7 +209,8 @@ pub trait Backend {
         bytes_max: usize,
     ) -> io::Result<Received>;
 
-    /// Takes bytes from the front of `rope`, at most `bytes_max`. Buffers that were passed go to `recycle`.
+    /// Takes bytes from the front of `rope`, at most `bytes_max`. Buffers that were passed go to `recycle`, those of earlier calls
+    /// included. Bytes that were taken may still be in the backend's hands, see [`Backend::is_sending`].
     ///
     /// # Errors
     /// The connection's failure.
@@ -201,6 +232,18 @@ pub trait Backend {
         token: Token,
         on: bool,
     ) -> io::Result<()>;
+
+    /// True while bytes that [`Backend::send`] took have not been passed to the system. A writable event tells when that ends, if it
+    /// is watched for.
+    fn is_sending(&self, socket: &Self::Socket) -> bool {
+        let _ = socket;
+        false
+    }
+
+    /// What the backend holds between its calls, all sockets together.
+    fn held(&self) -> Held {
+        Held::default()
+    }
 
     /// Tells the peer that no more bytes will come after those sent.
     ///
@@ -225,6 +268,17 @@ pub trait Backend {
     /// # Errors
     /// When the system refuses.
     fn watch(&mut self, descriptor: &Self::Descriptor, token: Token) -> io::Result<()>;
+}
+
+/// A backend over the system's sockets.
+pub trait SystemBackend:
+    Backend<Socket = Socket, Listener = Listener, Descriptor = OwnedFd> + Send + Sized + 'static
+{
+    /// A new instance.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors, or the system does not have it or forbids it.
+    fn open() -> io::Result<Self>;
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl<B: Backend> EventLoop<B> {
     pub(super) fn change_listeners<H: Handler>(&mut self, handler: &mut H) {
         while let Some(change) = self.listeners.take() {
             match change {
-                Change::Remove(number) => self.acceptor.remove(number),
+                Change::Remove(number) => self.acceptor.remove(&mut self.backend, number),
                 Change::Add(number, listener) => {
                     let added = self.acceptor.add(&mut self.backend, number, listener);
                     if let Err(error) = added {

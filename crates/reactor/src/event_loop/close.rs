@@ -43,7 +43,7 @@ impl<B: Backend> EventLoop<B> {
             if linger {
                 self.begin_linger(index);
             } else {
-                self.sockets[index as usize] = None;
+                self.close_socket(index);
                 self.resume_accepting();
             }
             // The handler's last word before a sleep is always `turn_end`.
@@ -64,6 +64,12 @@ impl<B: Backend> EventLoop<B> {
         self.state.timers.set(at_ms, action);
         self.state.conns.lingering += 1;
         self.state.enqueue(index);
+    }
+
+    fn close_socket(&mut self, index: u32) {
+        if let Some(socket) = self.sockets[index as usize].take() {
+            self.backend.close(socket);
+        }
     }
 
     /// Reads and forgets what the peer of a lingering connection sends.
@@ -92,7 +98,7 @@ impl<B: Backend> EventLoop<B> {
             return;
         };
         if c.live == Life::Lingering {
-            self.sockets[index as usize] = None;
+            self.close_socket(index);
             self.state.conns.lingering -= 1;
             self.state.conns.remove(index);
             self.resume_accepting();

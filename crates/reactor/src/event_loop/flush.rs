@@ -66,7 +66,11 @@ impl<B: Backend> EventLoop<B> {
             return;
         }
         if c.closing {
-            self.finish_close(index);
+            if self.is_sending(index) {
+                self.await_sent(index);
+            } else {
+                self.finish_close(index);
+            }
         } else if c.shutdown && !c.shut {
             self.shut_down(index);
         }
@@ -124,6 +128,31 @@ impl<B: Backend> EventLoop<B> {
         true
     }
 
+    fn is_sending(&self, index: u32) -> bool {
+        let socket = self.sockets.get(index as usize).and_then(Option::as_ref);
+        socket.is_some_and(|socket| self.backend.is_sending(socket))
+    }
+
+    /// True if the system takes no more from this connection for now.
+    pub(super) fn is_full(&mut self, index: u32) -> bool {
+        self.state.conns.at(index).blocked || self.is_sending(index)
+    }
+
+    /// A connection that is closing has bytes in the backend's hands: the event of their end brings it here again.
+    fn await_sent(&mut self, index: u32) {
+        let c = self.state.conns.at(index);
+        let Some(socket) = self.sockets[index as usize].as_mut() else {
+            return;
+        };
+        c.blocked = true;
+        if !std::mem::replace(&mut c.armed, true) {
+            let token = Token::connection(index, c.generation);
+            if let Err(error) = self.backend.watch_writable(socket, token, true) {
+                self.state.doom(index, CloseReason::Reset(error));
+            }
+        }
+    }
+
     fn shut_down(&mut self, index: u32) {
         let Some(socket) = self.sockets[index as usize].as_mut() else {
             return;
@@ -147,8 +176,9 @@ impl<B: Backend> EventLoop<B> {
 
     /// True if the slot's connection still waits to write or to be closed.
     pub(super) fn has_work(&mut self, index: u32) -> bool {
+        let sending = self.is_sending(index);
         let c = self.state.conns.at(index);
         c.live == Life::Open
-            && (c.readable || c.queued || c.paused || c.closing || !c.output.is_empty())
+            && (c.readable || c.queued || c.paused || c.closing || !c.output.is_empty() || sending)
     }
 }

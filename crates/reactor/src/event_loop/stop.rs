@@ -55,7 +55,7 @@ impl<B: Backend> EventLoop<B> {
             bytes_out: 0,
         });
         self.listeners.end();
-        self.acceptor.close();
+        self.acceptor.close(&mut self.backend);
         if let Some(timer) = self.acceptor.resume_timer.take() {
             self.state.timers.cancel(timer);
         }
@@ -99,10 +99,11 @@ impl<B: Backend> EventLoop<B> {
 
     /// Sees since when every connection with work has a full socket and nothing was sent.
     fn note_stall(&mut self, stopping: &mut Stopping) {
-        let (now_ms, sent) = (self.state.now_ms(), self.state.stats.bytes_out);
+        let now_ms = self.state.now_ms();
+        let sent = self.state.stats.bytes_out - self.backend.held().sending as u64;
         let was_sent = std::mem::replace(&mut stopping.bytes_out, sent) != sent;
-        let waits_for_others = (0..self.state.conns.slots())
-            .any(|index| self.has_work(index) && !self.state.conns.at(index).blocked);
+        let waits_for_others =
+            (0..self.state.conns.slots()).any(|index| self.has_work(index) && !self.is_full(index));
         if was_sent || waits_for_others {
             stopping.stalled_since_ms = None;
         } else {

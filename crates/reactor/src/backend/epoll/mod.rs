@@ -6,13 +6,7 @@
 //!
 //! Invariant: every descriptor is non-blocking and close-on-exec. See epoll(7).
 
-mod accept;
-mod listen;
-mod options;
-mod receive;
-mod send;
 mod wait;
-mod wake;
 
 use std::fmt;
 use std::io;
@@ -21,29 +15,27 @@ use std::sync::Arc;
 
 use dunlin_structures::Rope;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::io::Errno;
 
-use super::{Backend, Event, Received, Sent, SocketOption, Token};
+use super::eventfd::EventFd;
+use super::socket::{self, ConnectAddress, Listener, Socket};
+use super::{Backend, Event, Received, Sent, SocketOption, SystemBackend, Token};
 use crate::buffer::Buffer;
 use crate::clock::{Clock, SystemClock};
 use crate::conn::Peer;
 use crate::waker::Wake;
 
-pub use listen::{ListenAddress, ListenOptions, Listener, ListenerSwitch};
-
-/// A connected socket.
-#[derive(Debug)]
-pub struct Socket {
-    fd: OwnedFd,
-    unix: bool,
-}
-
 /// One epoll instance with its waker.
 pub struct Epoll {
     epoll: OwnedFd,
-    waker: Arc<wake::EventFd>,
+    waker: Arc<EventFd>,
     /// Filled by the kernel; grows while it is filled to the end.
     ready: Vec<epoll::Event>,
+}
+
+impl SystemBackend for Epoll {
+    fn open() -> io::Result<Epoll> {
+        Epoll::new()
+    }
 }
 
 impl Epoll {
@@ -53,7 +45,7 @@ impl Epoll {
     /// When the process is out of descriptors.
     pub fn new() -> io::Result<Epoll> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let waker = Arc::new(wake::EventFd::new()?);
+        let waker = Arc::new(EventFd::new()?);
         // Edge-triggered, the eventfd need never be read: each write is an event.
         let flags = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, waker.fd(), data(Token::WAKER), flags)?;
@@ -112,11 +104,26 @@ impl Backend for Epoll {
     }
 
     fn set_accepting(&mut self, listener: &mut Listener, token: Token, on: bool) -> io::Result<()> {
-        listener.set_accepting(&self.epoll, token, on)
+        let flags = if on {
+            EventFlags::IN
+        } else {
+            EventFlags::empty()
+        };
+        if listener.registered {
+            epoll::modify(&self.epoll, listener.fd(), data(token), flags)?;
+        } else {
+            epoll::add(&self.epoll, listener.fd(), data(token), flags)?;
+            listener.registered = true;
+        }
+        Ok(())
     }
 
     fn accept(&mut self, listener: &mut Listener) -> io::Result<Option<(Socket, Peer)>> {
-        accept::accept(listener)
+        socket::accept(listener)
+    }
+
+    fn connect(&mut self, address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
+        socket::connect(address)
     }
 
     fn attach(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
@@ -131,7 +138,7 @@ impl Backend for Epoll {
         buffer: &mut Buffer,
         bytes_max: usize,
     ) -> io::Result<Received> {
-        receive::receive(&socket.fd, buffer, bytes_max)
+        socket::receive(&socket.fd, buffer, bytes_max)
     }
 
     #[inline]
@@ -142,7 +149,7 @@ impl Backend for Epoll {
         bytes_max: usize,
         recycle: &mut dyn FnMut(Vec<u8>),
     ) -> io::Result<Sent> {
-        send::send(&socket.fd, rope, bytes_max, recycle)
+        socket::send(&socket.fd, rope, bytes_max, recycle)
     }
 
     fn watch_writable(&mut self, socket: &mut Socket, token: Token, on: bool) -> io::Result<()> {
@@ -152,30 +159,19 @@ impl Backend for Epoll {
     }
 
     fn shutdown_write(&mut self, socket: &mut Socket) -> io::Result<()> {
-        match rustix::net::shutdown(&socket.fd, rustix::net::Shutdown::Write) {
-            Ok(()) => Ok(()),
-            // The peer was faster; reading will tell.
-            Err(Errno::NOTCONN) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
+        socket.shutdown_write()
     }
 
     fn unconfirmed_bytes(&mut self, socket: &mut Socket) -> usize {
-        options::unconfirmed_bytes(&socket.fd)
+        socket.unconfirmed_bytes()
     }
 
     fn take_error(&mut self, socket: &mut Socket) -> Option<io::Error> {
-        match rustix::net::sockopt::socket_error(&socket.fd) {
-            Ok(Ok(())) => None,
-            Ok(Err(errno)) | Err(errno) => Some(errno.into()),
-        }
+        socket.take_error()
     }
 
     fn set_option(&mut self, socket: &mut Socket, option: SocketOption) -> io::Result<()> {
-        if socket.unix {
-            return Ok(());
-        }
-        options::set(&socket.fd, option)
+        socket.set_option(option)
     }
 
     fn watch(&mut self, descriptor: &OwnedFd, token: Token) -> io::Result<()> {

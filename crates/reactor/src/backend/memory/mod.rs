@@ -33,6 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dunlin_structures::Rope;
 
+use super::socket::ConnectAddress;
 use super::{Backend, Event, Received, Sent, SocketOption, Token};
 use crate::buffer::Buffer;
 use crate::clock::Clock;
@@ -210,6 +211,10 @@ impl Backend for Memory {
         };
         let network = self.network.clone();
         Ok(Some((Socket { network, link }, peer)))
+    }
+
+    fn connect(&mut self, _address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn attach(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {

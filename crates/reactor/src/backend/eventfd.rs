@@ -1,4 +1,4 @@
-//! The waker of an epoll instance: an eventfd.
+//! A waker that any poller can watch: an eventfd.
 //!
 //! Invariant: a write never blocks and never fails in a way that loses the wake-up. The counter is never read, which
 //! edge-triggered polling permits; it would take centuries to fill.
@@ -11,17 +11,17 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::waker::Wake;
 
 #[derive(Debug)]
-pub(super) struct EventFd {
+pub(in crate::backend) struct EventFd {
     fd: OwnedFd,
 }
 
 impl EventFd {
-    pub(super) fn new() -> io::Result<EventFd> {
+    pub(in crate::backend) fn new() -> io::Result<EventFd> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(EventFd { fd })
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(in crate::backend) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }

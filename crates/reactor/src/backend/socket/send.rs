@@ -16,7 +16,7 @@ use crate::backend::Sent;
 const SLICES_MAX: usize = 64;
 
 #[inline]
-pub(super) fn send(
+pub(in crate::backend) fn send(
     fd: &OwnedFd,
     rope: &mut Rope,
     bytes_max: usize,

@@ -13,14 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::epoll::{self, EventFlags};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen, socket_with,
     sockopt,
 };
 
-use super::{data, options};
-use crate::backend::{SocketOption, Token};
+use super::options;
+use crate::backend::SocketOption;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +74,8 @@ pub struct Listener {
     fd: Arc<OwnedFd>,
     backlog: i32,
     address: ListenAddress,
-    /// It was added to an epoll instance.
-    added: bool,
+    /// It is known to its loop's backend.
+    pub(in crate::backend) registered: bool,
 }
 
 impl Listener {
@@ -113,7 +112,7 @@ impl Listener {
             fd: Arc::new(fd),
             backlog: options.backlog,
             address: ListenAddress::Tcp(bound),
-            added: false,
+            registered: false,
         })
     }
 
@@ -136,7 +135,7 @@ impl Listener {
                 path: path.clone(),
                 mode,
             },
-            added: false,
+            registered: false,
         };
         if let Some(mode) = mode {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
@@ -172,28 +171,8 @@ impl Listener {
         matches!(self.address, ListenAddress::Unix { .. })
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(in crate::backend) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-
-    pub(super) fn set_accepting(
-        &mut self,
-        epoll: &OwnedFd,
-        token: Token,
-        on: bool,
-    ) -> io::Result<()> {
-        let flags = if on {
-            EventFlags::IN
-        } else {
-            EventFlags::empty()
-        };
-        if self.added {
-            epoll::modify(epoll, &self.fd, data(token), flags)?;
-        } else {
-            epoll::add(epoll, &self.fd, data(token), flags)?;
-            self.added = true;
-        }
-        Ok(())
     }
 }
 
@@ -236,7 +215,7 @@ impl Drop for Listener {
     }
 }
 
-fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
+pub(super) fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     Ok(socket_with(family, SocketType::STREAM, flags, None)?)
 }

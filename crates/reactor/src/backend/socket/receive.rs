@@ -12,7 +12,11 @@ use crate::backend::Received;
 use crate::buffer::Buffer;
 
 #[inline]
-pub(super) fn receive(fd: &OwnedFd, buffer: &mut Buffer, bytes_max: usize) -> io::Result<Received> {
+pub(in crate::backend) fn receive(
+    fd: &OwnedFd,
+    buffer: &mut Buffer,
+    bytes_max: usize,
+) -> io::Result<Received> {
     loop {
         let room = buffer.room(bytes_max);
         let asked = room.len();

@@ -13,7 +13,7 @@ use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 use super::{Listener, Socket};
 use crate::conn::Peer;
 
-pub(super) fn accept(listener: &Listener) -> io::Result<Option<(Socket, Peer)>> {
+pub(in crate::backend) fn accept(listener: &Listener) -> io::Result<Option<(Socket, Peer)>> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (fd, from) = match acceptfrom_with(listener.fd(), flags) {
         Ok(accepted) => accepted,

@@ -1,0 +1,83 @@
+//! The system's stream sockets, as every backend but the in-memory one uses them: one file per operation.
+//!
+//! Invariant: every descriptor is close-on-exec from its first moment, and non-blocking unless a backend takes that back (io_uring
+//! waits in the kernel). Nothing here knows how readiness is found out.
+
+mod accept;
+mod connect;
+mod listen;
+mod options;
+mod receive;
+mod send;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+use rustix::net::{Shutdown, sockopt};
+
+use super::SocketOption;
+
+pub(super) use accept::accept;
+pub(super) use connect::connect;
+pub use listen::{ListenAddress, ListenOptions, Listener, ListenerSwitch};
+pub(super) use receive::receive;
+pub(super) use send::send;
+
+/// A connected socket, or one that is connecting.
+#[derive(Debug)]
+pub struct Socket {
+    pub(super) fd: OwnedFd,
+    unix: bool,
+}
+
+/// Whom to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectAddress {
+    /// IPv4 or IPv6.
+    Tcp(SocketAddr),
+    /// A Unix socket, by its path.
+    Unix(PathBuf),
+}
+
+impl ConnectAddress {
+    /// The address, unless it is a path.
+    #[must_use]
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        match self {
+            ConnectAddress::Tcp(address) => Some(*address),
+            ConnectAddress::Unix(_) => None,
+        }
+    }
+}
+
+impl Socket {
+    pub(super) fn shutdown_write(&self) -> io::Result<()> {
+        match rustix::net::shutdown(&self.fd, Shutdown::Write) {
+            Ok(()) => Ok(()),
+            // The peer was faster; reading will tell.
+            Err(Errno::NOTCONN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    pub(super) fn unconfirmed_bytes(&self) -> usize {
+        options::unconfirmed_bytes(&self.fd)
+    }
+
+    pub(super) fn take_error(&self) -> Option<io::Error> {
+        match sockopt::socket_error(&self.fd) {
+            Ok(Ok(())) => None,
+            Ok(Err(errno)) | Err(errno) => Some(errno.into()),
+        }
+    }
+
+    pub(super) fn set_option(&self, option: SocketOption) -> io::Result<()> {
+        if self.unix {
+            return Ok(());
+        }
+        options::set(&self.fd, option)
+    }
+}
