@@ -38,6 +38,11 @@ impl Buffer {
         Buffer { bytes, start: 0 }
     }
 
+    /// A buffer that holds all of `bytes`.
+    pub(crate) fn filled(bytes: Vec<u8>) -> Buffer {
+        Buffer { bytes, start: 0 }
+    }
+
     /// The unconsumed bytes.
     #[must_use]
     #[inline]

@@ -134,10 +134,15 @@ pub trait Handler {
         None
     }
 
-    /// A slice of long work, with the turn's output on its way so that nobody's reply waits for it. Output of its own is written
-    /// in the next turn. Returns whether it did anything: then the loop takes another turn before it sleeps.
-    fn background(&mut self, io: &mut Io<'_>) -> bool {
+    /// Whether there is long work, see [`Handler::background`].
+    fn has_background(&mut self, io: &mut Io<'_>) -> bool {
         let _ = io;
         false
+    }
+
+    /// Called if [`Handler::has_background`]: a slice of long work, with the turn's output on its way so that nobody's reply waits for it. Output of its own is written
+    /// in the next turn, which the loop takes before it sleeps.
+    fn background(&mut self, io: &mut Io<'_>) {
+        let _ = io;
     }
 }

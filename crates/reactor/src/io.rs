@@ -187,7 +187,7 @@ impl<'a> Io<'a> {
     #[inline]
     pub fn buffer_memory_bytes(&self) -> usize {
         let state = &self.state;
-        let backend = state.held_by_backend.received + state.held_by_backend.sending;
+        let backend = state.held_by_backend.received + state.held_by_backend.sending_memory;
         state.input_capacity + state.output_capacity + backend + state.pool.bytes()
     }
 

@@ -55,6 +55,7 @@ mod waker;
 pub use backend::SystemBackend;
 pub use backend::epoll::Epoll;
 pub use backend::socket::{ConnectAddress, ListenAddress, ListenOptions, Listener, ListenerSwitch};
+pub use backend::uring::Uring;
 pub use buffer::{BUFFER_BYTES, Buffer};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use conn::{CloseReason, ConnId, ConnState, Peer};

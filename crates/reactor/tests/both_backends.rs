@@ -33,6 +33,11 @@ macro_rules! on_both {
             fn epoll() {
                 super::$name(on_epoll($limits));
             }
+
+            #[test]
+            fn uring() {
+                super::$name(common::on_system::<dunlin_reactor::Uring>($limits));
+            }
         }
     };
 }

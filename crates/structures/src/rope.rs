@@ -276,6 +276,51 @@ impl Rope {
         }
     }
 
+    /// Moves the first `bytes_max` bytes into a new rope; an owned buffer that goes beyond is moved as a whole. O(chunks moved).
+    #[must_use]
+    pub fn take_front(&mut self, bytes_max: usize) -> Rope {
+        if self.sealed.is_empty() || self.len() <= bytes_max {
+            return mem::take(self);
+        }
+        self.settle_head();
+        let mut front = Rope::new();
+        while front.len() < bytes_max {
+            let Some(chunk) = self.pop_within(bytes_max - front.len()) else {
+                break;
+            };
+            let len = chunk.as_slice().len();
+            self.sealed_len -= len;
+            front.sealed_len += len;
+            if let Chunk::Owned(v) = &chunk {
+                self.sealed_capacity -= v.capacity();
+                front.sealed_capacity += v.capacity();
+            }
+            front.sealed.push_back(chunk);
+        }
+        front
+    }
+
+    /// The first chunk, or of one that is shared the first `bytes` bytes.
+    fn pop_within(&mut self, bytes: usize) -> Option<Chunk> {
+        let part = match self.sealed.front_mut()? {
+            Chunk::Shared(s) if s.end - s.start > bytes => {
+                let part = Shared {
+                    end: s.start + bytes,
+                    ..s.clone()
+                };
+                s.start += bytes;
+                Chunk::Shared(part)
+            }
+            Chunk::Parcel(parcel, range) if range.len() > bytes => {
+                let part = range.start..range.start + bytes;
+                range.start += bytes;
+                Chunk::Parcel(Arc::clone(parcel), part)
+            }
+            _ => return self.sealed.pop_front(),
+        };
+        Some(part)
+    }
+
     /// Takes the tail's buffer out, with those of its bytes that were not written; the rope's sealed chunks stay. From an
     /// empty rope this is the empty buffer, to be given back to a pool.
     pub fn take_tail(&mut self) -> Vec<u8> {
@@ -414,6 +459,22 @@ mod tests {
     }
 
     #[test]
+    fn the_front_of_a_shared_chunk_can_be_taken() {
+        let value = Arc::new(vec![7u8; 1_000]);
+        let mut rope = Rope::new();
+        rope.tail().extend_from_slice(b"head");
+        rope.push_shared(Shared {
+            bytes: Arc::clone(&value),
+            start: 0,
+            end: 1_000,
+        });
+        rope.advance(2);
+        let front = rope.take_front(102);
+        assert_eq!((front.len(), rope.len()), (102, 900));
+        assert_eq!(&content(&front)[..3], b"ad\x07");
+    }
+
+    #[test]
     fn a_parcel_is_freed_behind_its_last_reader() {
         static FREED_BYTES: AtomicUsize = AtomicUsize::new(0);
         let parcel = Parcel::new(Vec::with_capacity(100), |bytes| {
@@ -479,6 +540,7 @@ mod tests {
         Append { sealed: usize, tail: usize },
         Advance(usize),
         TakeTail,
+        TakeFront(usize),
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -490,6 +552,7 @@ mod tests {
             1 => ((0usize..50), (0usize..6000)).prop_map(|(sealed, tail)| Op::Append { sealed, tail }),
             4 => (0usize..9000).prop_map(Op::Advance),
             1 => Just(Op::TakeTail),
+            2 => (0usize..9000).prop_map(Op::TakeFront),
         ]
     }
 
@@ -530,6 +593,17 @@ mod tests {
                         let n = n.min(model.len());
                         drop(model.drain(..n));
                         rope.advance(n);
+                    }
+                    Op::TakeFront(n) => {
+                        let mut front = rope.take_front(n);
+                        // Only a tail may be left behind although there was room for some of it.
+                        prop_assert!(front.len() >= n.min(model.len()) || rope.is_contiguous());
+                        prop_assert!(!front.is_empty() || n == 0 || model.is_empty());
+                        while !front.is_empty() {
+                            let n = front.first().len();
+                            prop_assert!(front.first().iter().eq(model.drain(..n).collect::<Vec<u8>>().iter()));
+                            front.advance(n);
+                        }
                     }
                     Op::TakeTail => {
                         let tail = rope.take_tail();

@@ -23,6 +23,7 @@ pub mod epoll;
 mod eventfd;
 pub mod memory;
 pub mod socket;
+pub mod uring;
 
 /// Names the subject of an event: a connection (slot and generation), a listener, a watched descriptor or the waker.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -121,6 +122,8 @@ pub struct Held {
     pub received: usize,
     /// Bytes that were taken and not passed to the system.
     pub sending: usize,
+    /// Memory of those that nobody else owns.
+    pub sending_memory: usize,
 }
 
 /// An option of a connected socket.
@@ -155,6 +158,14 @@ pub trait Backend {
     /// # Errors
     /// Only for what the loop cannot survive.
     fn wait(&mut self, timeout_ms: Option<u64>, events: &mut Vec<Event>) -> io::Result<()>;
+
+    /// Passes on what waits for the next wait, for a loop that has long work to do before it.
+    ///
+    /// # Errors
+    /// As for [`Backend::wait`].
+    fn submit(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Begins to report connections that wait in the listener's backlog, or stops doing so. Unlike those of connections,
     /// these events repeat while there is something to accept.

@@ -244,7 +244,11 @@ impl<B: Backend> EventLoop<B> {
         self.read_inputs(handler);
         self.sleep_until_ms = handler.turn_end(&mut Io::new(&mut self.state));
         self.settle(handler);
-        self.busy |= handler.background(&mut Io::new(&mut self.state));
+        if handler.has_background(&mut Io::new(&mut self.state)) {
+            self.backend.submit()?;
+            handler.background(&mut Io::new(&mut self.state));
+            self.busy = true;
+        }
         self.advance_stop(handler);
         Ok(())
     }

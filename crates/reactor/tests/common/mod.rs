@@ -214,7 +214,12 @@ pub(crate) fn in_memory(seed: u64, limits: Limits) -> (MemoryWorld, Network) {
 
 /// A world on loopback sockets.
 pub(crate) fn on_epoll(limits: Limits) -> EpollWorld {
-    let mut event_loop = EventLoop::new(Epoll::new().unwrap(), limits);
+    on_system::<Epoll>(limits)
+}
+
+/// A world on loopback sockets.
+pub(crate) fn on_system<B: dunlin_reactor::SystemBackend>(limits: Limits) -> World<B, TcpStream> {
+    let mut event_loop = EventLoop::new(B::open().unwrap(), limits);
     let any = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
     let listener = Listener::bind(&any, &ListenOptions::default()).unwrap();
     let ListenAddress::Tcp(address) = listener.address().clone() else {

@@ -604,15 +604,15 @@ impl Handler for Worker {
         until
     }
 
-    fn background(&mut self, io: &mut Io<'_>) -> bool {
-        let can_step = self.can_step(io);
-        if can_step {
-            self.begin(io);
-            self.run_steps(io);
-            // Who goes through a million keys would else use up its time slice, of milliseconds, while others wait for the core.
-            std::thread::yield_now();
-        }
-        can_step
+    fn has_background(&mut self, io: &mut Io<'_>) -> bool {
+        self.can_step(io)
+    }
+
+    fn background(&mut self, io: &mut Io<'_>) {
+        self.begin(io);
+        self.run_steps(io);
+        // Who goes through a million keys would else use up its time slice, of milliseconds, while others wait for the core.
+        std::thread::yield_now();
     }
 }
 

@@ -32,5 +32,5 @@ pub(in crate::backend) fn accept(listener: &Listener) -> io::Result<Option<(Sock
         let local = getsockname(&fd).ok();
         peer.local = local.and_then(|a| SocketAddr::try_from(a).ok());
     }
-    Ok(Some((Socket { fd, unix }, peer)))
+    Ok(Some((Socket::new(fd, unix), peer)))
 }

@@ -39,5 +39,9 @@ pub(in crate::backend) fn connect(address: &ConnectAddress) -> io::Result<(Socke
         descriptor: fd.as_raw_fd(),
         ..Peer::default()
     };
-    Ok((Socket { fd, unix }, peer))
+    let socket = Socket {
+        connecting: begun.is_err(),
+        ..Socket::new(fd, unix)
+    };
+    Ok((socket, peer))
 }

@@ -76,6 +76,8 @@ pub struct Listener {
     address: ListenAddress,
     /// It is known to its loop's backend.
     pub(in crate::backend) registered: bool,
+    /// Its place in that backend's tables, if it has any.
+    pub(in crate::backend) slot: u32,
 }
 
 impl Listener {
@@ -113,6 +115,7 @@ impl Listener {
             backlog: options.backlog,
             address: ListenAddress::Tcp(bound),
             registered: false,
+            slot: u32::MAX,
         })
     }
 
@@ -136,6 +139,7 @@ impl Listener {
                 mode,
             },
             registered: false,
+            slot: u32::MAX,
         };
         if let Some(mode) = mode {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
@@ -167,7 +171,7 @@ impl Listener {
         }
     }
 
-    pub(super) fn is_unix(&self) -> bool {
+    pub(in crate::backend) fn is_unix(&self) -> bool {
         matches!(self.address, ListenAddress::Unix { .. })
     }
 

@@ -31,6 +31,10 @@ pub(super) use send::send;
 pub struct Socket {
     pub(super) fd: OwnedFd,
     unix: bool,
+    /// Not connected yet when it was attached.
+    pub(super) connecting: bool,
+    /// Its place in the tables of the backend that it is attached to, if that has any.
+    pub(super) slot: u32,
 }
 
 /// Whom to connect to.
@@ -54,6 +58,15 @@ impl ConnectAddress {
 }
 
 impl Socket {
+    pub(super) fn new(fd: OwnedFd, unix: bool) -> Socket {
+        Socket {
+            fd,
+            unix,
+            connecting: false,
+            slot: u32::MAX,
+        }
+    }
+
     pub(super) fn shutdown_write(&self) -> io::Result<()> {
         match rustix::net::shutdown(&self.fd, Shutdown::Write) {
             Ok(()) => Ok(()),

@@ -1,0 +1,156 @@
+//! What the kernel is doing for one socket, and what it has brought.
+//!
+//! A link outlives its socket: it is freed at the last completion of its last operation, and until then it keeps the descriptor and
+//! every byte that an operation may touch.
+//!
+//! Invariant: `operations` counts the submissions whose last completion has not come. Links are named by their place, which is not used
+//! again before.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use dunlin_structures::Rope;
+
+use super::send::Message;
+use crate::backend::Token;
+
+/// Unread bytes of one connection at which the kernel is told to receive no more for it.
+pub(super) const UNREAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Where receiving stands.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
+pub(super) enum Receiving {
+    /// No operation; one is submitted when there is room.
+    #[default]
+    Idle,
+    /// The operation is in the kernel's hands.
+    Armed,
+    /// Its cancellation was submitted; bytes may still come with it.
+    Cancelling,
+}
+
+/// Where the own end of the stream stands.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
+pub(super) enum Shut {
+    #[default]
+    Open,
+    /// To be shut once everything is sent.
+    Wanted,
+    Done,
+}
+
+/// What stands behind the last received byte.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The peer's stream has ended.
+    Eof,
+    /// The connection failed with this errno.
+    Failed(i32),
+    /// That was told.
+    Told,
+}
+
+/// Received bytes: a buffer, and how many of its bytes were collected.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) buffer: Vec<u8>,
+    pub(super) start: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    pub(super) token: Option<Token>,
+    pub(super) fd: RawFd,
+    pub(super) operations: u32,
+    pub(super) receiving: Receiving,
+    /// The socket is not connected yet.
+    pub(super) connecting: bool,
+    /// Told when the peer hangs up although nothing is received.
+    pub(super) watches_hangup: bool,
+    pub(super) chunks: VecDeque<Chunk>,
+    pub(super) unread_bytes: usize,
+    pub(super) end: Option<End>,
+    /// What the operation in flight sends from its front.
+    pub(super) sending: Rope,
+    pub(super) is_sending: bool,
+    pub(super) message: Option<Box<Message>>,
+    pub(super) send_failure: Option<i32>,
+    pub(super) wants_writable: bool,
+    pub(super) shut: Shut,
+    /// The descriptor of a socket that the loop has closed.
+    closed: Option<OwnedFd>,
+}
+
+impl Link {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// Keeps received bytes. Short ones are copied behind those that wait already, and their buffer is returned: else a peer could take a
+    /// buffer with every byte it sends.
+    pub(super) fn keep(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
+        self.unread_bytes += buffer.len();
+        if let Some(last) = self.chunks.back_mut()
+            && last.buffer.capacity() - last.buffer.len() >= buffer.len()
+        {
+            last.buffer.extend_from_slice(&buffer);
+            return Some(buffer);
+        }
+        self.chunks.push_back(Chunk { buffer, start: 0 });
+        None
+    }
+}
+
+/// All links of a loop.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    all: Vec<Link>,
+    free: Vec<u32>,
+}
+
+impl Links {
+    pub(super) fn insert(&mut self, token: Token, fd: RawFd) -> u32 {
+        let link = Link {
+            token: Some(token),
+            fd,
+            ..Link::default()
+        };
+        if let Some(place) = self.free.pop() {
+            self.all[place as usize] = link;
+            return place;
+        }
+        self.all.push(link);
+        (self.all.len() - 1) as u32
+    }
+
+    #[inline]
+    pub(super) fn at(&mut self, place: u32) -> &mut Link {
+        &mut self.all[place as usize]
+    }
+
+    #[inline]
+    pub(super) fn get(&self, place: u32) -> Option<&Link> {
+        self.all.get(place as usize)
+    }
+
+    /// The loop has closed the socket: its descriptor is closed with its last operation.
+    pub(super) fn close(&mut self, place: u32, fd: OwnedFd) {
+        debug_assert_eq!(fd.as_raw_fd(), self.at(place).fd);
+        self.at(place).closed = Some(fd);
+        self.release(place);
+    }
+
+    /// Frees a closed link without operations.
+    pub(super) fn release(&mut self, place: u32) {
+        let link = self.at(place);
+        if link.closed.is_some() && link.operations == 0 {
+            *link = Link::default();
+            self.free.push(place);
+        }
+    }
+
+    /// Operations that the kernel has not finished.
+    pub(super) fn operations(&self) -> u64 {
+        self.all.iter().map(|link| u64::from(link.operations)).sum()
+    }
+}
