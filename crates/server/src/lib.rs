@@ -15,6 +15,7 @@ pub mod commands;
 pub mod config;
 pub mod host;
 mod housekeeping;
+mod io_backend;
 mod listeners;
 pub mod logging;
 pub mod observe;

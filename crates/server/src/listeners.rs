@@ -8,7 +8,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use dunlin_reactor::{
-    Epoll, EventLoop, ListenAddress, ListenOptions, Listener, ListenerSwitch, Listeners,
+    EventLoop, ListenAddress, ListenOptions, Listener, ListenerSwitch, Listeners, SystemBackend,
 };
 use rustix::io::Errno;
 
@@ -173,9 +173,9 @@ impl Listening {
     }
 
     /// Adds what was opened at the start to its loop.
-    pub(crate) fn add(
+    pub(crate) fn add<B: SystemBackend>(
         &mut self,
-        accepting: &mut EventLoop<Epoll>,
+        accepting: &mut EventLoop<B>,
         listener: Listener,
     ) -> io::Result<()> {
         let ListenAddress::Tcp(address) = *listener.address() else {

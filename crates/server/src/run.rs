@@ -10,7 +10,8 @@ use std::thread;
 use anyhow::{Context as _, anyhow, bail};
 use dunlin_engine::Engine;
 use dunlin_reactor::{
-    Clock, Epoll, EventLoopPool, Limits, ListenAddress, Listener, Remote, SystemClock, TcpServer,
+    Clock, Epoll, EventLoop, EventLoopPool, Limits, ListenAddress, Listener, Remote, SystemBackend,
+    SystemClock, TcpServer, Uring,
 };
 use dunlin_store::Settings;
 
@@ -18,6 +19,7 @@ use crate::auxiliary::{Auxiliary, Exchange};
 use crate::config::{Config, Loaded};
 use crate::host::ServerHost;
 use crate::housekeeping;
+use crate::io_backend::{self, Chosen};
 use crate::listeners::{self, Listening};
 use crate::logging::{self, startup};
 use crate::persistence;
@@ -31,7 +33,11 @@ pub fn run(loaded: Loaded, allocator: Allocator) -> ExitCode {
     startup::banner(&loaded.config, &loaded.warnings);
     // A score that can't be set was logged; it is no reason not to serve.
     let _ = oom_score::apply(&loaded.config);
-    match serve(loaded.config, allocator) {
+    let served = io_backend::choose(&loaded.config).and_then(|chosen| match chosen {
+        Chosen::Epoll => serve::<Epoll>(loaded.config, allocator, chosen),
+        Chosen::Uring => serve::<Uring>(loaded.config, allocator, chosen),
+    });
+    match served {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -40,7 +46,11 @@ pub fn run(loaded: Loaded, allocator: Allocator) -> ExitCode {
     }
 }
 
-fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
+fn serve<B: SystemBackend>(
+    config: Config,
+    allocator: Allocator,
+    chosen: Chosen,
+) -> anyhow::Result<ExitCode> {
     let workers = config.workers().max(1);
     let listen_options = listeners::options(&config);
     let mut tcp = TcpServer::with_options(listen_options.clone());
@@ -51,13 +61,15 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
         stop_stall_ms: STOP_STALL_MS,
         ..Limits::default()
     };
-    let mut loops = tcp.into_loops::<Epoll>(workers, &limits)?;
+    let mut loops = tcp.into_loops::<B>(workers, &limits)?;
     let mut listening = Listening::new(loops[0].listeners(), listen_options);
     for listener in tcp_listeners {
         listening.add(&mut loops[0], listener)?;
     }
     let remotes = loops[0].remotes();
     let shared = make_shared(config, workers, allocator)?;
+    // Nobody else has set it.
+    let _ = shared.io_backend.set(chosen.name());
     let engine = Arc::clone(&shared.engine);
 
     let exchange = Arc::new(Exchange::new(workers));
@@ -100,7 +112,7 @@ fn serve(config: Config, allocator: Allocator) -> anyhow::Result<ExitCode> {
     engine.is_loading.store(true, Ordering::SeqCst);
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
-        move |event_loop: &mut dunlin_reactor::EventLoop<dunlin_reactor::backend::epoll::Epoll>| {
+        move |event_loop: &mut EventLoop<B>| {
             let worker = event_loop.index();
             process::keep_to_workers(&shared.config());
             let mut host = ServerHost::new(Arc::clone(&shared), event_loop.clock(), worker);

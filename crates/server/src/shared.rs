@@ -185,6 +185,8 @@ pub struct Shared {
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
     pub started_ms: u64,
+    /// The event loops' kernel interface; not set in a simulation.
+    pub io_backend: OnceLock<&'static str>,
     /// 40 hexadecimal digits, new at each start.
     pub run_id: String,
     /// Exit code asked for by SHUTDOWN, or -1.
@@ -269,6 +271,7 @@ impl Shared {
     ) -> Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
+            io_backend: OnceLock::new(),
             observer: Observer::new(&engine),
             targets: Targets::default(),
             saving: Saving::new(now_ms / 1_000, Arc::clone(&engine.disk_trouble)),

@@ -79,6 +79,8 @@ pub enum IoBackend {
     Auto,
     /// epoll.
     Epoll,
+    /// io_uring.
+    Uring,
 }
 
 impl Default for Config {
@@ -416,6 +418,7 @@ impl Config {
     pub fn io_backend(&self) -> IoBackend {
         match self.choice("io-backend") {
             "epoll" => IoBackend::Epoll,
+            "io_uring" => IoBackend::Uring,
             _ => IoBackend::Auto,
         }
     }

@@ -20,7 +20,9 @@ pub(super) const FIELDS: &[Field] = &[
     field("os", |_| Value::Text(system())),
     field("arch_bits", |_| Value::Number(u64::from(usize::BITS))),
     field("monotonic_clock", |_| text("POSIX clock_gettime")),
-    field("multiplexing_api", |_| text("epoll")),
+    field("multiplexing_api", |f| {
+        text(f.shared.io_backend.get().copied().unwrap_or("memory"))
+    }),
     // What Redis shows where another compiler built it.
     field("gcc_version", |_| text("0.0.0")),
     field("process_id", |_| {
