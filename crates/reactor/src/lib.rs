@@ -54,6 +54,10 @@ mod waker;
 
 pub use backend::SystemBackend;
 pub use backend::epoll::Epoll;
+pub use backend::level::{EpollLevel, Level, Poll, Select};
+pub use backend::poller::{
+    EpollPoller, Interest, PollPoller, Poller, Readiness, SelectPoller, Step,
+};
 pub use backend::socket::{ConnectAddress, ListenAddress, ListenOptions, Listener, ListenerSwitch};
 pub use backend::uring::Uring;
 pub use buffer::{BUFFER_BYTES, Buffer};
