@@ -213,7 +213,12 @@ impl<P: Poller> Backend for Level<P> {
     }
 
     fn attach(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
-        self.begin(socket.fd.as_raw_fd(), token, Kind::Socket)
+        let kind = if socket.connecting {
+            Kind::Connecting
+        } else {
+            Kind::Socket
+        };
+        self.begin(socket.fd.as_raw_fd(), token, kind)
     }
 
     fn receive(

@@ -45,6 +45,7 @@ on_every_poller! {
     a_wake_up_is_told_once
     a_watched_pipe_repeats_and_its_end_does_not
     a_closed_socket_is_forgotten
+    the_end_of_a_connection_attempt_is_told_once
 }
 
 const TOKEN: Token = Token(7);
@@ -295,4 +296,37 @@ fn a_closed_socket_is_forgotten<P: Poller>(mut scene: Scene<P>) {
     let event = scene.event();
     assert_eq!((event.token, event.readable), (Token(9), true));
     scene.level.close(socket);
+}
+
+fn the_end_of_a_connection_attempt_is_told_once<P: Poller>(mut scene: Scene<P>) {
+    let ListenAddress::Tcp(address) = scene.listener.address().clone() else {
+        unreachable!("a TCP listener has a TCP address");
+    };
+    // Nothing is to be seen of the one that is accepted.
+    scene
+        .level
+        .set_accepting(&mut scene.listener, Token(1), false)
+        .unwrap();
+    let (mut socket, _) = scene.level.connect(&ConnectAddress::Tcp(address)).unwrap();
+    scene.level.attach(&mut socket, TOKEN).unwrap();
+    let event = scene.event();
+    assert!(
+        event.writable && !event.readable && !event.failed,
+        "{event:?}"
+    );
+    scene.quiet();
+    scene.level.close(socket);
+    // The port of a socket that is closed refuses.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let Ok((mut socket, _)) = scene.level.connect(&ConnectAddress::Tcp(closed)) else {
+        return;
+    };
+    scene.level.attach(&mut socket, TOKEN).unwrap();
+    assert!(scene.event().failed);
+    scene.quiet();
+    let error = scene.level.take_error(&mut socket).unwrap();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }

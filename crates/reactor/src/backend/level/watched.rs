@@ -12,6 +12,8 @@ use crate::backend::{Event, Received, Token};
 pub(super) enum Kind {
     /// Reported at its edges.
     Socket,
+    /// A socket whose first event is the end of an attempt to connect.
+    Connecting,
     /// Reported until its backlog is empty.
     Listener,
     /// Reported until it is read empty.
@@ -41,6 +43,7 @@ impl Watched {
     pub(super) fn new(token: Token, kind: Kind) -> Watched {
         let wanted = match kind {
             Kind::Socket => Interest::READABLE | Interest::PEER_CLOSED,
+            Kind::Connecting => Interest::READABLE | Interest::PEER_CLOSED | Interest::WRITABLE,
             Kind::Listener | Kind::Descriptor | Kind::Waker => Interest::READABLE,
         };
         Watched {
@@ -49,7 +52,7 @@ impl Watched {
             wanted,
             told: Some(wanted),
             noted: false,
-            awaits_room: false,
+            awaits_room: kind == Kind::Connecting,
             ended: false,
             gone: false,
         }
@@ -125,7 +128,7 @@ impl Watched {
     /// The event of a report; what it tells is no longer wanted.
     pub(super) fn report(&mut self, ready: &Readiness) -> Event {
         let over = ready.hang_up || ready.error;
-        let repeats = self.kind != Kind::Socket;
+        let repeats = !matches!(self.kind, Kind::Socket | Kind::Connecting);
         // Somebody else may read a pipe's last bytes, and a listener that was switched off is switched on again: both stay.
         let stays = repeats && (ready.readable || self.kind == Kind::Listener);
         self.gone |= over && !stays;
@@ -145,6 +148,9 @@ impl Watched {
             }
             if event.writable {
                 self.want(Interest::WRITABLE, false);
+                // Connected: from now on there is room until `send` says otherwise.
+                self.awaits_room &= self.kind != Kind::Connecting;
+                self.kind = Kind::Socket;
             }
         }
         event
