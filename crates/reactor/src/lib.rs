@@ -37,6 +37,7 @@ pub mod backend;
 mod buffer;
 mod clock;
 mod conn;
+mod deadlines;
 mod error;
 mod event_loop;
 pub mod fatal;
