@@ -96,6 +96,10 @@ pub(crate) struct Connection {
     pub(crate) show: bool,
     /// The handler paused input.
     pub(crate) paused: bool,
+    /// The time until which it may be read has passed.
+    pub(crate) read_expired: bool,
+    /// Received bytes are counted, for a deadline.
+    pub(crate) read_timed: bool,
     /// The last read filled an ordinary buffer: lend a wide one.
     pub(crate) wide: bool,
     /// The end of the peer's stream, or a failure, stands behind the unread bytes: a short read is not the last one.
@@ -108,6 +112,10 @@ pub(crate) struct Connection {
     pub(crate) dirty: bool,
     /// The socket is full.
     pub(crate) blocked: bool,
+    /// The time until which it may be written to has passed.
+    pub(crate) write_expired: bool,
+    /// Sent bytes are counted, for a deadline.
+    pub(crate) write_timed: bool,
     /// The backend was asked to say when the socket takes more.
     pub(crate) armed: bool,
     /// The last write left something, of which the handler was told.
@@ -164,7 +172,8 @@ impl Connection {
         match self.live {
             Life::Open => {
                 let holds_back = self.over_soft && self.output.len() > self.overlooked;
-                (self.readable || self.show) && !self.paused && !holds_back && !self.closing
+                let held = self.paused || self.read_expired || holds_back || self.closing;
+                (self.readable || self.show) && !held
             }
             Life::Lingering => self.readable,
             _ => false,

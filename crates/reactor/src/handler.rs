@@ -100,6 +100,18 @@ pub trait Handler {
         let _ = (io, conn);
     }
 
+    /// The deadline of [`Io::set_read_deadline`] has passed; `bytes` were received since it was set, those that were not consumed
+    /// included. Nothing more is read until it is set anew.
+    fn read_deadline(&mut self, io: &mut Io<'_>, conn: ConnId, bytes: usize) {
+        let _ = (io, conn, bytes);
+    }
+
+    /// The deadline of [`Io::set_write_deadline`] has passed, and there is output that was not written in time: `bytes` were since it was set,
+    /// [`Io::output_len`] are left. Nothing more is written until it is set anew; a handler that gives up closes.
+    fn write_deadline(&mut self, io: &mut Io<'_>, conn: ConnId, bytes: usize) {
+        let _ = (io, conn, bytes);
+    }
+
     /// A timer set with [`Io::set_timer`] came due.
     fn timer(&mut self, io: &mut Io<'_>, token: u64) {
         let _ = (io, token);

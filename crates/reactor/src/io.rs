@@ -11,6 +11,7 @@ use dunlin_structures::Rope;
 use crate::backend::SocketOption;
 use crate::clock::Clock;
 use crate::conn::{CloseReason, ConnId, ConnState};
+use crate::deadlines::Side;
 use crate::limits::Limits;
 use crate::state::{State, Stats};
 use crate::timers::{Action, TimerId};
@@ -167,6 +168,20 @@ impl<'a> Io<'a> {
     /// Forgets a timer. One that fired or was cancelled is ignored. O(1).
     pub fn cancel_timer(&mut self, timer: TimerId) {
         self.state.timers.cancel(timer);
+    }
+
+    /// Sets the time (ms of the loop's clock) until which `conn` is read; `None` withdraws it. When it passes, [`crate::Handler::read_deadline`]
+    /// is called, and nothing more is read or shown until this is called again: a deadline that is past stays expired.
+    /// Bytes are counted anew from each call on.
+    pub fn set_read_deadline(&mut self, conn: ConnId, at_ms: Option<u64>) {
+        self.state.set_deadline(conn, Side::Read, at_ms);
+    }
+
+    /// Sets the time (ms of the loop's clock) until which output of `conn` is written; `None` withdraws it. When it has passed and there is
+    /// output, [`crate::Handler::write_deadline`] is called, and nothing more is written until this is called again: a deadline
+    /// that is past stays expired. [`Io::close_after_flush`] withdraws one that has passed. Bytes are counted anew from each call on.
+    pub fn set_write_deadline(&mut self, conn: ConnId, at_ms: Option<u64>) {
+        self.state.set_deadline(conn, Side::Write, at_ms);
     }
 
     /// Open connections of this loop.

@@ -37,6 +37,7 @@ pub mod backend;
 mod buffer;
 mod clock;
 mod conn;
+mod deadlines;
 mod error;
 mod event_loop;
 pub mod fatal;
@@ -54,6 +55,10 @@ mod waker;
 
 pub use backend::SystemBackend;
 pub use backend::epoll::Epoll;
+pub use backend::level::{EpollLevel, Level, Poll, Select};
+pub use backend::poller::{
+    EpollPoller, Interest, PollPoller, Poller, Readiness, SelectPoller, Step,
+};
 pub use backend::socket::{ConnectAddress, ListenAddress, ListenOptions, Listener, ListenerSwitch};
 pub use backend::uring::Uring;
 pub use buffer::{BUFFER_BYTES, Buffer};

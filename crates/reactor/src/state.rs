@@ -12,6 +12,7 @@ use crate::backend::{Held, SocketOption};
 use crate::buffer::{BUFFER_BYTES, Buffer, BufferPool};
 use crate::clock::Clock;
 use crate::conn::{CloseReason, ConnId, Connections, Life};
+use crate::deadlines::Deadlines;
 use crate::limits::Limits;
 use crate::timers::Timers;
 
@@ -65,6 +66,7 @@ pub(crate) struct State {
     pub(crate) conns: Connections,
     pub(crate) pool: BufferPool,
     pub(crate) timers: Timers,
+    pub(crate) deadlines: Deadlines,
     pub(crate) ready: VecDeque<u32>,
     pub(crate) dirty: Vec<u32>,
     /// Slots whose output goes on in the next turn.
@@ -95,6 +97,7 @@ impl State {
             conns: Connections::default(),
             pool: BufferPool::new(),
             timers: Timers::new(now_us / 1_000),
+            deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             dirty: Vec::new(),
             again: Vec::new(),
@@ -177,6 +180,7 @@ impl State {
         c.reason.get_or_insert(reason);
         self.doomed.push(index);
         self.drop_input(index);
+        self.drop_deadlines(index);
         let c = self.conns.at(index);
         let output = std::mem::take(&mut c.output);
         self.held_output -= output.len();
@@ -194,6 +198,8 @@ impl State {
             return;
         }
         c.closing = true;
+        // Its last output is written, whatever came before.
+        c.write_expired = false;
         c.reason.get_or_insert(reason);
         self.drop_input(index);
         self.mark_dirty(index);

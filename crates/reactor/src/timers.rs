@@ -5,6 +5,8 @@
 
 use dunlin_structures::{Due, TimerWheel};
 
+use crate::deadlines::Side;
+
 /// Names a timer of one loop.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
 pub struct TimerId {
@@ -21,6 +23,8 @@ pub(crate) enum Action {
     ResumeAccepting,
     /// Stop waiting for the peer of a lingering connection: slot and generation.
     EndLinger(u32, u32),
+    /// A deadline has passed: side, slot and generation.
+    Deadline(Side, u32, u32),
 }
 
 #[derive(Debug)]

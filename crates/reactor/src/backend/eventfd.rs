@@ -1,7 +1,7 @@
 //! A waker that any poller can watch: an eventfd.
 //!
-//! Invariant: a write never blocks and never fails in a way that loses the wake-up. The counter is never read, which
-//! edge-triggered polling permits; it would take centuries to fill.
+//! Invariant: a write never blocks and never fails in a way that loses the wake-up. A backend that polls edge-triggered never reads
+//! the counter, which would take centuries to fill; the others drain it when it is reported.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,6 +23,12 @@ impl EventFd {
 
     pub(in crate::backend) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// Sets the counter back to 0. A wake-up that comes while this runs is either counted again or came before the loop looks.
+    pub(in crate::backend) fn drain(&self) {
+        // EAGAIN means that it is 0.
+        let _ = rustix::io::read(&self.fd, &mut [0; 8]);
     }
 }
 

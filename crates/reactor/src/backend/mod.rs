@@ -21,7 +21,9 @@ use socket::{ConnectAddress, Listener, Socket};
 
 pub mod epoll;
 mod eventfd;
+pub mod level;
 pub mod memory;
+pub mod poller;
 pub mod socket;
 pub mod uring;
 

@@ -8,6 +8,7 @@ use std::mem;
 use super::EventLoop;
 use crate::backend::{Backend, Token};
 use crate::conn::{CloseReason, Life};
+use crate::deadlines::Side;
 use crate::handler::Handler;
 use crate::io::Io;
 
@@ -39,6 +40,10 @@ impl<B: Backend> EventLoop<B> {
     }
 
     fn flush_one<H: Handler>(&mut self, index: u32, handler: &mut H) {
+        let c = self.state.conns.at(index);
+        if c.write_expired && !c.output.is_empty() {
+            return self.tell_write_deadline(index, handler);
+        }
         if !self.write(index) {
             return;
         }
@@ -107,6 +112,9 @@ impl<B: Backend> EventLoop<B> {
         state.stats.bytes_out += sent.bytes as u64;
         state.held_output -= sent.bytes;
         c.taken |= sent.bytes > 0;
+        if c.write_timed {
+            state.deadlines.count(index, Side::Write, sent.bytes);
+        }
         let empty = c.output.is_empty();
         c.blocked = sent.blocked && !empty;
         if !empty && !sent.blocked {
@@ -135,7 +143,8 @@ impl<B: Backend> EventLoop<B> {
 
     /// True if the system takes no more from this connection for now.
     pub(super) fn is_full(&mut self, index: u32) -> bool {
-        self.state.conns.at(index).blocked || self.is_sending(index)
+        let c = self.state.conns.at(index);
+        c.blocked || c.write_expired || self.is_sending(index)
     }
 
     /// A connection that is closing has bytes in the backend's hands: the event of their end brings it here again.

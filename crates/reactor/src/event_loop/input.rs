@@ -10,6 +10,7 @@ use super::EventLoop;
 use crate::backend::Backend;
 use crate::buffer::{BUFFER_BYTES, Buffer};
 use crate::conn::{CloseReason, Life};
+use crate::deadlines::Side;
 use crate::handler::{Handler, Input};
 use crate::io::Io;
 
@@ -71,6 +72,10 @@ impl<B: Backend> EventLoop<B> {
         }
         let state = &mut self.state;
         let c = state.conns.at(index);
+        if c.read_timed {
+            let bytes = buffer.len() - before;
+            state.deadlines.count(index, Side::Read, bytes);
+        }
         if buffer.len() > before || shown || c.eof != ended_before {
             let input = Input {
                 eof: c.eof,

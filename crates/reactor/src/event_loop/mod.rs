@@ -9,6 +9,7 @@
 
 mod accept;
 mod close;
+mod deadline;
 mod flush;
 mod input;
 mod stop;

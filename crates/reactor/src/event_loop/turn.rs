@@ -124,7 +124,7 @@ impl<B: Backend> EventLoop<B> {
                 .and_then(|s| self.backend.take_error(s))
                 .unwrap_or_else(|| io::ErrorKind::ConnectionReset.into());
             self.state.doom(index, CloseReason::Reset(error));
-        } else if c.paused && !mem::replace(&mut c.told_peer_closed, true) {
+        } else if (c.paused || c.read_expired) && !mem::replace(&mut c.told_peer_closed, true) {
             let id = self.state.conns.id(index);
             handler.peer_closed(&mut Io::new(&mut self.state), id);
         }
@@ -141,6 +141,9 @@ impl<B: Backend> EventLoop<B> {
                 Due::Fired(Action::ResumeAccepting) => self.resume_accepting(),
                 Due::Fired(Action::EndLinger(index, generation)) => {
                     self.end_linger(index, generation);
+                }
+                Due::Fired(Action::Deadline(side, index, generation)) => {
+                    self.expire(side, index, generation, handler);
                 }
                 Due::Idle => return,
                 Due::OutOfWork => {

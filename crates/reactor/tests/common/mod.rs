@@ -1,19 +1,20 @@
-//! One view of both backends for tests: step a loop on this thread, talk to it as a client.
+//! One view of all backends for tests: step a loop on this thread, talk to it as a client.
 //!
-//! Invariant: stepping never blocks for long on either backend; all waiting is bounded, so a hang is a failed assertion.
+//! Invariant: stepping never blocks for long on any backend; all waiting is bounded, so a hang is a failed assertion.
 
 #![allow(dead_code)]
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dunlin_reactor::backend::Backend;
 use dunlin_reactor::backend::memory::{self, Memory, Network};
 use dunlin_reactor::{
     CloseReason, ConnId, Epoll, EventLoop, Handler, Input, Io, Limits, ListenAddress,
-    ListenOptions, Listener, Peer, Rope,
+    ListenOptions, Listener, Peer, Rope, SystemBackend,
 };
 
 /// Steps after which something that should have happened counts as hanging.
@@ -183,6 +184,38 @@ impl Wire for TcpStream {
     }
 }
 
+/// Calls a macro for each backend over the system's sockets: this is the list of them. A new one is one line.
+#[allow(unused_macros)]
+macro_rules! for_each_system_backend {
+    ($make:ident $arguments:tt) => {
+        $make!($arguments epoll dunlin_reactor::Epoll);
+        $make!($arguments epoll_level dunlin_reactor::EpollLevel);
+        $make!($arguments poll dunlin_reactor::Poll);
+        $make!($arguments select dunlin_reactor::Select);
+        $make!($arguments io_uring dunlin_reactor::Uring);
+    };
+}
+
+/// Backends that were asked for and are not here.
+static MISSING: AtomicUsize = AtomicUsize::new(0);
+
+/// A new instance. `None`, and a line that says why, where the system lacks the backend or forbids it.
+///
+/// # Panics
+/// On any other failure: that is no reason to pass over a test.
+pub(crate) fn open<B: SystemBackend>() -> Option<B> {
+    let error = match B::open() {
+        Ok(backend) => return Some(backend),
+        Err(error) => error,
+    };
+    let absent = [io::ErrorKind::Unsupported, io::ErrorKind::PermissionDenied];
+    assert!(absent.contains(&error.kind()), "{error}");
+    let missing = MISSING.fetch_add(1, Ordering::Relaxed) + 1;
+    let name = std::any::type_name::<B>();
+    eprintln!("not available here ({missing} so far): {name}: {error}");
+    None
+}
+
 /// A loop with one listener, and the means to connect to it.
 pub(crate) struct World<B: Backend, C> {
     pub(crate) event_loop: EventLoop<B>,
@@ -212,21 +245,21 @@ pub(crate) fn in_memory(seed: u64, limits: Limits) -> (MemoryWorld, Network) {
     (world, network)
 }
 
-/// A world on loopback sockets.
+/// A world on loopback sockets, by epoll.
 pub(crate) fn on_epoll(limits: Limits) -> EpollWorld {
-    on_system::<Epoll>(limits)
+    on_system(limits).expect("epoll is everywhere")
 }
 
-/// A world on loopback sockets.
-pub(crate) fn on_system<B: dunlin_reactor::SystemBackend>(limits: Limits) -> World<B, TcpStream> {
-    let mut event_loop = EventLoop::new(B::open().unwrap(), limits);
+/// A world on loopback sockets. `None` where the system has no such backend.
+pub(crate) fn on_system<B: SystemBackend>(limits: Limits) -> Option<World<B, TcpStream>> {
+    let mut event_loop = EventLoop::new(open()?, limits);
     let any = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
     let listener = Listener::bind(&any, &ListenOptions::default()).unwrap();
     let ListenAddress::Tcp(address) = listener.address().clone() else {
         unreachable!("a TCP listener has a TCP address");
     };
     event_loop.add_listener(listener).unwrap();
-    World {
+    Some(World {
         event_loop,
         connect: Box::new(move || {
             let stream = TcpStream::connect(address).unwrap();
@@ -236,7 +269,7 @@ pub(crate) fn on_system<B: dunlin_reactor::SystemBackend>(limits: Limits) -> Wor
             stream
         }),
         pass_ms: Box::new(|ms| std::thread::sleep(Duration::from_millis(ms))),
-    }
+    })
 }
 
 impl<B: Backend, C: Wire> World<B, C> {

@@ -1,5 +1,6 @@
-//! The loop's behaviour, on the in-memory network and on real sockets: each scenario runs on both.
+//! The loop's behaviour, on the in-memory network and on every backend over real sockets: each scenario runs on all of them.
 
+#[macro_use]
 mod common;
 
 use std::cell::Cell;
@@ -7,15 +8,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Script, Wire, World, in_memory, on_epoll, reply};
+use common::{Script, Wire, World, in_memory, on_system, reply};
 use dunlin_reactor::backend::Backend;
 use dunlin_reactor::{ConnState, Limits, PostError, Rope, Shared};
 
 /// Seeds of the in-memory runs.
 const SEEDS: u64 = 10;
 
-/// Runs a scenario on the in-memory network under several seeds, then on epoll.
-macro_rules! on_both {
+/// Runs a scenario on the in-memory network under several seeds, then on each backend of the system.
+macro_rules! on_every_backend {
     ($name:ident, $limits:expr) => {
         mod $name {
             use super::*;
@@ -29,14 +30,17 @@ macro_rules! on_both {
                 }
             }
 
-            #[test]
-            fn epoll() {
-                super::$name(on_epoll($limits));
-            }
+            for_each_system_backend!(on_one_backend($name, $limits));
+        }
+    };
+}
 
-            #[test]
-            fn uring() {
-                super::$name(common::on_system::<dunlin_reactor::Uring>($limits));
+macro_rules! on_one_backend {
+    (($name:ident, $limits:expr) $id:ident $backend:ty) => {
+        #[test]
+        fn $id() {
+            if let Some(world) = on_system::<$backend>($limits) {
+                super::$name(world);
             }
         }
     };
@@ -46,7 +50,7 @@ fn pattern(n: usize) -> Vec<u8> {
     (0..n).map(|i| (i * 7 % 251) as u8).collect()
 }
 
-on_both!(bytes_come_back_in_order, Limits::default());
+on_every_backend!(bytes_come_back_in_order, Limits::default());
 fn bytes_come_back_in_order<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::echo();
     let mut client = world.connect();
@@ -66,7 +70,7 @@ fn bytes_come_back_in_order<B: Backend, C: Wire>(mut world: World<B, C>) {
     assert_eq!(world.event_loop.io().buffered_bytes(), 0);
 }
 
-on_both!(unconsumed_bytes_are_shown_again, Limits::default());
+on_every_backend!(unconsumed_bytes_are_shown_again, Limits::default());
 fn unconsumed_bytes_are_shown_again<B: Backend, C: Wire>(mut world: World<B, C>) {
     // Understands messages of 1,000 bytes only.
     let mut script = Script::new(|_, io, batch| {
@@ -87,7 +91,7 @@ fn unconsumed_bytes_are_shown_again<B: Backend, C: Wire>(mut world: World<B, C>)
     world.until(&mut script, |s| s.open.is_empty());
 }
 
-on_both!(a_half_closed_peer_gets_its_replies, Limits::default());
+on_every_backend!(a_half_closed_peer_gets_its_replies, Limits::default());
 fn a_half_closed_peer_gets_its_replies<B: Backend, C: Wire>(mut world: World<B, C>) {
     // Answers only once all requests have come, with shared and owned bytes.
     let value = Arc::new(pattern(1_000_000));
@@ -122,7 +126,7 @@ fn a_half_closed_peer_gets_its_replies<B: Backend, C: Wire>(mut world: World<B, 
     assert_eq!(script.closed[0].1, "Eof");
 }
 
-on_both!(
+on_every_backend!(
     a_paused_connection_keeps_what_came_before_its_end,
     Limits::default()
 );
@@ -162,7 +166,7 @@ fn a_paused_connection_keeps_what_came_before_its_end<B: Backend, C: Wire>(mut w
     assert_eq!(script.log.iter().filter(|l| *l == "peer_closed").count(), 1);
 }
 
-on_both!(resumed_input_is_shown_without_new_bytes, Limits::default());
+on_every_backend!(resumed_input_is_shown_without_new_bytes, Limits::default());
 fn resumed_input_is_shown_without_new_bytes<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut shown = 0;
     let mut script = Script::new(move |script, io, batch| {
@@ -195,7 +199,7 @@ fn tight() -> Limits {
     }
 }
 
-on_both!(a_peer_that_does_not_read_is_not_read, tight());
+on_every_backend!(a_peer_that_does_not_read_is_not_read, tight());
 fn a_peer_that_does_not_read_is_not_read<B: Backend, C: Wire>(mut world: World<B, C>) {
     // Each byte is answered with 1,000.
     let mut script = Script::new(|_, io, batch| {
@@ -246,7 +250,7 @@ fn hard() -> Limits {
     }
 }
 
-on_both!(too_much_output_closes_the_connection, hard());
+on_every_backend!(too_much_output_closes_the_connection, hard());
 fn too_much_output_closes_the_connection<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::new(|_, io, batch| {
         for input in batch {
@@ -271,7 +275,7 @@ fn too_much_output_closes_the_connection<B: Backend, C: Wire>(mut world: World<B
     world.until(&mut script, |s| s.open.is_empty());
 }
 
-on_both!(a_last_reply_survives_unread_input, Limits::default());
+on_every_backend!(a_last_reply_survives_unread_input, Limits::default());
 fn a_last_reply_survives_unread_input<B: Backend, C: Wire>(mut world: World<B, C>) {
     // Closes at the first input, while the client is still sending.
     let mut script = Script::new(|_, io, batch| {
@@ -305,7 +309,7 @@ fn short_linger() -> Limits {
     }
 }
 
-on_both!(
+on_every_backend!(
     a_peer_that_never_closes_does_not_linger_for_ever,
     short_linger()
 );
@@ -335,7 +339,7 @@ fn a_peer_that_never_closes_does_not_linger_for_ever<B: Backend, C: Wire>(mut wo
     drop(client);
 }
 
-on_both!(our_side_can_be_shut_first, Limits::default());
+on_every_backend!(our_side_can_be_shut_first, Limits::default());
 fn our_side_can_be_shut_first<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::new(|script, io, batch| {
         for input in batch {
@@ -360,7 +364,7 @@ fn our_side_can_be_shut_first<B: Backend, C: Wire>(mut world: World<B, C>) {
     world.until(&mut script, |s| s.open.is_empty());
 }
 
-on_both!(stale_ids_do_nothing, Limits::default());
+on_every_backend!(stale_ids_do_nothing, Limits::default());
 fn stale_ids_do_nothing<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::new(|script, io, batch| {
         // The first of the batch closes everyone.
@@ -399,7 +403,7 @@ fn stale_ids_do_nothing<B: Backend, C: Wire>(mut world: World<B, C>) {
     world.until(&mut script, |s| s.open.is_empty());
 }
 
-on_both!(timers_fire_in_order_and_not_early, Limits::default());
+on_every_backend!(timers_fire_in_order_and_not_early, Limits::default());
 fn timers_fire_in_order_and_not_early<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::echo();
     world.step(&mut script);
@@ -419,7 +423,7 @@ fn timers_fire_in_order_and_not_early<B: Backend, C: Wire>(mut world: World<B, C
     assert_eq!(script.log, ["timer 0", "timer 10", "timer 30"]);
 }
 
-on_both!(tasks_run_once_and_are_bounded, few_tasks());
+on_every_backend!(tasks_run_once_and_are_bounded, few_tasks());
 fn few_tasks() -> Limits {
     Limits {
         tasks_max: 3,
@@ -450,7 +454,7 @@ fn tasks_run_once_and_are_bounded<B: Backend, C: Wire>(mut world: World<B, C>) {
     assert!(matches!(remote.post(task()), Err(PostError::Ended(_))));
 }
 
-on_both!(a_stop_finishes_what_was_received, Limits::default());
+on_every_backend!(a_stop_finishes_what_was_received, Limits::default());
 fn a_stop_finishes_what_was_received<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::new(|_, io, batch| {
         for input in batch {
@@ -481,7 +485,7 @@ fn a_stop_finishes_what_was_received<B: Backend, C: Wire>(mut world: World<B, C>
     assert_eq!(script.log.iter().filter(|l| *l == "stopping").count(), 1);
 }
 
-on_both!(a_stop_cuts_at_its_deadline, Limits::default());
+on_every_backend!(a_stop_cuts_at_its_deadline, Limits::default());
 fn a_stop_cuts_at_its_deadline<B: Backend, C: Wire>(mut world: World<B, C>) {
     let endless = Arc::new(vec![b'y'; 20_000_000]);
     let mut script = Script::new(move |_, io, batch| {
@@ -523,7 +527,7 @@ fn a_stop_cuts_at_its_deadline<B: Backend, C: Wire>(mut world: World<B, C>) {
     drop(stuck);
 }
 
-on_both!(
+on_every_backend!(
     a_stop_does_not_wait_for_who_takes_nothing,
     Limits {
         stop_stall_ms: 1_000,
@@ -566,7 +570,7 @@ fn a_stop_does_not_wait_for_who_takes_nothing<B: Backend, C: Wire>(mut world: Wo
     assert_eq!(world.event_loop.report().cut, 1);
 }
 
-on_both!(a_second_stop_ends_at_once, Limits::default());
+on_every_backend!(a_second_stop_ends_at_once, Limits::default());
 fn a_second_stop_ends_at_once<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::new(|_, io, batch| {
         for input in batch {
@@ -589,7 +593,7 @@ fn a_second_stop_ends_at_once<B: Backend, C: Wire>(mut world: World<B, C>) {
     drop(client);
 }
 
-on_both!(a_big_reply_does_not_stall_the_others, Limits::default());
+on_every_backend!(a_big_reply_does_not_stall_the_others, Limits::default());
 fn a_big_reply_does_not_stall_the_others<B: Backend, C: Wire>(mut world: World<B, C>) {
     const BIG_BYTES: usize = 5_000_000;
     let value = Arc::new(pattern(BIG_BYTES));
@@ -635,7 +639,7 @@ fn client_reads<C: Wire>(client: &mut C, out: &mut Vec<u8>) {
     }
 }
 
-on_both!(many_connections_come_and_go, Limits::default());
+on_every_backend!(many_connections_come_and_go, Limits::default());
 fn many_connections_come_and_go<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::echo();
     for round in 0..40 {
@@ -660,7 +664,7 @@ fn many_connections_come_and_go<B: Backend, C: Wire>(mut world: World<B, C>) {
     assert_eq!(world.event_loop.io().buffered_bytes(), 0);
 }
 
-on_both!(the_handler_bounds_the_sleep, Limits::default());
+on_every_backend!(the_handler_bounds_the_sleep, Limits::default());
 fn the_handler_bounds_the_sleep<B: Backend, C: Wire>(mut world: World<B, C>) {
     use dunlin_reactor::Sleep;
     let mut script = Script::echo();
