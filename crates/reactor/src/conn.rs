@@ -11,6 +11,7 @@ use dunlin_structures::Rope;
 
 use crate::backend::Token;
 use crate::buffer::Buffer;
+use crate::event_loop::Attempt;
 
 /// Names a connection of one loop. `index` is dense and reused, so handlers keep a `Vec` by index; the generation tells the
 /// uses apart.
@@ -49,7 +50,7 @@ pub struct Peer {
     pub local: Option<SocketAddr>,
     /// True for a Unix socket.
     pub unix: bool,
-    /// Which listener accepted it, in the order in which they were added.
+    /// Which listener accepted it, in the order in which they were added. 0 for a connection that was made from here.
     pub listener: usize,
     /// The descriptor, for listings; -1 in the in-memory backend.
     pub descriptor: i32,
@@ -60,6 +61,8 @@ pub struct Peer {
 pub enum ConnState {
     /// Accepted, [`crate::Handler::opened`] has not returned yet.
     Initial,
+    /// Begun with [`crate::Io::connect`]; it does not stand yet.
+    Connecting,
     /// Both directions are open.
     Connected,
     /// One direction is shut: the peer's (its end was read) or ours.
@@ -75,6 +78,9 @@ pub enum CloseReason {
     Eof,
     /// The transport failed.
     Reset(io::Error),
+    /// The connection that [`crate::Io::connect`] began never stood: refused, unreachable, or not there by its deadline
+    /// ([`io::ErrorKind::TimedOut`]).
+    Connect(io::Error),
     /// The handler closed it, or the loop did in an orderly stop.
     Local,
     /// More output piled up than [`crate::Limits::output_hard_bytes`] allows.
@@ -133,6 +139,8 @@ pub(crate) struct Connection {
     /// It is read in spite of its output up to so many unsent bytes, see [`crate::Io::overlook_output`].
     pub(crate) overlooked: usize,
     pub(crate) reason: Option<CloseReason>,
+    /// While it is being made from here.
+    pub(crate) attempt: Option<Box<Attempt>>,
     pub(crate) input: Buffer,
     pub(crate) output: Rope,
 }
@@ -144,6 +152,8 @@ pub(crate) enum Life {
     #[default]
     Free,
     Initial,
+    /// Being made from here: output is kept, nothing is read.
+    Connecting,
     Open,
     /// To be closed in this turn; handlers can do nothing with it any more.
     Doomed,
@@ -155,7 +165,7 @@ impl Connection {
     /// True when handlers may act on it.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
-        matches!(self.live, Life::Initial | Life::Open)
+        matches!(self.live, Life::Initial | Life::Connecting | Life::Open)
     }
 
     /// True when its socket should be read now, or its input shown.
@@ -174,6 +184,7 @@ impl Connection {
     pub(crate) fn state(&self) -> ConnState {
         match self.live {
             Life::Initial => ConnState::Initial,
+            Life::Connecting => ConnState::Connecting,
             Life::Open if self.eof || self.shut || self.shutdown => ConnState::HalfClose,
             Life::Open => ConnState::Connected,
             Life::Free | Life::Doomed | Life::Lingering => ConnState::Disconnected,

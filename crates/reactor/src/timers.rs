@@ -21,6 +21,8 @@ pub(crate) enum Action {
     ResumeAccepting,
     /// Stop waiting for the peer of a lingering connection: slot and generation.
     EndLinger(u32, u32),
+    /// Give up making a connection: slot and generation.
+    GiveUpConnecting(u32, u32),
 }
 
 #[derive(Debug)]
@@ -79,6 +81,13 @@ impl Timers {
         if let Some(node) = timer.node.take() {
             self.wheel.cancel(node);
             self.release(id.index);
+        }
+    }
+
+    /// Cancels a timer that may not have been set.
+    pub(crate) fn cancel_some(&mut self, id: Option<TimerId>) {
+        if let Some(id) = id {
+            self.cancel(id);
         }
     }
 

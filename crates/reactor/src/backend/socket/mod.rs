@@ -31,7 +31,7 @@ pub(super) use send::send;
 pub struct Socket {
     pub(super) fd: OwnedFd,
     unix: bool,
-    /// Not connected yet when it was attached.
+    /// Begun here and perhaps not connected yet when it was attached: the end of the attempt is to be told.
     pub(super) connecting: bool,
     /// Its place in the tables of the backend that it is attached to, if that has any.
     pub(super) slot: u32,
