@@ -56,6 +56,19 @@ pub struct Peer {
     pub descriptor: i32,
 }
 
+impl Peer {
+    /// True when both ends of a connection are one socket. The system may choose the very port that the client wants to reach;
+    /// if nobody listens there, TCP's simultaneous open then connects the socket to itself.
+    pub(crate) fn is_itself(&self) -> bool {
+        let (Some(local), Some(remote)) = (self.local, self.remote) else {
+            return false;
+        };
+        // The unspecified address means this machine.
+        let same_machine = local.ip() == remote.ip() || remote.ip().is_unspecified();
+        same_machine && local.port() == remote.port()
+    }
+}
+
 /// The life of a connection.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub enum ConnState {
@@ -273,6 +286,24 @@ mod tests {
         assert_eq!(b.index(), a.index());
         assert!(all.live(a).is_none() && all.live(b).is_some());
         assert!(all.of_event(0, a.generation()).is_none());
+    }
+
+    #[test]
+    fn a_socket_knows_itself() {
+        let is_itself = |local: &str, remote: &str| {
+            let peer = Peer {
+                local: Some(local.parse().unwrap()),
+                remote: Some(remote.parse().unwrap()),
+                ..Peer::default()
+            };
+            peer.is_itself()
+        };
+        assert!(is_itself("127.0.0.1:40000", "127.0.0.1:40000"));
+        assert!(is_itself("127.0.0.1:40000", "0.0.0.0:40000"));
+        assert!(is_itself("[::1]:40000", "[::1]:40000"));
+        assert!(!is_itself("127.0.0.1:40000", "127.0.0.1:40001"));
+        assert!(!is_itself("127.0.0.1:40000", "127.0.0.2:40000"));
+        assert!(!Peer::default().is_itself());
     }
 
     #[test]

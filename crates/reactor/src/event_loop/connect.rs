@@ -5,7 +5,6 @@
 //! from it.
 
 use std::io;
-use std::net::SocketAddr;
 
 use super::EventLoop;
 use crate::backend::socket::ConnectAddress;
@@ -59,9 +58,7 @@ impl<B: Backend> EventLoop<B> {
             return Ok(());
         };
         let (mut socket, peer) = self.backend.connect(&attempt.address)?;
-        if let (Some(local), Some(remote)) = (peer.local, peer.remote)
-            && is_itself(local, remote)
-        {
+        if peer.is_itself() {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         let token = Token::connection(index, id.generation());
@@ -111,28 +108,5 @@ impl<B: Backend> EventLoop<B> {
             let error = io::ErrorKind::TimedOut.into();
             self.state.doom(index, CloseReason::Connect(error));
         }
-    }
-}
-
-/// True when both ends of a connection are one socket. The system may choose the very port that the client wants to reach; if
-/// nobody listens there, TCP's simultaneous open then connects the socket to itself.
-fn is_itself(local: SocketAddr, remote: SocketAddr) -> bool {
-    let ip = remote.ip();
-    // The unspecified address means this machine.
-    local.port() == remote.port() && (local.ip() == ip || ip.is_unspecified())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_socket_knows_itself() {
-        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
-        assert!(is_itself(at("127.0.0.1:40000"), at("127.0.0.1:40000")));
-        assert!(is_itself(at("127.0.0.1:40000"), at("0.0.0.0:40000")));
-        assert!(is_itself(at("[::1]:40000"), at("[::1]:40000")));
-        assert!(!is_itself(at("127.0.0.1:40000"), at("127.0.0.1:40001")));
-        assert!(!is_itself(at("127.0.0.1:40000"), at("127.0.0.2:40000")));
     }
 }

@@ -14,7 +14,7 @@ use super::{ConnectAddress, Socket, listen, options};
 use crate::backend::SocketOption;
 use crate::conn::Peer;
 
-pub(in crate::backend) fn connect(address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
+pub(crate) fn connect(address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
     let family = match address {
         ConnectAddress::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
         ConnectAddress::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,

@@ -21,7 +21,7 @@ use rustix::net::{Shutdown, sockopt};
 use super::SocketOption;
 
 pub(super) use accept::accept;
-pub(super) use connect::connect;
+pub(crate) use connect::connect;
 pub use listen::{ListenAddress, ListenOptions, Listener, ListenerSwitch};
 pub(super) use receive::receive;
 pub(super) use send::send;
@@ -65,6 +65,10 @@ impl Socket {
             connecting: false,
             slot: u32::MAX,
         }
+    }
+
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
     }
 
     pub(super) fn shutdown_write(&self) -> io::Result<()> {
