@@ -11,6 +11,7 @@ use dunlin_structures::Rope;
 
 use crate::backend::Token;
 use crate::buffer::Buffer;
+use crate::event_loop::Attempt;
 
 /// Names a connection of one loop. `index` is dense and reused, so handlers keep a `Vec` by index; the generation tells the
 /// uses apart.
@@ -49,10 +50,23 @@ pub struct Peer {
     pub local: Option<SocketAddr>,
     /// True for a Unix socket.
     pub unix: bool,
-    /// Which listener accepted it, in the order in which they were added.
+    /// Which listener accepted it, in the order in which they were added. 0 for a connection that was made from here.
     pub listener: usize,
     /// The descriptor, for listings; -1 in the in-memory backend.
     pub descriptor: i32,
+}
+
+impl Peer {
+    /// True when both ends of a connection are one socket. The system may choose the very port that the client wants to reach;
+    /// if nobody listens there, TCP's simultaneous open then connects the socket to itself.
+    pub(crate) fn is_itself(&self) -> bool {
+        let (Some(local), Some(remote)) = (self.local, self.remote) else {
+            return false;
+        };
+        // The unspecified address means this machine.
+        let same_machine = local.ip() == remote.ip() || remote.ip().is_unspecified();
+        same_machine && local.port() == remote.port()
+    }
 }
 
 /// The life of a connection.
@@ -60,6 +74,8 @@ pub struct Peer {
 pub enum ConnState {
     /// Accepted, [`crate::Handler::opened`] has not returned yet.
     Initial,
+    /// Begun with [`crate::Io::connect`]; it does not stand yet.
+    Connecting,
     /// Both directions are open.
     Connected,
     /// One direction is shut: the peer's (its end was read) or ours.
@@ -75,6 +91,9 @@ pub enum CloseReason {
     Eof,
     /// The transport failed.
     Reset(io::Error),
+    /// The connection that [`crate::Io::connect`] began never stood: refused, unreachable, or not there by its deadline
+    /// ([`io::ErrorKind::TimedOut`]).
+    Connect(io::Error),
     /// The handler closed it, or the loop did in an orderly stop.
     Local,
     /// More output piled up than [`crate::Limits::output_hard_bytes`] allows.
@@ -141,6 +160,8 @@ pub(crate) struct Connection {
     /// It is read in spite of its output up to so many unsent bytes, see [`crate::Io::overlook_output`].
     pub(crate) overlooked: usize,
     pub(crate) reason: Option<CloseReason>,
+    /// While it is being made from here.
+    pub(crate) attempt: Option<Box<Attempt>>,
     pub(crate) input: Buffer,
     pub(crate) output: Rope,
 }
@@ -152,6 +173,8 @@ pub(crate) enum Life {
     #[default]
     Free,
     Initial,
+    /// Being made from here: output is kept, nothing is read.
+    Connecting,
     Open,
     /// To be closed in this turn; handlers can do nothing with it any more.
     Doomed,
@@ -163,7 +186,7 @@ impl Connection {
     /// True when handlers may act on it.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
-        matches!(self.live, Life::Initial | Life::Open)
+        matches!(self.live, Life::Initial | Life::Connecting | Life::Open)
     }
 
     /// True when its socket should be read now, or its input shown.
@@ -183,6 +206,7 @@ impl Connection {
     pub(crate) fn state(&self) -> ConnState {
         match self.live {
             Life::Initial => ConnState::Initial,
+            Life::Connecting => ConnState::Connecting,
             Life::Open if self.eof || self.shut || self.shutdown => ConnState::HalfClose,
             Life::Open => ConnState::Connected,
             Life::Free | Life::Doomed | Life::Lingering => ConnState::Disconnected,
@@ -271,6 +295,24 @@ mod tests {
         assert_eq!(b.index(), a.index());
         assert!(all.live(a).is_none() && all.live(b).is_some());
         assert!(all.of_event(0, a.generation()).is_none());
+    }
+
+    #[test]
+    fn a_socket_knows_itself() {
+        let is_itself = |local: &str, remote: &str| {
+            let peer = Peer {
+                local: Some(local.parse().unwrap()),
+                remote: Some(remote.parse().unwrap()),
+                ..Peer::default()
+            };
+            peer.is_itself()
+        };
+        assert!(is_itself("127.0.0.1:40000", "127.0.0.1:40000"));
+        assert!(is_itself("127.0.0.1:40000", "0.0.0.0:40000"));
+        assert!(is_itself("[::1]:40000", "[::1]:40000"));
+        assert!(!is_itself("127.0.0.1:40000", "127.0.0.1:40001"));
+        assert!(!is_itself("127.0.0.1:40000", "127.0.0.2:40000"));
+        assert!(!Peer::default().is_itself());
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Input {
 }
 
 /// The user's side of an event loop. A turn calls, as far as there is reason: posted tasks, `woken`, `fd_ready`, `stopping`,
-/// `opened`, `timer`, `inputs`, `turn_end`; then output is written, `drained` and `closed` tell what came of it, and `background` has
+/// `connected`, `opened`, `timer`, `inputs`, `turn_end`; then output is written, `drained` and `closed` tell what came of it, and `background` has
 /// what is left of the turn.
 pub trait Handler {
     /// A connection was accepted. Its input may be shown in the next turn.
@@ -80,7 +80,13 @@ pub trait Handler {
     /// consumed stays the reactor's and is shown again with the next bytes or after [`Io::resume_input`].
     fn inputs(&mut self, io: &mut Io<'_>, batch: &mut [Input]);
 
-    /// The connection is gone; its id is dead. Called exactly once for each `opened`.
+    /// A connection begun with [`Io::connect`] stands. Its input may be shown in this turn.
+    fn connected(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
+        let _ = (io, conn, peer);
+    }
+
+    /// The connection is gone, or never stood ([`CloseReason::Connect`]); its id is dead. Called exactly once for each `opened`
+    /// and each [`Io::connect`].
     fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, why: CloseReason);
 
     /// The peer closed its sending side while input was paused; bytes that it sent before may still be unread. Called at most

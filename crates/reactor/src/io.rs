@@ -9,6 +9,7 @@ use std::time::Duration;
 use dunlin_structures::Rope;
 
 use crate::backend::SocketOption;
+use crate::backend::socket::ConnectAddress;
 use crate::clock::Clock;
 use crate::conn::{CloseReason, ConnId, ConnState};
 use crate::deadlines::Side;
@@ -50,6 +51,17 @@ impl<'a> Io<'a> {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.state.clock
+    }
+
+    /// Begins a connection, without waiting for it, at the end of the turn. [`crate::Handler::connected`] tells that it stands,
+    /// or [`crate::Handler::closed`] with [`CloseReason::Connect`] why it never did: refused at once, or not there at
+    /// `deadline_ms` (ms of the loop's clock; `None`: after [`Limits::connect_ms`]). A connection of a socket to itself, which TCP
+    /// makes if nobody listens on a port of the range for clients, counts as refused.
+    ///
+    /// What is sent meanwhile goes out once it stands. TCP connections send small segments at once. A Unix socket whose server
+    /// has a full backlog fails with [`std::io::ErrorKind::WouldBlock`]. At most [`Limits::connecting_max`] can be in the making.
+    pub fn connect(&mut self, address: &ConnectAddress, deadline_ms: Option<u64>) -> ConnId {
+        self.state.connect(address.clone(), deadline_ms)
     }
 
     /// Takes the contents of `rope` as output of `conn`; it is written at the end of the turn, with one system call as a rule.

@@ -34,6 +34,8 @@
 
 mod acceptor;
 pub mod backend;
+mod backoff;
+mod blocking;
 mod buffer;
 mod clock;
 mod conn;
@@ -49,8 +51,11 @@ mod pool;
 pub mod process_title;
 mod remote;
 mod state;
+mod tcp_client;
 mod tcp_server;
+mod thread_pool;
 mod timers;
+mod udp;
 mod waker;
 
 pub use backend::SystemBackend;
@@ -61,6 +66,8 @@ pub use backend::poller::{
 };
 pub use backend::socket::{ConnectAddress, ListenAddress, ListenOptions, Listener, ListenerSwitch};
 pub use backend::uring::Uring;
+pub use backoff::{Backoff, RetryLimits};
+pub use blocking::{BlockingStream, CONNECT_TIMEOUT, ReceiveFlags, TransferError};
 pub use buffer::{BUFFER_BYTES, Buffer};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use conn::{CloseReason, ConnId, ConnState, Peer};
@@ -74,6 +81,9 @@ pub use listeners::{LISTENER_CHANGES_MAX, Listeners, ListenersError};
 pub use pool::EventLoopPool;
 pub use remote::{PostError, Remote, Task};
 pub use state::Stats;
+pub use tcp_client::TcpClient;
 pub use tcp_server::TcpServer;
+pub use thread_pool::{EnqueueError, THREAD_POOL_QUEUE_MAX, TaskHandle, TaskPanic, ThreadPool};
 pub use timers::TimerId;
+pub use udp::{Datagram, Delivery, UdpLimits, UdpSocket};
 pub use waker::{Wake, Waker};

@@ -19,6 +19,10 @@ pub struct Limits {
     pub output_hard_bytes: usize,
     /// Connections accepted from one listener in one turn.
     pub accepts_per_turn: usize,
+    /// Connections that may be in the making at once; one more fails at once.
+    pub connecting_max: usize,
+    /// How long the making of a connection may take when the caller names no deadline.
+    pub connect_ms: u64,
     /// How long accepting pauses when the process is out of descriptors or memory, unless a connection closes earlier.
     pub accept_pause_ms: u64,
     /// Tasks that may wait in a loop's queue; posting one more fails.
@@ -45,6 +49,8 @@ impl Default for Limits {
             output_soft_bytes: 1 << 20,
             output_hard_bytes: usize::MAX,
             accepts_per_turn: 64,
+            connecting_max: 1024,
+            connect_ms: 2_000,
             accept_pause_ms: 100,
             tasks_max: 64 * 1024,
             handover_max: 1024,

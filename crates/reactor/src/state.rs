@@ -4,15 +4,18 @@
 //! Entries of those lists may be stale; the slot's own flags decide. No system call is made here.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use dunlin_structures::Rope;
 
+use crate::backend::socket::ConnectAddress;
 use crate::backend::{Held, SocketOption};
 use crate::buffer::{BUFFER_BYTES, Buffer, BufferPool};
 use crate::clock::Clock;
 use crate::conn::{CloseReason, ConnId, Connections, Life};
 use crate::deadlines::Deadlines;
+use crate::event_loop::Attempt;
 use crate::limits::Limits;
 use crate::timers::Timers;
 
@@ -26,6 +29,10 @@ pub struct Stats {
     pub turns: u64,
     /// Connections opened.
     pub opened: u64,
+    /// Connections that were made from here and stood.
+    pub connected: u64,
+    /// Connections that were to be made from here and never stood.
+    pub connect_failures: u64,
     /// Connections that found no descriptor or memory: accept calls failing that way.
     pub accept_failures: u64,
     /// Receive calls.
@@ -73,6 +80,10 @@ pub(crate) struct State {
     pub(crate) again: Vec<u32>,
     pub(crate) doomed: Vec<u32>,
     pub(crate) options: Vec<(ConnId, SocketOption)>,
+    /// Connections that are to be begun at the end of the turn.
+    pub(crate) connects: Vec<ConnId>,
+    /// Connections in the making, those to be begun included.
+    pub(crate) connecting: usize,
     pub(crate) stats: Stats,
     /// Unconsumed input and unsent output of all connections, bytes.
     pub(crate) held_input: usize,
@@ -103,6 +114,8 @@ impl State {
             again: Vec::new(),
             doomed: Vec::new(),
             options: Vec::new(),
+            connects: Vec::new(),
+            connecting: 0,
             stats: Stats::default(),
             held_input: 0,
             held_output: 0,
@@ -170,6 +183,28 @@ impl State {
         len
     }
 
+    /// Begins a connection at the end of the turn.
+    pub(crate) fn connect(&mut self, address: ConnectAddress, deadline_ms: Option<u64>) -> ConnId {
+        let deadline_ms = deadline_ms.unwrap_or(self.now_ms() + self.limits.connect_ms);
+        let id = self.conns.insert();
+        let c = self.conns.at(id.index() as u32);
+        c.live = Life::Connecting;
+        c.attempt = Some(Box::new(Attempt::new(address, deadline_ms)));
+        // Nothing is written before the event that tells of the end of the attempt.
+        (c.blocked, c.armed) = (true, true);
+        self.connecting += 1;
+        if self.connecting > self.limits.connecting_max {
+            let error = io::Error::new(
+                io::ErrorKind::QuotaExceeded,
+                "too many connections are being made",
+            );
+            self.doom(id.index() as u32, CloseReason::Connect(error));
+        } else {
+            self.connects.push(id);
+        }
+        id
+    }
+
     /// Closes a live connection at the end of the turn, dropping its output; the first reason stands.
     pub(crate) fn doom(&mut self, index: u32, reason: CloseReason) {
         let c = self.conns.at(index);
@@ -177,7 +212,16 @@ impl State {
             return;
         }
         c.live = Life::Doomed;
-        c.reason.get_or_insert(reason);
+        if matches!(reason, CloseReason::Connect(_)) {
+            // It stood never, so whatever else was to happen to it did not.
+            c.reason = Some(reason);
+        } else {
+            c.reason.get_or_insert(reason);
+        }
+        if let Some(attempt) = c.attempt.take() {
+            self.connecting -= 1;
+            self.timers.cancel_some(attempt.timer);
+        }
         self.doomed.push(index);
         self.drop_input(index);
         self.drop_deadlines(index);

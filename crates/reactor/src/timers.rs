@@ -25,6 +25,8 @@ pub(crate) enum Action {
     EndLinger(u32, u32),
     /// A deadline has passed: side, slot and generation.
     Deadline(Side, u32, u32),
+    /// Give up making a connection: slot and generation.
+    GiveUpConnecting(u32, u32),
 }
 
 #[derive(Debug)]
@@ -83,6 +85,13 @@ impl Timers {
         if let Some(node) = timer.node.take() {
             self.wheel.cancel(node);
             self.release(id.index);
+        }
+    }
+
+    /// Cancels a timer that may not have been set.
+    pub(crate) fn cancel_some(&mut self, id: Option<TimerId>) {
+        if let Some(id) = id {
+            self.cancel(id);
         }
     }
 

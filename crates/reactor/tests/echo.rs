@@ -1,98 +1,19 @@
 //! The echo server as a process of its own: its lines, its limits, its orderly end.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+#[path = "common/example.rs"]
+mod example;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
-/// Long enough for a loaded machine; only a failure takes it.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct EchoServer {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl EchoServer {
-    fn start(flags: &[&str]) -> EchoServer {
-        let mut child = Command::new(binary())
-            .args(["--port", "0"])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap();
-        EchoServer {
-            address: address.parse().unwrap(),
-            child,
-            stdout,
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).unwrap();
-    }
-
-    /// Waits for the end; what it said, how it exited.
-    fn finish(mut self) -> (String, bool) {
-        let mut said = String::new();
-        self.stdout.read_to_string(&mut said).unwrap();
-        (said, self.child.wait().unwrap().success())
-    }
-}
-
-impl Drop for EchoServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Where cargo puts examples: beside the directory of this test. Built here if only this test was asked for.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let echo = profile.join("examples/echo");
-    if !echo.exists() {
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--example", "echo", "--manifest-path", manifest])
-            .status()
-            .unwrap();
-        assert!(built.success());
-    }
-    echo
-}
-
-fn read_line(stream: &TcpStream) -> String {
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).unwrap();
-    line
-}
-
-fn rest(mut stream: &TcpStream) -> Vec<u8> {
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all).unwrap();
-    all
-}
+use example::{PATIENCE, Server, binary, read_line, rest};
+use rustix::process::Signal;
 
 #[test]
 fn lines_come_back_whole() {
-    let server = EchoServer::start(&[]);
+    let server = Server::start("echo", &[]);
     let mut a = server.connect();
     let mut b = server.connect();
     a.write_all(b"first half, ").unwrap();
@@ -116,7 +37,7 @@ fn lines_come_back_whole() {
 
 #[test]
 fn a_line_without_end_is_refused() {
-    let server = EchoServer::start(&["--threads", "1"]);
+    let server = Server::start("echo", &["--threads", "1"]);
     let mut stream = server.connect();
     let mut sent = 0;
     while sent < 10_000_000 {
@@ -137,7 +58,7 @@ fn a_line_without_end_is_refused() {
 #[test]
 fn every_stop_signal_ends_it_orderly() {
     for signal in [Signal::HUP, Signal::QUIT, Signal::TERM, Signal::INT] {
-        let server = EchoServer::start(&[]);
+        let server = Server::start("echo", &[]);
         let mut idle = server.connect();
         idle.write_all(b"x\n").unwrap();
         assert_eq!(read_line(&idle), "x\n");
@@ -153,7 +74,7 @@ fn every_stop_signal_ends_it_orderly() {
 }
 
 /// A connection whose peer reads nothing, so that its echo cannot be delivered.
-fn stuck(server: &EchoServer) -> TcpStream {
+fn stuck(server: &Server) -> TcpStream {
     let mut stream = server.connect();
     stream
         .set_write_timeout(Some(Duration::from_millis(200)))
@@ -165,7 +86,7 @@ fn stuck(server: &EchoServer) -> TcpStream {
 
 #[test]
 fn peers_that_do_not_read_are_cut_at_the_shared_deadline() {
-    let server = EchoServer::start(&["--stop-ms", "700"]);
+    let server = Server::start("echo", &["--stop-ms", "700"]);
     let peers = [stuck(&server), stuck(&server)];
     let started = Instant::now();
     server.signal(Signal::TERM);
@@ -185,7 +106,7 @@ fn peers_that_do_not_read_are_cut_at_the_shared_deadline() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let server = EchoServer::start(&["--stop-ms", "60000"]);
+    let server = Server::start("echo", &["--stop-ms", "60000"]);
     let peer = stuck(&server);
     let started = Instant::now();
     server.signal(Signal::TERM);
@@ -199,7 +120,7 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn what_was_received_before_the_signal_is_echoed() {
-    let server = EchoServer::start(&[]);
+    let server = Server::start("echo", &[]);
     let mut stream = server.connect();
     let lines = b"a line of some length\n".repeat(2_000);
     stream.write_all(&lines).unwrap();
@@ -213,7 +134,7 @@ fn what_was_received_before_the_signal_is_echoed() {
 #[test]
 fn bad_flags_are_refused() {
     for flags in [["--port", "70000"], ["--colour", "red"]] {
-        let output = Command::new(binary()).args(flags).output().unwrap();
+        let output = Command::new(binary("echo")).args(flags).output().unwrap();
         assert!(!output.status.success());
         assert!(!output.stderr.is_empty());
     }

@@ -189,7 +189,9 @@ pub trait Backend {
     -> io::Result<Option<(Self::Socket, Peer)>>;
 
     /// Begins a connection without waiting for it. Once attached, the socket reports one event when the attempt has ended:
-    /// writable if it succeeded; failed, with [`Backend::take_error`] telling why, if it did not.
+    /// writable if it succeeded; failed, with [`Backend::take_error`] telling why, if it did not. From then on it is as if
+    /// [`Backend::watch_writable`] had been asked for: the loop takes that back when it has written for the first time.
+    /// The peer names our own end too: the loop refuses a socket that is about to connect to itself.
     ///
     /// # Errors
     /// When the attempt failed at once, or descriptors are used up.

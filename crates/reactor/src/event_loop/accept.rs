@@ -93,16 +93,21 @@ impl<B: Backend> EventLoop<B> {
             self.neighbours[self.index].remote.drop_load();
             return;
         }
-        if self.sockets.len() <= id.index() {
-            self.sockets.resize_with(id.index() + 1, || None);
-        }
-        self.sockets[id.index()] = Some(socket);
+        self.keep_socket(index, socket);
         self.state.stats.opened += 1;
         handler.opened(&mut Io::new(&mut self.state), id, &peer);
         let c = self.state.conns.at(index);
         if c.live == Life::Initial {
             c.live = Life::Open;
         }
+    }
+
+    pub(super) fn keep_socket(&mut self, index: u32, socket: B::Socket) {
+        let index = index as usize;
+        if self.sockets.len() <= index {
+            self.sockets.resize_with(index + 1, || None);
+        }
+        self.sockets[index] = Some(socket);
     }
 
     fn pause_accepting(&mut self) {

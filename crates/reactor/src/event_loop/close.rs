@@ -39,7 +39,16 @@ impl<B: Backend> EventLoop<B> {
             let reason = c.reason.take().unwrap_or(CloseReason::Local);
             let linger = c.linger;
             self.state.conns.open -= 1;
-            self.neighbours[self.index].remote.drop_load();
+            if self
+                .sockets
+                .get(index as usize)
+                .is_some_and(Option::is_some)
+            {
+                // One that was never begun has no socket, and was not counted.
+                self.neighbours[self.index].remote.drop_load();
+            }
+            let never_stood = matches!(reason, CloseReason::Connect(_));
+            self.state.stats.connect_failures += u64::from(never_stood);
             if linger {
                 self.begin_linger(index);
             } else {
@@ -67,7 +76,8 @@ impl<B: Backend> EventLoop<B> {
     }
 
     fn close_socket(&mut self, index: u32) {
-        if let Some(socket) = self.sockets[index as usize].take() {
+        let socket = self.sockets.get_mut(index as usize);
+        if let Some(socket) = socket.and_then(Option::take) {
             self.backend.close(socket);
         }
     }

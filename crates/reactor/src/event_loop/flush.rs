@@ -20,9 +20,11 @@ impl<B: Backend> EventLoop<B> {
     pub(super) fn settle<H: Handler>(&mut self, handler: &mut H) {
         self.apply_options();
         for _ in 0..SETTLE_ROUNDS_MAX {
+            self.begin_connects();
             self.flush(handler);
             self.bury(handler);
-            if self.state.dirty.is_empty() && self.state.doomed.is_empty() {
+            let state = &self.state;
+            if state.dirty.is_empty() && state.doomed.is_empty() && state.connects.is_empty() {
                 return;
             }
         }
@@ -32,7 +34,8 @@ impl<B: Backend> EventLoop<B> {
         let mut list = mem::replace(&mut self.state.dirty, mem::take(&mut self.flushing));
         for index in list.drain(..) {
             let c = self.state.conns.at(index);
-            if mem::take(&mut c.dirty) && c.is_live() {
+            // What is to be done with one that is being made is done when it stands.
+            if mem::take(&mut c.dirty) && c.is_live() && c.live != Life::Connecting {
                 self.flush_one(index, handler);
             }
         }
@@ -187,6 +190,9 @@ impl<B: Backend> EventLoop<B> {
     pub(super) fn has_work(&mut self, index: u32) -> bool {
         let sending = self.is_sending(index);
         let c = self.state.conns.at(index);
+        if c.live == Life::Connecting {
+            return !c.output.is_empty();
+        }
         c.live == Life::Open
             && (c.readable || c.queued || c.paused || c.closing || !c.output.is_empty() || sending)
     }

@@ -9,6 +9,7 @@
 
 mod accept;
 mod close;
+mod connect;
 mod deadline;
 mod flush;
 mod input;
@@ -30,6 +31,8 @@ use crate::listeners::Listeners;
 use crate::remote::{Inbox, Remote, Task};
 use crate::state::{State, Stats};
 use crate::waker::Waker;
+
+pub(crate) use connect::Attempt;
 
 /// How a loop ended.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]

@@ -89,6 +89,8 @@ impl<B: Backend> EventLoop<B> {
             let floods = c.stop_reads >= STOP_READS_MAX && !c.paused;
             if c.live == Life::Open && (!works || floods) {
                 self.state.close_after_flush(index, CloseReason::Local);
+            } else if c.live == Life::Connecting && !works {
+                self.state.doom(index, CloseReason::Local);
             }
         }
         self.settle(handler);

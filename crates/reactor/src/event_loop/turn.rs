@@ -23,6 +23,7 @@ impl<B: Backend> EventLoop<B> {
             || !state.dirty.is_empty()
             || !state.again.is_empty()
             || !state.doomed.is_empty()
+            || !state.connects.is_empty()
             || state.stop_request_ms.is_some()
             || self.waker.is_pending()
         {
@@ -101,7 +102,9 @@ impl<B: Backend> EventLoop<B> {
             c.readable = true;
             c.end_ahead |= event.peer_closed || event.failed;
         }
-        if event.writable && c.blocked {
+        if c.live == Life::Connecting {
+            self.end_attempt(index, event, handler);
+        } else if event.writable && c.blocked {
             c.blocked = false;
             self.state.mark_dirty(index);
         }
@@ -144,6 +147,9 @@ impl<B: Backend> EventLoop<B> {
                 }
                 Due::Fired(Action::Deadline(side, index, generation)) => {
                     self.expire(side, index, generation, handler);
+                }
+                Due::Fired(Action::GiveUpConnecting(index, generation)) => {
+                    self.give_up_connecting(index, generation);
                 }
                 Due::Idle => return,
                 Due::OutOfWork => {

@@ -28,6 +28,7 @@ pub(crate) type OnInputs = Box<dyn FnMut(&mut Script, &mut Io<'_>, &mut [Input])
 pub(crate) struct Script {
     pub(crate) on_inputs: Option<OnInputs>,
     pub(crate) open: Vec<ConnId>,
+    pub(crate) connected: Vec<(ConnId, Peer)>,
     pub(crate) closed: Vec<(ConnId, String)>,
     pub(crate) log: Vec<String>,
     pub(crate) received: HashMap<ConnId, Vec<u8>>,
@@ -80,6 +81,11 @@ impl Handler for Script {
         self.log.push("opened".into());
     }
 
+    fn connected(&mut self, _: &mut Io<'_>, conn: ConnId, peer: &Peer) {
+        self.connected.push((conn, peer.clone()));
+        self.log.push("connected".into());
+    }
+
     fn inputs(&mut self, io: &mut Io<'_>, batch: &mut [Input]) {
         for input in batch.iter() {
             let (len, eof) = (input.bytes().len(), input.is_eof());
@@ -96,6 +102,7 @@ impl Handler for Script {
         self.open.retain(|c| *c != conn);
         let why = match why {
             CloseReason::Reset(_) => "Reset".to_string(),
+            CloseReason::Connect(error) => format!("Connect {:?}", error.kind()),
             other => format!("{other:?}"),
         };
         self.log.push(format!("closed {} {why}", conn.index()));
@@ -219,6 +226,7 @@ pub(crate) fn open<B: SystemBackend>() -> Option<B> {
 /// A loop with one listener, and the means to connect to it.
 pub(crate) struct World<B: Backend, C> {
     pub(crate) event_loop: EventLoop<B>,
+    pub(crate) address: SocketAddr,
     connect: Box<dyn FnMut() -> C>,
     pass_ms: Box<dyn FnMut(u64)>,
 }
@@ -239,6 +247,7 @@ pub(crate) fn in_memory(seed: u64, limits: Limits) -> (MemoryWorld, Network) {
     let (n1, n2) = (network.clone(), network.clone());
     let world = World {
         event_loop,
+        address,
         connect: Box::new(move || n1.connect(address).unwrap()),
         pass_ms: Box::new(move |ms| n2.advance_ms(ms)),
     };
@@ -261,6 +270,7 @@ pub(crate) fn on_system<B: SystemBackend>(limits: Limits) -> Option<World<B, Tcp
     event_loop.add_listener(listener).unwrap();
     Some(World {
         event_loop,
+        address,
         connect: Box::new(move || {
             let stream = TcpStream::connect(address).unwrap();
             stream.set_nonblocking(true).unwrap();

@@ -127,7 +127,8 @@ impl Backend for Epoll {
     }
 
     fn attach(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
-        epoll::add(&self.epoll, &socket.fd, data(token), interest(false))?;
+        let flags = interest(socket.connecting);
+        epoll::add(&self.epoll, &socket.fd, data(token), flags)?;
         Ok(())
     }
 

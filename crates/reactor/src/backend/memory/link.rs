@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::io;
 
+use super::dial::Dialer;
 use super::rng::Rng;
 use crate::backend::{Event, Token};
 
 /// One write in so many is cut short although there is room, and one delivery in so many is held back for a turn.
-const HICCUP_ONE_IN: usize = 4;
+pub(super) const HICCUP_ONE_IN: usize = 4;
 
 /// Who attached the server's end: which loop, and under which name.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -20,11 +21,11 @@ pub(super) struct Owner {
 }
 
 #[derive(Debug, Default)]
-struct Edges {
-    readable: bool,
-    writable: bool,
-    peer_closed: bool,
-    failed: bool,
+pub(super) struct Edges {
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    pub(super) peer_closed: bool,
+    pub(super) failed: bool,
 }
 
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub(super) struct Link {
     pub(super) owner: Option<Owner>,
     edges: Edges,
     want_writable: bool,
+    /// The client's end, if a loop has it.
+    pub(super) dialer: Dialer,
 }
 
 impl Link {
@@ -74,6 +77,7 @@ impl Link {
             owner: None,
             edges: Edges::default(),
             want_writable: false,
+            dialer: Dialer::default(),
         }
     }
 
@@ -206,6 +210,7 @@ impl Link {
         if n > 0 {
             let mut bytes = Vec::with_capacity(n);
             take(&mut self.arrived, n, &mut bytes);
+            self.dialer.note_room();
             return Ok(Some(bytes));
         }
         if self.client_reset_arrived && !std::mem::replace(&mut self.client_reset_told, true) {
@@ -241,6 +246,7 @@ impl Link {
     pub(super) fn server_write(&mut self, bytes: &[u8]) {
         if self.client_open {
             self.down.extend(bytes);
+            self.dialer.edges.readable = true;
         } else {
             // Nobody reads this: the peer's system answers with a reset.
             self.client_reset = true;
@@ -254,6 +260,7 @@ impl Link {
 
     pub(super) fn server_shutdown(&mut self) {
         self.server_fin = true;
+        self.dialer.note_end(false);
     }
 
     pub(super) fn unread_by_client(&self) -> usize {
@@ -264,7 +271,47 @@ impl Link {
         self.server_open = false;
         self.server_fin = true;
         self.server_reset = !self.flight.is_empty() || !self.arrived.is_empty();
+        self.dialer.note_end(self.server_reset);
         self.owner = None;
+    }
+
+    // The client's end in the hands of a loop.
+
+    /// Bytes on their way to the server, or not read by it.
+    pub(super) fn unread_by_server(&self) -> usize {
+        self.flight.len() + self.arrived.len()
+    }
+
+    /// How many of `len` bytes the client may write now.
+    pub(super) fn dialer_room(
+        &mut self,
+        len: usize,
+        rng: &mut Rng,
+        splitting: bool,
+    ) -> io::Result<usize> {
+        // An empty write has the same errors as any.
+        self.client_write(&[])?;
+        let n = len.min(self.capacity - self.unread_by_server());
+        if n > 1 && splitting && rng.one_in(HICCUP_ONE_IN) {
+            self.dialer.edges.writable = true;
+            return Ok(rng.below(n));
+        }
+        Ok(n)
+    }
+
+    pub(super) fn dialer_wants_writable(&mut self, on: bool) {
+        let has_room = self.unread_by_server() < self.capacity;
+        self.dialer.want_writable(on, has_room);
+    }
+
+    pub(super) fn dialer_error(&self) -> Option<io::Error> {
+        self.server_reset
+            .then(|| io::ErrorKind::ConnectionReset.into())
+    }
+
+    pub(super) fn dialer_close(&mut self) {
+        self.dialer.owner = None;
+        self.client_close(false);
     }
 }
 

@@ -21,6 +21,7 @@
 //! ```
 
 mod client;
+mod dial;
 mod link;
 mod network;
 mod rng;
@@ -53,17 +54,22 @@ pub struct Memory {
     descriptors: Vec<(Signal, Token)>,
 }
 
-/// The server's end of a connection.
+/// A loop's end of a connection: the server's, or the client's if the loop made it.
 #[derive(Debug)]
 pub struct Socket {
     network: Network,
     link: usize,
+    dialed: bool,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         let mut inner = self.network.lock();
-        inner.link(self.link).server_close();
+        if self.dialed {
+            inner.link(self.link).dialer_close();
+        } else {
+            inner.link(self.link).server_close();
+        }
         inner.release(self.link);
     }
 }
@@ -209,12 +215,32 @@ impl Backend for Memory {
             descriptor: -1,
             ..Peer::default()
         };
-        let network = self.network.clone();
-        Ok(Some((Socket { network, link }, peer)))
+        let socket = Socket {
+            network: self.network.clone(),
+            link,
+            dialed: false,
+        };
+        Ok(Some((socket, peer)))
     }
 
-    fn connect(&mut self, _address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn connect(&mut self, address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
+        let Some(remote) = address.socket_address() else {
+            // There are no files here, so nobody listens on a path.
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let link = self.network.dial(remote)?;
+        let peer = Peer {
+            remote: Some(remote),
+            local: Some(Network::client_address(link)),
+            descriptor: -1,
+            ..Peer::default()
+        };
+        let socket = Socket {
+            network: self.network.clone(),
+            link,
+            dialed: true,
+        };
+        Ok((socket, peer))
     }
 
     fn attach(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
@@ -222,7 +248,13 @@ impl Backend for Memory {
             backend: self.index,
             token,
         };
-        self.network.lock().link(socket.link).attach(owner);
+        let mut inner = self.network.lock();
+        let link = inner.link(socket.link);
+        if socket.dialed {
+            link.dialer.attach(owner);
+        } else {
+            link.attach(owner);
+        }
         Ok(())
     }
 
@@ -233,6 +265,17 @@ impl Backend for Memory {
         bytes_max: usize,
     ) -> io::Result<Received> {
         let asked = buffer.room(bytes_max).len();
+        if socket.dialed {
+            let mut bytes = Vec::new();
+            let mut inner = self.network.lock();
+            let read = inner.link(socket.link).client_read(&mut bytes, asked)?;
+            buffer.append(&bytes);
+            return Ok(Received {
+                bytes: bytes.len(),
+                more: bytes.len() == asked,
+                eof: read == Some(0),
+            });
+        }
         let read = self.network.lock().link(socket.link).server_read(asked)?;
         let Some(bytes) = read else {
             return Ok(Received::default());
@@ -257,13 +300,21 @@ impl Backend for Memory {
         let splitting = inner.splitting;
         let link = inner.link(socket.link);
         let asked = rope.len().min(bytes_max);
-        let bytes = link.server_room(asked, &mut rng, splitting)?;
+        let bytes = if socket.dialed {
+            link.dialer_room(asked, &mut rng, splitting)?
+        } else {
+            link.server_room(asked, &mut rng, splitting)?
+        };
         let mut left = bytes;
         while left > 0 {
             let mut slices = [IoSlice::new(&[])];
             rope.slices_within(left, &mut slices);
             let n = slices[0].len();
-            link.server_write(&slices[0]);
+            if socket.dialed {
+                link.client_write(&slices[0])?;
+            } else {
+                link.server_write(&slices[0]);
+            }
             rope.advance_recycling(n, &mut *recycle);
             left -= n;
         }
@@ -275,21 +326,45 @@ impl Backend for Memory {
     }
 
     fn watch_writable(&mut self, socket: &mut Socket, _token: Token, on: bool) -> io::Result<()> {
-        self.network.lock().link(socket.link).want_writable(on);
+        let mut inner = self.network.lock();
+        let link = inner.link(socket.link);
+        if socket.dialed {
+            link.dialer_wants_writable(on);
+        } else {
+            link.want_writable(on);
+        }
         Ok(())
     }
 
     fn shutdown_write(&mut self, socket: &mut Socket) -> io::Result<()> {
-        self.network.lock().link(socket.link).server_shutdown();
+        let mut inner = self.network.lock();
+        let link = inner.link(socket.link);
+        if socket.dialed {
+            link.client_shutdown();
+        } else {
+            link.server_shutdown();
+        }
         Ok(())
     }
 
     fn unconfirmed_bytes(&mut self, socket: &mut Socket) -> usize {
-        self.network.lock().link(socket.link).unread_by_client()
+        let mut inner = self.network.lock();
+        let link = inner.link(socket.link);
+        if socket.dialed {
+            link.unread_by_server()
+        } else {
+            link.unread_by_client()
+        }
     }
 
     fn take_error(&mut self, socket: &mut Socket) -> Option<io::Error> {
-        self.network.lock().link(socket.link).take_reset()
+        let mut inner = self.network.lock();
+        let link = inner.link(socket.link);
+        if socket.dialed {
+            link.dialer_error()
+        } else {
+            link.take_reset()
+        }
     }
 
     fn set_option(&mut self, _socket: &mut Socket, _option: SocketOption) -> io::Result<()> {

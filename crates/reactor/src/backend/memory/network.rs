@@ -139,6 +139,12 @@ impl Network {
     /// # Errors
     /// When nobody listens there.
     pub fn connect(&self, address: SocketAddr) -> io::Result<Client> {
+        let link = self.dial(address)?;
+        Ok(Client::new(self.clone(), link))
+    }
+
+    /// Puts a link into a listener's backlog.
+    pub(super) fn dial(&self, address: SocketAddr) -> io::Result<usize> {
         let mut inner = self.lock();
         let Some(port) = inner
             .ports
@@ -160,7 +166,7 @@ impl Network {
         };
         inner.ports[port].backlog.push_back(index);
         inner.connects += 1;
-        Ok(Client::new(self.clone(), index))
+        Ok(index)
     }
 
     /// Makes the next `times` accept calls on `address` fail with this errno.

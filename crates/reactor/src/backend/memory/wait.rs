@@ -17,6 +17,9 @@ pub(super) fn wait(inner: &mut Inner, backend: usize, out: &mut Vec<Event>) {
         ..
     } = inner;
     for link in links.iter_mut().flatten() {
+        if link.dialer.is_of(backend) {
+            out.extend(link.dialer.take_event());
+        }
         let Some(owner) = link.owner.filter(|o| o.backend == backend) else {
             continue;
         };
@@ -42,7 +45,10 @@ pub(super) fn wait(inner: &mut Inner, backend: usize, out: &mut Vec<Event>) {
 pub(super) fn has_news(inner: &Inner, backend: usize) -> bool {
     let mut links = inner.links.iter().flatten();
     inner.woken[backend]
-        || links.any(|l| l.owner.is_some_and(|o| o.backend == backend) && l.has_news())
+        || links.any(|l| {
+            l.owner.is_some_and(|o| o.backend == backend) && l.has_news()
+                || l.dialer.is_of(backend) && l.dialer.has_news()
+        })
         || inner
             .ports
             .iter()

@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, connect as connect_to};
+use rustix::net::{AddressFamily, SocketAddrUnix, connect as connect_to, getsockname};
 
 use super::{ConnectAddress, Socket, listen, options};
 use crate::backend::SocketOption;
 use crate::conn::Peer;
 
-pub(in crate::backend) fn connect(address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
+pub(crate) fn connect(address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
     let family = match address {
         ConnectAddress::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
         ConnectAddress::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,
@@ -33,14 +33,20 @@ pub(in crate::backend) fn connect(address: &ConnectAddress) -> io::Result<(Socke
         Err(errno) => return Err(errno.into()),
     }
     let unix = family == AddressFamily::UNIX;
-    let peer = Peer {
+    let mut peer = Peer {
         remote: address.socket_address(),
         unix,
         descriptor: fd.as_raw_fd(),
         ..Peer::default()
     };
+    if !unix {
+        // Linux chooses the port before the first segment goes out, so this is known while the connection is being made.
+        let local = getsockname(&fd).ok();
+        peer.local = local.and_then(|a| SocketAddr::try_from(a).ok());
+    }
     let socket = Socket {
-        connecting: begun.is_err(),
+        // Even if it stands already, as one to a Unix socket does: the backend is to tell.
+        connecting: true,
         ..Socket::new(fd, unix)
     };
     Ok((socket, peer))

@@ -21,7 +21,7 @@ use rustix::net::{Shutdown, sockopt};
 use super::SocketOption;
 
 pub(super) use accept::accept;
-pub(super) use connect::connect;
+pub(crate) use connect::connect;
 pub use listen::{ListenAddress, ListenOptions, Listener, ListenerSwitch};
 pub(super) use receive::receive;
 pub(super) use send::send;
@@ -31,7 +31,7 @@ pub(super) use send::send;
 pub struct Socket {
     pub(super) fd: OwnedFd,
     unix: bool,
-    /// Not connected yet when it was attached.
+    /// Begun here and perhaps not connected yet when it was attached: the end of the attempt is to be told.
     pub(super) connecting: bool,
     /// Its place in the tables of the backend that it is attached to, if that has any.
     pub(super) slot: u32,
@@ -65,6 +65,10 @@ impl Socket {
             connecting: false,
             slot: u32::MAX,
         }
+    }
+
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
     }
 
     pub(super) fn shutdown_write(&self) -> io::Result<()> {
