@@ -189,7 +189,8 @@ impl Link {
     fn cut(&mut self, now_us: u64) {
         self.struck = true;
         self.cut_us = Some(now_us);
-        for (end, pipe) in self.ends.iter_mut().zip(&self.pipes) {
+        for (end, pipe) in self.ends.iter_mut().zip(&mut self.pipes) {
+            pipe.cut();
             end.unheard_since_us = pipe.is_in_flight().then_some(now_us);
         }
     }

@@ -138,6 +138,11 @@ impl Pipe {
         }
     }
 
+    /// What is sent from now on never arrives.
+    pub(super) fn cut(&mut self) {
+        self.last_us = u64::MAX;
+    }
+
     /// Loses what is on the way.
     pub(super) fn lose_flight(&mut self) {
         self.flight.clear();
