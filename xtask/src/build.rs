@@ -19,6 +19,12 @@ pub(crate) fn floor() -> Result<PathBuf> {
     Ok(workspace::target().join("release/examples/floor"))
 }
 
+/// Builds the simulation of the server under network faults and returns its path.
+pub(crate) fn simulation() -> Result<PathBuf> {
+    build(&["--package", "dunlin-server", "--example", "simulate"])?;
+    Ok(workspace::target().join("release/examples/simulate"))
+}
+
 fn build(what: &[&str]) -> Result<()> {
     let status = Command::new(cargo())
         .args(["build", "--release", "--quiet"])

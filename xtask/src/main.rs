@@ -15,6 +15,7 @@ mod client;
 mod fix;
 mod process;
 mod server;
+mod simulate;
 mod tcl;
 mod tidy;
 mod torture;
@@ -39,6 +40,8 @@ enum Task {
     Bench(bench::Arguments),
     /// The paced probe of the bench, by itself.
     Probe(bench::probe::Arguments),
+    /// The server under network faults, simulated from seeds.
+    Simulate(simulate::Arguments),
     /// Many connects and disconnects, and ends under load.
     Torture(torture::Arguments),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Tcl(arguments) => tcl::run(&arguments).map(|_| ()),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Probe(arguments) => bench::probe::run(&arguments),
+        Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Torture(arguments) => torture::run(&arguments),
     };
     match result {

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use dunlin_engine::Engine;
-use dunlin_reactor::backend::memory::{Memory, Network};
-use dunlin_reactor::{Clock, EventLoop, Limits};
+use dunlin_reactor::backend::Backend;
+use dunlin_reactor::backend::memory::{Listener, Memory, Network};
+use dunlin_reactor::{Clock, EventLoop, Limits, Sleep};
 use dunlin_server::auxiliary::{Auxiliary, Exchange};
 use dunlin_server::config::Config;
 use dunlin_server::host::ServerHost;
@@ -29,12 +30,24 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// A backend over the in-memory network: that itself, or one that does something wrong with it.
+pub(crate) trait InMemory: Backend<Listener = Listener> {
+    /// The backend below.
+    fn memory(&self) -> &Memory;
+}
+
+impl InMemory for Memory {
+    fn memory(&self) -> &Memory {
+        self
+    }
+}
+
 /// See the module's text.
-pub(crate) struct World {
+pub(crate) struct World<B: InMemory = Memory> {
     pub(crate) network: Network,
     pub(crate) engine: Arc<Engine>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) loops: Vec<EventLoop<Memory>>,
+    pub(crate) loops: Vec<EventLoop<B>>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) auxiliary: Auxiliary,
     pub(crate) exchange: Arc<Exchange>,
@@ -44,7 +57,18 @@ pub(crate) struct World {
 impl World {
     /// A server with the default settings but for these.
     pub(crate) fn new(seed: u64, options: &[&str]) -> World {
-        let network = Network::new(seed);
+        World::over(Network::new(seed), |memory, _| memory, seed, options)
+    }
+}
+
+impl<B: InMemory> World<B> {
+    /// The same on this network, each worker with the backend that is made of its own.
+    pub(crate) fn over(
+        network: Network,
+        backend: impl Fn(Memory, usize) -> B,
+        seed: u64,
+        options: &[&str],
+    ) -> World<B> {
         let engine = Arc::new(Engine::new(&settings(), dunlin_server::commands::FAMILIES));
         let options = [&["--workers", "2"], options].concat();
         let config = Config::load(&options).expect("valid options").config;
@@ -60,7 +84,12 @@ impl World {
             output_soft_bytes: OUTPUT_SOFT_BYTES,
             ..Limits::default()
         };
-        let mut loops = EventLoop::pool((0..WORKERS).map(|_| network.backend()).collect(), &limits);
+        let mut loops = EventLoop::pool(
+            (0..WORKERS)
+                .map(|worker| backend(network.backend(), worker))
+                .collect(),
+            &limits,
+        );
         loops[0]
             .add_listener(
                 network
@@ -105,7 +134,7 @@ impl World {
     pub(crate) fn step(&mut self, part: usize) -> bool {
         match part {
             0 | 1 => {
-                let runnable = self.loops[part].is_runnable();
+                let runnable = self.is_runnable(part);
                 if runnable {
                     self.loops[part]
                         .run_once(&mut self.workers[part])
@@ -116,5 +145,32 @@ impl World {
             2 => self.auxiliary.step(),
             _ => self.reaper.step(&self.engine.store),
         }
+    }
+
+    /// True when a turn of this worker would have something to do at the present time.
+    fn is_runnable(&mut self, worker: usize) -> bool {
+        let event_loop = &mut self.loops[worker];
+        let due = match event_loop.sleep() {
+            Sleep::None => true,
+            Sleep::Forever => false,
+            Sleep::Until(at_ms) => at_ms <= self.network.clock().monotonic_us() / 1_000,
+        };
+        due || event_loop.backend().memory().has_news()
+    }
+
+    /// The earliest time after the present one at which something happens by itself, on the network or in a worker.
+    pub(crate) fn next_us(&self) -> Option<u64> {
+        let now_us = self.network.clock().monotonic_us();
+        let timers = self
+            .loops
+            .iter()
+            .filter_map(|event_loop| match event_loop.sleep() {
+                Sleep::Until(at_ms) => Some(at_ms * 1_000),
+                Sleep::None | Sleep::Forever => None,
+            });
+        timers
+            .filter(|at_us| *at_us > now_us)
+            .chain(self.network.next_us())
+            .min()
     }
 }

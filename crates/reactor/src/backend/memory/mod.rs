@@ -1,8 +1,8 @@
 //! The in-memory backend: a deterministic network inside the process, on virtual time.
 //!
 //! It behaves as the system's sockets may at their worst: bytes arrive in any pieces, events in any order, writes are cut
-//! short, buffers are bounded, closing with unread input resets the connection and drops what the peer had not read. The same
-//! seed and the same calls give the same run.
+//! short, buffers are bounded, closing with unread input resets the connection and drops what the peer had not read. With [`Faults`]
+//! bytes take their time, and connections are reset or cut without a word at any byte. The same seed and the same calls give the same run.
 //!
 //! Invariant: waiting never blocks; the test moves time and decides which loop runs next.
 //!
@@ -21,9 +21,10 @@
 //! ```
 
 mod client;
-mod dial;
+mod faults;
 mod link;
 mod network;
+mod pipe;
 mod rng;
 mod wait;
 
@@ -41,9 +42,10 @@ use crate::clock::Clock;
 use crate::conn::Peer;
 use crate::event_loop::{EventLoop, Sleep};
 use crate::waker::Wake;
-use link::Owner;
+use link::{ACCEPTED, OPENER, Owner};
 
 pub use client::Client;
+pub use faults::Faults;
 pub use network::Network;
 
 /// The backend of one loop.
@@ -54,23 +56,17 @@ pub struct Memory {
     descriptors: Vec<(Signal, Token)>,
 }
 
-/// A loop's end of a connection: the server's, or the client's if the loop made it.
+/// A loop's end of a connection.
 #[derive(Debug)]
 pub struct Socket {
     network: Network,
     link: usize,
-    dialed: bool,
+    end: usize,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let mut inner = self.network.lock();
-        if self.dialed {
-            inner.link(self.link).dialer_close();
-        } else {
-            inner.link(self.link).server_close();
-        }
-        inner.release(self.link);
+        self.network.lock().close(self.link, self.end, false);
     }
 }
 
@@ -94,8 +90,7 @@ impl Drop for Listener {
         port.open = false;
         port.acceptor = None;
         for link in std::mem::take(&mut port.backlog) {
-            inner.link(link).server_close();
-            inner.release(link);
+            inner.close(link, ACCEPTED, false);
         }
     }
 }
@@ -140,6 +135,11 @@ impl Memory {
             index,
             descriptors: Vec::new(),
         }
+    }
+
+    fn socket(&self, link: usize, end: usize) -> Socket {
+        let network = self.network.clone();
+        Socket { network, link, end }
     }
 
     /// True when a wait would report something, at once or after a few turns.
@@ -198,15 +198,16 @@ impl Backend for Memory {
 
     fn accept(&mut self, listener: &mut Listener) -> io::Result<Option<(Socket, Peer)>> {
         let mut inner = self.network.lock();
-        let port = &mut inner.ports[listener.port];
-        if port.backlog.is_empty() {
+        let now_us = self.network.clock().monotonic_us();
+        let Some(place) = inner.first_arrived(&inner.ports[listener.port], now_us) else {
             return Ok(None);
-        }
-        if let Some(errno) = port.failures.pop_front() {
+        };
+        if let Some(errno) = inner.accept_failure(listener.port) {
             return Err(io::Error::from_raw_os_error(errno));
         }
+        let port = &mut inner.ports[listener.port];
         let local: SocketAddr = port.address;
-        let Some(link) = port.backlog.pop_front() else {
+        let Some(link) = port.backlog.remove(place) else {
             return Ok(None);
         };
         let peer = Peer {
@@ -215,32 +216,28 @@ impl Backend for Memory {
             descriptor: -1,
             ..Peer::default()
         };
-        let socket = Socket {
-            network: self.network.clone(),
-            link,
-            dialed: false,
-        };
-        Ok(Some((socket, peer)))
+        Ok(Some((self.socket(link, ACCEPTED), peer)))
     }
 
     fn connect(&mut self, address: &ConnectAddress) -> io::Result<(Socket, Peer)> {
         let Some(remote) = address.socket_address() else {
-            // There are no files here, so nobody listens on a path.
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(io::ErrorKind::Unsupported.into());
         };
-        let link = self.network.dial(remote)?;
+        let mut inner = self.network.lock();
+        let link = inner.add_link();
+        let port = inner.port(remote);
+        let succeeds = port.is_some();
+        if let Some(port) = port {
+            port.backlog.push_back(link);
+        }
+        inner.link(link).begin_connect(succeeds);
         let peer = Peer {
             remote: Some(remote),
             local: Some(Network::client_address(link)),
             descriptor: -1,
             ..Peer::default()
         };
-        let socket = Socket {
-            network: self.network.clone(),
-            link,
-            dialed: true,
-        };
-        Ok((socket, peer))
+        Ok((self.socket(link, OPENER), peer))
     }
 
     fn attach(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
@@ -249,12 +246,7 @@ impl Backend for Memory {
             token,
         };
         let mut inner = self.network.lock();
-        let link = inner.link(socket.link);
-        if socket.dialed {
-            link.dialer.attach(owner);
-        } else {
-            link.attach(owner);
-        }
+        inner.link(socket.link).attach(socket.end, owner);
         Ok(())
     }
 
@@ -265,21 +257,12 @@ impl Backend for Memory {
         bytes_max: usize,
     ) -> io::Result<Received> {
         let asked = buffer.room(bytes_max).len();
-        if socket.dialed {
-            let mut bytes = Vec::new();
-            let mut inner = self.network.lock();
-            let read = inner.link(socket.link).client_read(&mut bytes, asked)?;
-            buffer.append(&bytes);
-            return Ok(Received {
-                bytes: bytes.len(),
-                more: bytes.len() == asked,
-                eof: read == Some(0),
-            });
-        }
-        let read = self.network.lock().link(socket.link).server_read(asked)?;
-        let Some(bytes) = read else {
+        let mut bytes = Vec::new();
+        let mut inner = self.network.lock();
+        let link = inner.link(socket.link);
+        if link.read(socket.end, asked, &mut bytes)?.is_none() {
             return Ok(Received::default());
-        };
+        }
         buffer.append(&bytes);
         Ok(Received {
             bytes: bytes.len(),
@@ -296,29 +279,18 @@ impl Backend for Memory {
         recycle: &mut dyn FnMut(Vec<u8>),
     ) -> io::Result<Sent> {
         let mut inner = self.network.lock();
-        let mut rng = inner.rng.clone();
-        let splitting = inner.splitting;
-        let link = inner.link(socket.link);
+        let (link, mut moment) = inner.at(socket.link);
         let asked = rope.len().min(bytes_max);
-        let bytes = if socket.dialed {
-            link.dialer_room(asked, &mut rng, splitting)?
-        } else {
-            link.server_room(asked, &mut rng, splitting)?
-        };
+        let bytes = link.room(socket.end, asked, &mut moment)?;
         let mut left = bytes;
         while left > 0 {
             let mut slices = [IoSlice::new(&[])];
             rope.slices_within(left, &mut slices);
             let n = slices[0].len();
-            if socket.dialed {
-                link.client_write(&slices[0])?;
-            } else {
-                link.server_write(&slices[0]);
-            }
+            link.send(socket.end, &slices[0], &mut moment);
             rope.advance_recycling(n, &mut *recycle);
             left -= n;
         }
-        inner.rng = rng;
         Ok(Sent {
             bytes,
             blocked: bytes < asked,
@@ -327,47 +299,32 @@ impl Backend for Memory {
 
     fn watch_writable(&mut self, socket: &mut Socket, _token: Token, on: bool) -> io::Result<()> {
         let mut inner = self.network.lock();
-        let link = inner.link(socket.link);
-        if socket.dialed {
-            link.dialer_wants_writable(on);
-        } else {
-            link.want_writable(on);
-        }
+        inner.link(socket.link).want_writable(socket.end, on);
         Ok(())
     }
 
     fn shutdown_write(&mut self, socket: &mut Socket) -> io::Result<()> {
         let mut inner = self.network.lock();
-        let link = inner.link(socket.link);
-        if socket.dialed {
-            link.client_shutdown();
-        } else {
-            link.server_shutdown();
-        }
+        let (link, mut moment) = inner.at(socket.link);
+        link.shut_down(socket.end, &mut moment);
         Ok(())
     }
 
     fn unconfirmed_bytes(&mut self, socket: &mut Socket) -> usize {
-        let mut inner = self.network.lock();
-        let link = inner.link(socket.link);
-        if socket.dialed {
-            link.unread_by_server()
-        } else {
-            link.unread_by_client()
-        }
+        self.network.lock().link(socket.link).unread(socket.end)
     }
 
     fn take_error(&mut self, socket: &mut Socket) -> Option<io::Error> {
         let mut inner = self.network.lock();
-        let link = inner.link(socket.link);
-        if socket.dialed {
-            link.dialer_error()
-        } else {
-            link.take_reset()
-        }
+        inner.link(socket.link).take_failure(socket.end)
     }
 
-    fn set_option(&mut self, _socket: &mut Socket, _option: SocketOption) -> io::Result<()> {
+    fn set_option(&mut self, socket: &mut Socket, option: SocketOption) -> io::Result<()> {
+        if let SocketOption::KeepAlive(idle) = option {
+            let idle_us = idle.map(|idle| u64::try_from(idle.as_micros()).unwrap_or(u64::MAX / 4));
+            let mut inner = self.network.lock();
+            inner.link(socket.link).set_keepalive(socket.end, idle_us);
+        }
         Ok(())
     }
 

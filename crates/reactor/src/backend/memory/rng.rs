@@ -25,6 +25,14 @@ impl Rng {
         (self.next() % n as u64) as usize
     }
 
+    /// A number from `min` to `max`, both included; draws nothing if they are the same.
+    pub(super) fn within(&mut self, min: u64, max: u64) -> u64 {
+        match max.saturating_sub(min) {
+            0 => min,
+            span => min + self.next() % (span + 1),
+        }
+    }
+
     /// True once in `n` times.
     pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0

@@ -391,6 +391,7 @@ impl Backend for Uring {
         if socket.connecting {
             let link = self.links.at(place);
             link.connecting = true;
+            link.wants_writable = true;
             link.operations += 1;
             self.poll(fd, PollFlags::OUT, false, user_data(Kind::Connect, place));
         } else {

@@ -1,0 +1,302 @@
+//! The server under network faults: its real workers, auxiliary and reaper over the in-memory network, with clients that pipeline, block,
+//! subscribe, stop reading, send garbage and leave in every way, all stepped in an order that follows from the seed.
+//!
+//! Checked: every reply is the one that its request gets, on its own connection and in order; nothing acknowledged is lost; no connection
+//! ends without a reason; when all clients are gone the server holds nothing of them. The same seed gives the same trace, byte for byte.
+
+mod client;
+mod expect;
+mod ledger;
+mod planted;
+mod script;
+mod trace;
+
+use dunlin_reactor::Clock;
+use dunlin_reactor::backend::memory::{Faults, Network};
+use dunlin_resp::{ReplyLimits, ReplyParser, Value, reply};
+use dunlin_simulator::Random;
+
+use crate::world::{ADDRESS, WORKERS, World};
+use client::{Client, Fate, Manner, Stage};
+use ledger::{COUNTERS, Ledger};
+use planted::Planted;
+use trace::Trace;
+
+pub(crate) use ledger::Counts;
+pub(crate) use planted::Bug;
+
+/// Steps after which a run hangs.
+const STEPS_MAX: usize = 2_000_000;
+/// Steps in a row without effect, for each client, after which time moves on.
+const IDLE_STEPS: usize = 6;
+/// The farthest that time moves at once while clients are there.
+const LEAP_US_MAX: u64 = 1_000_000;
+/// The same when they are gone: what is left are probes of peers that do not answer.
+const LAST_LEAP_US_MAX: u64 = 30_000_000;
+/// Such leaps after which the server must have forgotten every client.
+const LAST_LEAPS_MAX: usize = 5_000;
+
+/// What a run gave.
+pub(crate) struct Report {
+    pub(crate) digest: u64,
+    /// Empty unless it was asked for.
+    pub(crate) trace: String,
+    /// What was found wrong.
+    pub(crate) result: Result<Counts, String>,
+}
+
+/// Runs one seed.
+pub(crate) fn run(seed: u64, bug: Option<Bug>, keep_trace: bool) -> Report {
+    let mut simulation = Simulation::new(seed, bug, keep_trace);
+    let result = simulation.play().and_then(|()| simulation.end());
+    let trace = simulation.stage.trace;
+    Report {
+        digest: trace.digest(),
+        trace: trace.into_text(),
+        result: result.map(|()| simulation.stage.ledger.counts),
+    }
+}
+
+/// What belongs to all clients.
+struct Common {
+    random: Random,
+    ledger: Ledger,
+    trace: Trace,
+}
+
+struct Simulation {
+    world: World<Planted>,
+    stage: Common,
+    clients: Vec<Option<Client>>,
+    manner: Manner,
+    /// Connections that may still be made.
+    connections_left: usize,
+}
+
+impl Simulation {
+    fn new(seed: u64, bug: Option<Bug>, keep_trace: bool) -> Simulation {
+        let mut random = Random::new(seed);
+        let faults = Faults::random(random.next_u64());
+        let manner = Manner {
+            window_bytes: *faults.window_bytes.start(),
+            pauses: random.one_in(3),
+        };
+        let network = Network::with_faults(random.next_u64(), faults);
+        let plant = |memory, worker| Planted::new(memory, bug, seed ^ worker as u64);
+        let options: &[&str] = match random.below(4) {
+            0 => &["--tcp-keepalive", "20"],
+            1 => &["--slowlog-log-slower-than", "0"],
+            _ => &[],
+        };
+        let clients = 2 + random.below(14);
+        Simulation {
+            world: World::over(network, plant, seed, options),
+            manner,
+            connections_left: clients + random.below(2 * clients),
+            clients: (0..clients).map(|_| None).collect(),
+            stage: Common {
+                random,
+                ledger: Ledger::default(),
+                trace: Trace::new(keep_trace),
+            },
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        self.world.network.clock().monotonic_us()
+    }
+
+    /// Lets everybody act in a seeded order until no client has anything left to do.
+    fn play(&mut self) -> Result<(), String> {
+        let mut resting = vec![false; self.clients.len()];
+        let mut idle = 0;
+        for _ in 0..STEPS_MAX {
+            let progress = match self.stage.random.below(10) {
+                0..=4 => {
+                    let place = self.stage.random.below(self.clients.len());
+                    let (progress, rests) = self.act(place)?;
+                    resting[place] = rests;
+                    if rests && resting.iter().all(|rests| *rests) {
+                        return Ok(());
+                    }
+                    progress
+                }
+                5 => self.world.step(WORKERS),
+                6 => self.world.step(WORKERS + 1),
+                part => self.world.step(part % WORKERS),
+            };
+            idle = if progress { 0 } else { idle + 1 };
+            if idle > IDLE_STEPS * (self.clients.len() + 4) {
+                idle = 0;
+                self.leap(LEAP_US_MAX);
+            } else if self.stage.random.one_in(60) {
+                let us = self.stage.random.below(400) as u64;
+                self.world.network.clock().advance_us(us);
+            }
+        }
+        Err("it does not come to an end".to_owned())
+    }
+
+    /// Lets the client at a place act, or a new one come; whether that did anything, and whether nothing is left to do there.
+    fn act(&mut self, place: usize) -> Result<(bool, bool), String> {
+        let now_us = self.now_us();
+        let mut stage = self.stage.at(now_us);
+        let Some(client) = &mut self.clients[place] else {
+            if self.connections_left == 0 {
+                return Ok((false, true));
+            }
+            self.connections_left -= 1;
+            let address = ADDRESS.parse().map_err(|e| format!("{e}"))?;
+            let wire = self.world.network.connect(address);
+            let wire = wire.map_err(|e| format!("the server does not listen: {e}"))?;
+            self.clients[place] = Some(Client::new(wire, self.manner, &mut stage));
+            return Ok((true, false));
+        };
+        match client.act(&mut stage)? {
+            Fate::Acted(progress) => Ok((progress, false)),
+            Fate::Rests => Ok((false, true)),
+            Fate::Gone => {
+                if let Some(client) = self.clients[place].take() {
+                    client.leave(&mut stage);
+                }
+                Ok((true, self.connections_left == 0))
+            }
+        }
+    }
+
+    /// Moves time on to the next thing that happens by itself.
+    fn leap(&mut self, us_max: u64) {
+        let now_us = self.now_us();
+        let at_us = self.world.next_us().unwrap_or(u64::MAX);
+        let us = (at_us - now_us).min(us_max);
+        self.stage.trace.line(format_args!("@{}", now_us + us));
+        self.world.network.clock().advance_us(us);
+    }
+
+    /// Runs the server while it has something to do at the present time.
+    fn settle(&mut self) -> Result<(), String> {
+        for _ in 0..STEPS_MAX {
+            let stepped = [0, 1, 2, 3].map(|part| self.world.step(part));
+            if !stepped.contains(&true) {
+                return Ok(());
+            }
+        }
+        Err("the server does not come to rest".to_owned())
+    }
+
+    /// All clients leave: the server must forget them, and have what they know.
+    fn end(&mut self) -> Result<(), String> {
+        let now_us = self.now_us();
+        let mut stage = self.stage.at(now_us);
+        for client in self.clients.drain(..).flatten() {
+            client.leave(&mut stage);
+        }
+        for event_loop in &self.world.loops {
+            let stats = event_loop.stats();
+            self.stage.trace.line(format_args!("{stats:?}"));
+        }
+        self.world.network.set_faults(Faults::calm());
+        for _ in 0..LAST_LEAPS_MAX {
+            self.settle()?;
+            if self.left().is_empty() {
+                break;
+            }
+            self.leap(LAST_LEAP_US_MAX);
+        }
+        let left = self.left();
+        if !left.is_empty() {
+            return Err(format!("all clients are gone, but there are {left}"));
+        }
+        self.inspect()
+    }
+
+    /// What the server and the network still hold of clients.
+    fn left(&self) -> String {
+        let World {
+            shared,
+            loops,
+            network,
+            ..
+        } = &self.world;
+        let counts = [
+            ("clients", shared.open_clients()),
+            ("blocked clients", shared.blocked_clients()),
+            ("bytes of clients", shared.client_bytes() as usize),
+            ("connections", loops.iter().map(|l| l.connections()).sum()),
+            ("links", network.links()),
+        ];
+        let left: Vec<String> = counts
+            .iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(what, n)| format!("{n} {what}"))
+            .collect();
+        left.join(", ")
+    }
+
+    /// Looks at the data with a connection that nothing happens to.
+    fn inspect(&mut self) -> Result<(), String> {
+        for which in 0..COUNTERS {
+            let value = match self.ask(&["GET", &script::counter(which)])? {
+                Value::Bulk(text) => String::from_utf8_lossy(&text).parse().unwrap_or(-1),
+                _ => 0,
+            };
+            self.stage.ledger.check_counter(which, value)?;
+        }
+        let mut left = Vec::new();
+        for which in 0..script::QUEUES {
+            let Value::Array(tokens) = self.ask(&["LRANGE", &script::queue(which), "0", "-1"])?
+            else {
+                return Err("LRANGE answers no array".to_owned());
+            };
+            left.extend(tokens.into_iter().filter_map(|token| match token {
+                Value::Bulk(token) => Some(token),
+                _ => None,
+            }));
+        }
+        self.stage.ledger.check_queues(&left)?;
+        let channels = self.ask(&["PUBSUB", "CHANNELS"])?;
+        if channels != Value::Array(Vec::new()) {
+            return Err(format!(
+                "subscriptions of clients that are gone: {channels:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, words: &[&str]) -> Result<Value, String> {
+        let address = ADDRESS.parse().map_err(|e| format!("{e}"))?;
+        let wire = self.world.network.connect(address);
+        let mut wire = wire.map_err(|e| format!("the server does not listen: {e}"))?;
+        let mut request = Vec::new();
+        reply::request(&mut request, words);
+        wire.write(&request)
+            .map_err(|e| format!("{words:?}: {e}"))?;
+        let mut parser = ReplyParser::new(ReplyLimits::default());
+        for _ in 0..STEPS_MAX {
+            self.settle()?;
+            let mut bytes = Vec::new();
+            match wire.read(&mut bytes, usize::MAX) {
+                Ok(Some(0)) | Err(_) => break,
+                // What it waits for is a pause, or that listening goes on.
+                Ok(None) => self.leap(LEAP_US_MAX),
+                Ok(Some(_)) => {}
+            }
+            let decoded = parser.feed(&bytes).map_err(|e| format!("{words:?}: {e}"))?;
+            if let Some(value) = decoded.value {
+                return Ok(value);
+            }
+        }
+        Err(format!("{words:?} was never answered"))
+    }
+}
+
+impl Common {
+    fn at(&mut self, now_us: u64) -> Stage<'_> {
+        Stage {
+            random: &mut self.random,
+            ledger: &mut self.ledger,
+            trace: &mut self.trace,
+            now_us,
+        }
+    }
+}
