@@ -10,8 +10,8 @@ use std::thread;
 use anyhow::{Context as _, anyhow, bail};
 use dunlin_engine::Engine;
 use dunlin_reactor::{
-    Clock, Epoll, EventLoop, EventLoopPool, Limits, ListenAddress, Listener, Remote, SystemBackend,
-    SystemClock, TcpServer, Uring,
+    Clock, Epoll, EventLoop, EventLoopPool, Limits, ListenAddress, Listener, Poll, Remote,
+    SystemBackend, SystemClock, TcpServer, Uring,
 };
 use dunlin_store::Settings;
 
@@ -36,6 +36,7 @@ pub fn run(loaded: Loaded, allocator: Allocator) -> ExitCode {
     let served = io_backend::choose(&loaded.config).and_then(|chosen| match chosen {
         Chosen::Epoll => serve::<Epoll>(loaded.config, allocator, chosen),
         Chosen::Uring => serve::<Uring>(loaded.config, allocator, chosen),
+        Chosen::Poll => serve::<Poll>(loaded.config, allocator, chosen),
     });
     match served {
         Ok(code) => code,

@@ -81,6 +81,21 @@ pub enum IoBackend {
     Epoll,
     /// io_uring.
     Uring,
+    /// poll.
+    Poll,
+}
+
+impl IoBackend {
+    /// By the name that the configuration has for it.
+    pub fn named(name: &str) -> Option<IoBackend> {
+        Some(match name {
+            "auto" => IoBackend::Auto,
+            "epoll" => IoBackend::Epoll,
+            "io_uring" => IoBackend::Uring,
+            "poll" => IoBackend::Poll,
+            _ => return None,
+        })
+    }
 }
 
 impl Default for Config {
@@ -416,11 +431,8 @@ impl Config {
 
     /// The event loops' system interface.
     pub fn io_backend(&self) -> IoBackend {
-        match self.choice("io-backend") {
-            "epoll" => IoBackend::Epoll,
-            "io_uring" => IoBackend::Uring,
-            _ => IoBackend::Auto,
-        }
+        // The table allows only names that are known.
+        IoBackend::named(self.choice("io-backend")).unwrap_or(IoBackend::Auto)
     }
 
     /// Seconds that a graceful stop may take.

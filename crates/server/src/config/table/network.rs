@@ -9,11 +9,11 @@ pub(super) const KEYS: &[Key] = &[
          Differs from Redis, whose default is every address: here one has to ask for it.",
     ),
     text("bind-source-addr", "").doc("Local address of outgoing connections (replication, cluster)."),
-    choice("io-backend", "auto", &["auto", "epoll", "io_uring"])
+    choice("io-backend", "auto", &["auto", "epoll", "io_uring", "poll"])
         .acted()
         .at_start()
         .ours()
-        .doc("The kernel interface of the event loops. `auto` takes the best that works on this machine, and the log says which; many containers forbid io_uring, which needs Linux 6.1. Not in Redis."),
+        .doc("The kernel interface of the event loops. `auto` takes the best that works on this machine, and the log says which; many containers forbid io_uring, which needs Linux 6.1. `poll` is there for comparison: its cost grows with the number of connections. Not in Redis."),
     integer("io-threads", "1", 1, 128)
         .moot()
         .at_start()
