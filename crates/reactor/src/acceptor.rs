@@ -17,6 +17,8 @@ struct Slot<L> {
     number: u32,
     listener: L,
     ready: bool,
+    /// Nothing but a lack of descriptors holds it back.
+    lane: bool,
 }
 
 /// What one accept call brought.
@@ -36,6 +38,8 @@ pub(crate) struct Acceptor<B: Backend> {
     /// Running while accepting is paused.
     pub(crate) resume_timer: Option<TimerId>,
     told: bool,
+    /// Listeners that are no lane are not watched, to keep the rate.
+    throttled: bool,
 }
 
 impl<B: Backend> Acceptor<B> {
@@ -44,6 +48,7 @@ impl<B: Backend> Acceptor<B> {
             slots: Vec::new(),
             resume_timer: None,
             told: false,
+            throttled: false,
         }
     }
 
@@ -53,13 +58,15 @@ impl<B: Backend> Acceptor<B> {
         backend: &mut B,
         number: u32,
         mut listener: B::Listener,
+        lane: bool,
     ) -> io::Result<()> {
-        let on = self.resume_timer.is_none();
+        let on = self.resume_timer.is_none() && (lane || !self.throttled);
         backend.set_accepting(&mut listener, Token::listener(number), on)?;
         self.slots.push(Slot {
             number,
             listener,
             ready: false,
+            lane,
         });
         Ok(())
     }
@@ -90,6 +97,7 @@ impl<B: Backend> Acceptor<B> {
         match backend.accept(&mut slot.listener) {
             Ok(Some((socket, mut peer))) => {
                 peer.listener = slot.number as usize;
+                peer.lane = slot.lane;
                 self.told = false;
                 Accepted::Connection(socket, peer)
             }
@@ -116,6 +124,28 @@ impl<B: Backend> Acceptor<B> {
         self.set_accepting(backend, true);
     }
 
+    /// True if its connections are counted by rate and address.
+    pub(crate) fn is_limited(&self, index: usize) -> bool {
+        !self.slots[index].lane
+    }
+
+    /// Stops watching the listeners that are no lane. False if they are not being watched.
+    pub(crate) fn throttle(&mut self, backend: &mut B) -> bool {
+        let new = !std::mem::replace(&mut self.throttled, true);
+        if new && self.resume_timer.is_none() {
+            self.set_accepting(backend, true);
+        }
+        new
+    }
+
+    /// Watches them again.
+    pub(crate) fn unthrottle(&mut self, backend: &mut B) {
+        self.throttled = false;
+        if self.resume_timer.is_none() {
+            self.set_accepting(backend, true);
+        }
+    }
+
     /// Which listener is at this place.
     pub(crate) fn number_at(&self, index: usize) -> usize {
         self.slots[index].number as usize
@@ -130,7 +160,8 @@ impl<B: Backend> Acceptor<B> {
 
     fn set_accepting(&mut self, backend: &mut B, on: bool) {
         for slot in &mut self.slots {
-            slot.ready = false;
+            let on = on && (slot.lane || !self.throttled);
+            slot.ready &= on;
             let token = Token::listener(slot.number);
             // Cannot fail for a descriptor that was added once: no memory is needed.
             let changed = backend.set_accepting(&mut slot.listener, token, on);

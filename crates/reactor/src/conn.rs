@@ -6,12 +6,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use dunlin_structures::Rope;
 
 use crate::backend::Token;
 use crate::buffer::Buffer;
 use crate::event_loop::Attempt;
+use crate::protect::Place;
 
 /// Names a connection of one loop. `index` is dense and reused, so handlers keep a `Vec` by index; the generation tells the
 /// uses apart.
@@ -54,6 +56,10 @@ pub struct Peer {
     pub listener: usize,
     /// The descriptor, for listings; -1 in the in-memory backend.
     pub descriptor: i32,
+    /// It came through the lane, see [`crate::EventLoop::add_lane`].
+    pub lane: bool,
+    /// Its place among the connections of its address, until the loop has it.
+    pub(crate) place: Option<Arc<Place>>,
 }
 
 impl Peer {
@@ -98,6 +104,10 @@ pub enum CloseReason {
     Local,
     /// More output piled up than [`crate::Limits::output_hard_bytes`] allows.
     OutputLimit,
+    /// It began a request and sent less than [`crate::Limits::request_pace_bytes`] in [`crate::Limits::request_pace_ms`].
+    SlowRequest,
+    /// The buffers of the loop exceeded [`crate::Limits::buffer_memory_bytes_max`], and its own were the biggest.
+    BufferCeiling,
     /// It was cut at the deadline of a stop.
     Deadline,
 }
@@ -155,6 +165,10 @@ pub(crate) struct Connection {
     pub(crate) linger: bool,
     /// Turns in which it was read since a stop began.
     pub(crate) stop_reads: u8,
+    /// A timer watches that what it began to send goes on.
+    pub(crate) paced: bool,
+    /// Bytes received since that timer was set.
+    pub(crate) pace_bytes: u32,
     /// Bytes that the request in the input lacks, if the handler knows.
     pub(crate) expected: u32,
     /// It is read in spite of its output up to so many unsent bytes, see [`crate::Io::overlook_output`].

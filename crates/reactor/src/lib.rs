@@ -49,6 +49,7 @@ mod limits;
 mod listeners;
 mod pool;
 pub mod process_title;
+mod protect;
 mod remote;
 mod state;
 mod tcp_client;

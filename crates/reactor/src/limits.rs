@@ -25,6 +25,17 @@ pub struct Limits {
     pub connect_ms: u64,
     /// How long accepting pauses when the process is out of descriptors or memory, unless a connection closes earlier.
     pub accept_pause_ms: u64,
+    /// Connections accepted in a second, those through the lane not counted; 0: as many as come. What a second allows may come at once.
+    pub accepts_per_s: u32,
+    /// Connections that one address may have with all loops of a pool; more are closed as they are accepted.
+    pub connections_per_address: usize,
+    /// A connection that began a request has to send at least `request_pace_bytes` in each such span until it is complete; 0: it may take
+    /// its time.
+    pub request_pace_ms: u64,
+    /// See `request_pace_ms`.
+    pub request_pace_bytes: usize,
+    /// Memory of the input and output buffers of a loop's connections above which the connection with the biggest ones is cut.
+    pub buffer_memory_bytes_max: usize,
     /// Tasks that may wait in a loop's queue; posting one more fails.
     pub tasks_max: usize,
     /// Accepted sockets that may wait to be taken over by a loop.
@@ -52,6 +63,11 @@ impl Default for Limits {
             connecting_max: 1024,
             connect_ms: 2_000,
             accept_pause_ms: 100,
+            accepts_per_s: 0,
+            connections_per_address: usize::MAX,
+            request_pace_ms: 0,
+            request_pace_bytes: 1_024,
+            buffer_memory_bytes_max: usize::MAX,
             tasks_max: 64 * 1024,
             handover_max: 1024,
             timer_work_per_turn: 1_000,

@@ -35,6 +35,10 @@ pub struct Stats {
     pub connect_failures: u64,
     /// Connections that found no descriptor or memory: accept calls failing that way.
     pub accept_failures: u64,
+    /// Connections closed at once since their address had too many.
+    pub address_refusals: u64,
+    /// Times that accepting paused to keep its rate.
+    pub accept_throttles: u64,
     /// Receive calls.
     pub reads: u64,
     /// Bytes received.
@@ -266,6 +270,9 @@ impl State {
         self.held_input += buffer.len();
         self.input_capacity += buffer.capacity();
         self.conns.at(index).input = buffer;
+        if self.limits.request_pace_ms > 0 {
+            self.watch_pace(index);
+        }
     }
 
     /// Takes a connection's unconsumed input.

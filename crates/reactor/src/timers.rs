@@ -25,6 +25,10 @@ pub(crate) enum Action {
     EndLinger(u32, u32),
     /// A deadline has passed: side, slot and generation.
     Deadline(Side, u32, u32),
+    /// Accept again on listeners that were held back to keep the rate.
+    Unthrottle,
+    /// See whether an unfinished request goes on: slot and generation.
+    Pace(u32, u32),
     /// Give up making a connection: slot and generation.
     GiveUpConnecting(u32, u32),
 }

@@ -3,6 +3,8 @@
 //! Invariant: a socket enters the backend only after its connection has a slot, and the handler sees `opened` before anything
 //! else of it. No error of accept ends accepting.
 
+use std::sync::Arc;
+
 use super::EventLoop;
 use crate::acceptor::Accepted;
 use crate::backend::{Backend, Token};
@@ -16,8 +18,14 @@ impl<B: Backend> EventLoop<B> {
     pub(super) fn accept<H: Handler>(&mut self, handler: &mut H) {
         while let Some(index) = self.acceptor.next_ready() {
             for _ in 0..self.state.limits.accepts_per_turn {
+                if self.acceptor.is_limited(index) && !self.keep_rate() {
+                    break;
+                }
                 match self.acceptor.accept(&mut self.backend, index) {
-                    Accepted::Connection(socket, peer) => self.assign(socket, peer, handler),
+                    Accepted::Connection(socket, peer) => {
+                        self.count_accept(&peer);
+                        self.assign(socket, peer, handler);
+                    }
                     Accepted::Failed => {}
                     Accepted::Drained => break,
                     Accepted::Exhausted { error, first } => {
@@ -40,7 +48,9 @@ impl<B: Backend> EventLoop<B> {
             match change {
                 Change::Remove(number) => self.acceptor.remove(&mut self.backend, number),
                 Change::Add(number, listener) => {
-                    let added = self.acceptor.add(&mut self.backend, number, listener);
+                    let added = self
+                        .acceptor
+                        .add(&mut self.backend, number, listener, false);
                     if let Err(error) = added {
                         // Out of kernel memory: the handler learns that nothing is accepted there.
                         let io = &mut Io::new(&mut self.state);
@@ -52,7 +62,11 @@ impl<B: Backend> EventLoop<B> {
     }
 
     /// Gives a socket to the loop with the fewest connections, ours if the counts are equal or the other's inbox is full.
-    fn assign<H: Handler>(&mut self, socket: B::Socket, peer: Peer, handler: &mut H) {
+    fn assign<H: Handler>(&mut self, socket: B::Socket, mut peer: Peer, handler: &mut H) {
+        if !self.take_place(&mut peer) {
+            self.state.stats.address_refusals += 1;
+            return;
+        }
         let ours = &self.neighbours[self.index];
         let mut best = ours;
         for neighbour in &self.neighbours {
@@ -81,9 +95,43 @@ impl<B: Backend> EventLoop<B> {
         }
     }
 
-    fn open<H: Handler>(&mut self, mut socket: B::Socket, peer: Peer, handler: &mut H) {
+    /// False once the rate of accepting is used up: other listeners than lanes are looked at again when it is not.
+    fn keep_rate(&mut self) -> bool {
+        let per_s = self.state.limits.accepts_per_s;
+        if per_s == 0 {
+            return true;
+        }
+        let Err(after_us) = self.accept_rate.may(per_s, self.state.now_us) else {
+            return true;
+        };
+        if self.acceptor.throttle(&mut self.backend) {
+            self.state.stats.accept_throttles += 1;
+            let at_ms = self.state.now_ms() + after_us.div_ceil(1_000);
+            self.state.timers.set(at_ms, Action::Unthrottle);
+        }
+        false
+    }
+
+    fn count_accept(&mut self, peer: &Peer) {
+        if self.state.limits.accepts_per_s > 0 && !peer.lane {
+            self.accept_rate.count();
+        }
+    }
+
+    /// Counts a connection with its address. False if that has too many.
+    fn take_place(&self, peer: &mut Peer) -> bool {
+        let max = self.state.limits.connections_per_address;
+        let Some(remote) = peer.remote.filter(|_| max < usize::MAX && !peer.lane) else {
+            return true;
+        };
+        peer.place = self.addresses.take(remote.ip(), max).map(Arc::new);
+        peer.place.is_some()
+    }
+
+    fn open<H: Handler>(&mut self, mut socket: B::Socket, mut peer: Peer, handler: &mut H) {
         let id = self.state.conns.insert();
         let index = id.index() as u32;
+        let place = peer.place.take();
         let token = Token::connection(index, id.generation());
         if self.backend.attach(&mut socket, token).is_err() {
             // Out of kernel memory, or over the limit of watched descriptors: this connection cannot be served.
@@ -94,6 +142,11 @@ impl<B: Backend> EventLoop<B> {
             return;
         }
         self.keep_socket(index, socket);
+        if place.is_some() {
+            self.places
+                .resize_with(self.sockets.len().max(self.places.len()), || None);
+            self.places[id.index()] = place;
+        }
         self.state.stats.opened += 1;
         handler.opened(&mut Io::new(&mut self.state), id, &peer);
         let c = self.state.conns.at(index);

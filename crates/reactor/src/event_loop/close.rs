@@ -76,6 +76,9 @@ impl<B: Backend> EventLoop<B> {
     }
 
     fn close_socket(&mut self, index: u32) {
+        if let Some(place) = self.places.get_mut(index as usize) {
+            *place = None;
+        }
         let socket = self.sockets.get_mut(index as usize);
         if let Some(socket) = socket.and_then(Option::take) {
             self.backend.close(socket);

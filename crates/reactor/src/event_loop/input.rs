@@ -102,6 +102,7 @@ impl<B: Backend> EventLoop<B> {
         state.stats.reads += 1;
         state.stats.bytes_in += got.bytes as u64;
         let c = state.conns.at(index);
+        c.pace_bytes = c.pace_bytes.saturating_add(got.bytes as u32);
         c.wide = got.bytes >= BUFFER_BYTES;
         c.eof = got.eof;
         c.stop_reads += u8::from(state.stopping.is_some() && c.stop_reads < u8::MAX);

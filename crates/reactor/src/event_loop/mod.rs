@@ -13,6 +13,7 @@ mod connect;
 mod deadline;
 mod flush;
 mod input;
+mod protect;
 mod stop;
 mod turn;
 
@@ -28,6 +29,7 @@ use crate::handler::{Handler, Input};
 use crate::io::Io;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
+use crate::protect::{AddressCounts, Place, Rate};
 use crate::remote::{Inbox, Remote, Task};
 use crate::state::{State, Stats};
 use crate::waker::Waker;
@@ -84,6 +86,10 @@ pub struct EventLoop<B: Backend> {
     batch: Vec<Input>,
     /// Paused in this turn with the end of their stream behind unread bytes: the handler is to be told.
     paused_at_end: Vec<ConnId>,
+    /// Places that connections take among those of their addresses, by slot; empty without such a limit.
+    places: Vec<Option<Arc<Place>>>,
+    addresses: AddressCounts,
+    accept_rate: Rate,
     flushing: Vec<u32>,
     tasks: VecDeque<Task>,
     /// What the handler's last `turn_end` allowed.
@@ -116,6 +122,7 @@ impl<B: Backend> EventLoop<B> {
                 inbox: Arc::new(Inbox::new(limits.handover_max)),
             })
             .collect();
+        let addresses = AddressCounts::default();
         let with_neighbours = |(index, backend): (usize, B)| EventLoop {
             state: State::new(backend.clock(), limits.clone()),
             backend,
@@ -129,6 +136,9 @@ impl<B: Backend> EventLoop<B> {
             events: Vec::new(),
             batch: Vec::new(),
             paused_at_end: Vec::new(),
+            places: Vec::new(),
+            addresses: addresses.clone(),
+            accept_rate: Rate::default(),
             flushing: Vec::new(),
             tasks: VecDeque::new(),
             sleep_until_ms: None,
@@ -197,7 +207,20 @@ impl<B: Backend> EventLoop<B> {
     /// When the backend cannot watch it.
     pub fn add_listener(&mut self, listener: B::Listener) -> io::Result<usize> {
         let number = self.listeners.next_number();
-        self.acceptor.add(&mut self.backend, number, listener)?;
+        self.acceptor
+            .add(&mut self.backend, number, listener, false)?;
+        Ok(number as usize)
+    }
+
+    /// Like [`EventLoop::add_listener`], for those who have to get in when nobody else does: the rate of accepting and the limit of
+    /// connections per address do not hold here, and [`crate::Peer::lane`] tells the handler.
+    ///
+    /// # Errors
+    /// When the backend cannot watch it.
+    pub fn add_lane(&mut self, listener: B::Listener) -> io::Result<usize> {
+        let number = self.listeners.next_number();
+        self.acceptor
+            .add(&mut self.backend, number, listener, true)?;
         Ok(number as usize)
     }
 
@@ -247,6 +270,7 @@ impl<B: Backend> EventLoop<B> {
         self.fire_timers(handler);
         self.read_inputs(handler);
         self.sleep_until_ms = handler.turn_end(&mut Io::new(&mut self.state));
+        self.keep_below_ceiling();
         self.settle(handler);
         if handler.has_background(&mut Io::new(&mut self.state)) {
             self.backend.submit()?;

@@ -148,6 +148,10 @@ impl<B: Backend> EventLoop<B> {
                 Due::Fired(Action::Deadline(side, index, generation)) => {
                     self.expire(side, index, generation, handler);
                 }
+                Due::Fired(Action::Unthrottle) => self.acceptor.unthrottle(&mut self.backend),
+                Due::Fired(Action::Pace(index, generation)) => {
+                    self.state.check_pace(index, generation);
+                }
                 Due::Fired(Action::GiveUpConnecting(index, generation)) => {
                     self.give_up_connecting(index, generation);
                 }
