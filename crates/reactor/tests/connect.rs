@@ -37,6 +37,30 @@ macro_rules! on_both {
             fn epoll() {
                 super::$name(on_epoll($limits));
             }
+
+            #[test]
+            fn uring() {
+                super::$name(common::on_system::<dunlin_reactor::Uring>($limits));
+            }
+        }
+    };
+}
+
+/// Runs a scenario that needs real sockets on each backend that has them.
+macro_rules! on_sockets {
+    ($name:ident, $limits:expr) => {
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn epoll() {
+                super::$name(on_epoll($limits));
+            }
+
+            #[test]
+            fn uring() {
+                super::$name(common::on_system::<dunlin_reactor::Uring>($limits));
+            }
         }
     };
 }
@@ -274,13 +298,21 @@ fn black_hole() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
     panic!("the backlog never fills");
 }
 
-#[test]
-fn a_peer_that_does_not_answer_is_given_up_at_the_deadline() {
-    let (_listener, _fillers, address) = black_hole();
-    let mut world = on_epoll(Limits {
+fn hasty() -> Limits {
+    Limits {
         connect_ms: 200,
         ..Limits::default()
-    });
+    }
+}
+
+on_sockets!(
+    a_peer_that_does_not_answer_is_given_up_at_the_deadline,
+    hasty()
+);
+fn a_peer_that_does_not_answer_is_given_up_at_the_deadline<B: Backend>(
+    mut world: World<B, TcpStream>,
+) {
+    let (_listener, _fillers, address) = black_hole();
     let mut script = Script::echo();
     world.step(&mut script);
     let mut io = world.event_loop.io();
@@ -304,10 +336,14 @@ fn a_peer_that_does_not_answer_is_given_up_at_the_deadline() {
     assert!(before.elapsed() < Duration::from_millis(PATIENCE_MS));
 }
 
-#[test]
-fn a_stop_lets_output_out_whose_connection_is_still_being_made() {
+on_sockets!(
+    a_stop_lets_output_out_whose_connection_is_still_being_made,
+    Limits::default()
+);
+fn a_stop_lets_output_out_whose_connection_is_still_being_made<B: Backend>(
+    mut world: World<B, TcpStream>,
+) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut world = on_epoll(Limits::default());
     let mut script = Script::echo();
     let conn = dial(&mut world, listener.local_addr().unwrap());
     reply(&mut world.event_loop.io(), conn, b"last words");
@@ -321,16 +357,19 @@ fn a_stop_lets_output_out_whose_connection_is_still_being_made() {
     });
     let report = world.event_loop.run(&mut script).unwrap();
     assert_eq!(report.cut, 0);
+    // io_uring lets go of its last sockets here.
+    drop(world);
     assert_eq!(reader.join().unwrap(), "last words");
 }
 
-#[test]
-fn unix_sockets_and_ipv6_are_connected_to() {
-    let path = std::env::temp_dir().join(format!("dunlin-connect-{}", std::process::id()));
+on_sockets!(unix_sockets_and_ipv6_are_connected_to, Limits::default());
+fn unix_sockets_and_ipv6_are_connected_to<B: Backend>(mut world: World<B, TcpStream>) {
+    // One for each test, which may be a thread of one process.
+    let port = world.address.port();
+    let path = std::env::temp_dir().join(format!("dunlin-connect-{port}"));
     let _ = std::fs::remove_file(&path);
     let unix = UnixListener::bind(&path).unwrap();
     let v6 = TcpListener::bind("[::1]:0").unwrap();
-    let mut world = on_epoll(Limits::default());
     let mut script = Script::sink();
     let a = world
         .event_loop
@@ -362,18 +401,19 @@ fn unix_sockets_and_ipv6_are_connected_to() {
     assert_eq!(script.closed[3].1, "Connect NotFound");
 }
 
-#[test]
-fn a_socket_never_connects_to_itself() {
+on_sockets!(a_socket_never_connects_to_itself, Limits::default());
+fn a_socket_never_connects_to_itself<B: Backend>(mut world: World<B, TcpStream>) {
     // A port of the range from which the system takes clients' ports, on which nobody listens: sooner or later a client gets it as its own.
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
     let low: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
     // Linux prefers ports of the parity of the range's beginning for clients.
-    let port = (low + 1_000..)
+    // Tests of other processes look for one too, at the same time.
+    let spread = 2 * (std::process::id() % 5_000) as u16;
+    let port = (low + 1_000 + spread..)
         .step_by(2)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .unwrap();
     let nobody = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut world = on_epoll(Limits::default());
     let mut script = Script::echo();
     let mut tried = 0;
     while tried < 60_000 {
