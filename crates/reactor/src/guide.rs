@@ -224,6 +224,7 @@
 //!
 //! In the folder `examples`, each tested as a process of its own: `echo` (and `echo_client`), `lines` (requests, pipelines, long work), `chat`
 //! (shared output, hard limits), `timer` (reminders, idle timeouts), `proxy` (connecting, backpressure both ways).
+//! The last four take `--backend`.
 //!
 //! Invariant of this module: it has no code, and all code in it compiles.
 
