@@ -13,7 +13,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Limits, Peer, Rope, Shared};
-use support::{Flags, lines, listen, serve, text};
+use support::{Flags, lines, serve, text};
 
 /// The longest line.
 const LINE_BYTES_MAX: usize = 4 * 1024;
@@ -124,12 +124,10 @@ impl Handler for Chat {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let flags = Flags::read(&["--port"])?;
-    let (server, bound) = listen(flags.value("--port", 7777)?)?;
+    let flags = Flags::read(&["--port", "--backend"])?;
     let limits = Limits {
         output_hard_bytes: UNREAD_BYTES_MAX,
         ..Limits::default()
     };
-    let pool = server.start(1, "chat", &limits, |_| Chat::default())?;
-    serve(&bound, pool)
+    serve(&flags, "chat", 1, &limits, |_| Chat::default())
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use dunlin_reactor::{
     CloseReason, ConnId, EnqueueError, Handler, Input, Io, Limits, Peer, Remote, ThreadPool,
 };
-use support::{Flags, listen, serve, text};
+use support::{Flags, serve, text};
 
 /// The longest request.
 const LINE_BYTES_MAX: usize = 16 * 1024;
@@ -149,15 +149,13 @@ impl Handler for Lines {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let flags = Flags::read(&["--port", "--threads"])?;
+    let flags = Flags::read(&["--port", "--backend", "--threads"])?;
     let threads = flags.value("--threads", 2)?;
-    let (server, bound) = listen(flags.value("--port", 7777)?)?;
     let workers = ThreadPool::start(threads, "primes", PRIMES_WAITING_MAX)?;
     let workers = Arc::new(workers);
-    let make = move |event_loop: &mut dunlin_reactor::EventLoop<_>| Lines {
+    let make = move |this_loop| Lines {
         pool: Arc::clone(&workers),
-        this_loop: event_loop.remote(),
+        this_loop,
     };
-    let pool = server.start(threads, "lines", &Limits::default(), make)?;
-    serve(&bound, pool)
+    serve(&flags, "lines", threads, &Limits::default(), make)
 }

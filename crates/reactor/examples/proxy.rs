@@ -15,7 +15,7 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use dunlin_reactor::{CloseReason, ConnId, ConnectAddress, Handler, Input, Io, Limits, Peer};
-use support::{Flags, listen, serve, text};
+use support::{Flags, serve, text};
 
 /// Above this, the other side is not read. It lies well below [`Limits::output_soft_bytes`], above which a side would not be read
 /// for its own unsent output: that a peer does not read is no reason not to hear it, as long as the other side does.
@@ -121,14 +121,12 @@ impl Handler for Proxy {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let flags = Flags::read(&["--port", "--to", "--threads"])?;
+    let flags = Flags::read(&["--port", "--backend", "--to", "--threads"])?;
     let to = flags.value("--to", SocketAddr::from((Ipv4Addr::LOCALHOST, 6379)))?;
     let threads = flags.value("--threads", 2)?;
-    let (server, bound) = listen(flags.value("--port", 7777)?)?;
-    let make = move |_: &mut dunlin_reactor::EventLoop<_>| Proxy {
+    let make = move |_| Proxy {
         to: ConnectAddress::Tcp(to),
         sides: HashMap::new(),
     };
-    let pool = server.start(threads, "proxy", &Limits::default(), make)?;
-    serve(&bound, pool)
+    serve(&flags, "proxy", threads, &Limits::default(), make)
 }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::error::Error;
 
 use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Limits, Peer, TimerId};
-use support::{Flags, lines, listen, serve, text};
+use support::{Flags, lines, serve, text};
 
 /// Reminders of one connection.
 const REMINDERS_MAX: usize = 1_000;
@@ -204,10 +204,8 @@ impl Handler for Reminders {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let flags = Flags::read(&["--port", "--idle-ms"])?;
+    let flags = Flags::read(&["--port", "--backend", "--idle-ms"])?;
     let idle_ms = flags.value("--idle-ms", 60_000)?;
-    let (server, bound) = listen(flags.value("--port", 7777)?)?;
-    let make = move |_: &mut dunlin_reactor::EventLoop<_>| Reminders::new(idle_ms);
-    let pool = server.start(1, "timer", &Limits::default(), make)?;
-    serve(&bound, pool)
+    let make = move |_| Reminders::new(idle_ms);
+    serve(&flags, "timer", 1, &Limits::default(), make)
 }

@@ -1,8 +1,10 @@
-//! Event loops, TCP server, buffers and timers, shaped for completion. Knows no protocol.
+//! Event loops, TCP server and client, UDP, buffers, timers and threads, shaped for completion. Knows no protocol.
 //!
 //! A [`Handler`] is given the inputs of all ready connections once a turn and hands output over as [`Rope`]s; it never reads
-//! or writes. The [`EventLoop`] does that through a [`backend::Backend`]: `epoll` for the system's sockets, `memory` for a
-//! deterministic network in the process, with which the same server runs in tests on virtual time.
+//! or writes. The [`EventLoop`] does that through a [`backend::Backend`]: [`Epoll`] or another for the system's sockets,
+//! [`backend::memory`] for a deterministic network in the process, with which the same server runs in tests on virtual time.
+//!
+//! The [`guide`] says what a reactor and a proactor are, which backend to take, what the limits mean and how connections end.
 //!
 //! ```no_run
 //! use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Limits, ListenAddress, Peer, Rope, TcpServer};
@@ -43,6 +45,7 @@ mod deadlines;
 mod error;
 mod event_loop;
 pub mod fatal;
+pub mod guide;
 mod handler;
 mod io;
 mod limits;

@@ -1,5 +1,6 @@
 //! Connections that a loop makes itself: on the in-memory network and on real sockets.
 
+#[macro_use]
 mod common;
 
 use std::cell::{Cell, RefCell};
@@ -10,7 +11,7 @@ use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use common::{Script, Wire, World, in_memory, on_epoll, reply};
+use common::{Script, Wire, World, in_memory, on_system, reply};
 use dunlin_reactor::backend::Backend;
 use dunlin_reactor::{ConnId, ConnState, ConnectAddress, Limits};
 
@@ -19,7 +20,8 @@ const SEEDS: u64 = 10;
 /// Long enough for a loaded machine; only a failure takes it.
 const PATIENCE_MS: u64 = 20_000;
 
-macro_rules! on_both {
+/// Runs a scenario on the in-memory network under several seeds, then on each backend of the system.
+macro_rules! on_every_backend {
     ($name:ident, $limits:expr) => {
         mod $name {
             use super::*;
@@ -33,9 +35,28 @@ macro_rules! on_both {
                 }
             }
 
-            #[test]
-            fn epoll() {
-                super::$name(on_epoll($limits));
+            for_each_system_backend!(on_one_backend($name, $limits));
+        }
+    };
+}
+
+/// Runs a scenario that needs real sockets on each backend that has them.
+macro_rules! on_sockets {
+    ($name:ident, $limits:expr) => {
+        mod $name {
+            use super::*;
+
+            for_each_system_backend!(on_one_backend($name, $limits));
+        }
+    };
+}
+
+macro_rules! on_one_backend {
+    (($name:ident, $limits:expr) $id:ident $backend:ty) => {
+        #[test]
+        fn $id() {
+            if let Some(world) = on_system::<$backend>($limits) {
+                super::$name(world);
             }
         }
     };
@@ -65,7 +86,7 @@ fn echo_and_keep(ours: &Rc<RefCell<Vec<ConnId>>>) -> Script {
     })
 }
 
-on_both!(a_loop_is_its_own_client, Limits::default());
+on_every_backend!(a_loop_is_its_own_client, Limits::default());
 fn a_loop_is_its_own_client<B: Backend, C: Wire>(mut world: World<B, C>) {
     let ours = Rc::new(RefCell::new(Vec::new()));
     let mut script = echo_and_keep(&ours);
@@ -98,7 +119,7 @@ fn a_loop_is_its_own_client<B: Backend, C: Wire>(mut world: World<B, C>) {
     assert!(script.closed.iter().any(|c| c.1 == "Eof"));
 }
 
-on_both!(refused_is_told_at_once, Limits::default());
+on_every_backend!(refused_is_told_at_once, Limits::default());
 fn refused_is_told_at_once<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::echo();
     // Bound, so that nobody else takes the port, but nobody listens.
@@ -124,7 +145,7 @@ fn refused_is_told_at_once<B: Backend, C: Wire>(mut world: World<B, C>) {
     assert_eq!(world.event_loop.connections(), 0);
 }
 
-on_both!(
+on_every_backend!(
     a_connection_may_be_closed_before_it_stands,
     Limits::default()
 );
@@ -171,7 +192,7 @@ fn few() -> Limits {
     }
 }
 
-on_both!(the_number_in_the_making_is_bounded, few());
+on_every_backend!(the_number_in_the_making_is_bounded, few());
 fn the_number_in_the_making_is_bounded<B: Backend, C: Wire>(mut world: World<B, C>) {
     let mut script = Script::sink();
     let to = world.address;
@@ -187,7 +208,7 @@ fn the_number_in_the_making_is_bounded<B: Backend, C: Wire>(mut world: World<B, 
     world.until(&mut script, |s| s.closed.len() == 9);
 }
 
-on_both!(
+on_every_backend!(
     a_server_that_hangs_up_at_once_is_told_as_both,
     Limits::default()
 );
@@ -207,7 +228,7 @@ fn a_server_that_hangs_up_at_once_is_told_as_both<B: Backend, C: Wire>(mut world
     );
 }
 
-on_both!(a_connection_can_follow_another_in_closed, Limits::default());
+on_every_backend!(a_connection_can_follow_another_in_closed, Limits::default());
 fn a_connection_can_follow_another_in_closed<B: Backend, C: Wire>(mut world: World<B, C>) {
     // Handlers that reconnect do it there, at the end of a turn.
     struct Chain {
@@ -274,13 +295,21 @@ fn black_hole() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
     panic!("the backlog never fills");
 }
 
-#[test]
-fn a_peer_that_does_not_answer_is_given_up_at_the_deadline() {
-    let (_listener, _fillers, address) = black_hole();
-    let mut world = on_epoll(Limits {
+fn hasty() -> Limits {
+    Limits {
         connect_ms: 200,
         ..Limits::default()
-    });
+    }
+}
+
+on_sockets!(
+    a_peer_that_does_not_answer_is_given_up_at_the_deadline,
+    hasty()
+);
+fn a_peer_that_does_not_answer_is_given_up_at_the_deadline<B: Backend>(
+    mut world: World<B, TcpStream>,
+) {
+    let (_listener, _fillers, address) = black_hole();
     let mut script = Script::echo();
     world.step(&mut script);
     let mut io = world.event_loop.io();
@@ -304,10 +333,14 @@ fn a_peer_that_does_not_answer_is_given_up_at_the_deadline() {
     assert!(before.elapsed() < Duration::from_millis(PATIENCE_MS));
 }
 
-#[test]
-fn a_stop_lets_output_out_whose_connection_is_still_being_made() {
+on_sockets!(
+    a_stop_lets_output_out_whose_connection_is_still_being_made,
+    Limits::default()
+);
+fn a_stop_lets_output_out_whose_connection_is_still_being_made<B: Backend>(
+    mut world: World<B, TcpStream>,
+) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut world = on_epoll(Limits::default());
     let mut script = Script::echo();
     let conn = dial(&mut world, listener.local_addr().unwrap());
     reply(&mut world.event_loop.io(), conn, b"last words");
@@ -321,16 +354,19 @@ fn a_stop_lets_output_out_whose_connection_is_still_being_made() {
     });
     let report = world.event_loop.run(&mut script).unwrap();
     assert_eq!(report.cut, 0);
+    // io_uring lets go of its last sockets here.
+    drop(world);
     assert_eq!(reader.join().unwrap(), "last words");
 }
 
-#[test]
-fn unix_sockets_and_ipv6_are_connected_to() {
-    let path = std::env::temp_dir().join(format!("dunlin-connect-{}", std::process::id()));
+on_sockets!(unix_sockets_and_ipv6_are_connected_to, Limits::default());
+fn unix_sockets_and_ipv6_are_connected_to<B: Backend>(mut world: World<B, TcpStream>) {
+    // One for each test, which may be a thread of one process.
+    let port = world.address.port();
+    let path = std::env::temp_dir().join(format!("dunlin-connect-{port}"));
     let _ = std::fs::remove_file(&path);
     let unix = UnixListener::bind(&path).unwrap();
     let v6 = TcpListener::bind("[::1]:0").unwrap();
-    let mut world = on_epoll(Limits::default());
     let mut script = Script::sink();
     let a = world
         .event_loop
@@ -362,18 +398,19 @@ fn unix_sockets_and_ipv6_are_connected_to() {
     assert_eq!(script.closed[3].1, "Connect NotFound");
 }
 
-#[test]
-fn a_socket_never_connects_to_itself() {
+on_sockets!(a_socket_never_connects_to_itself, Limits::default());
+fn a_socket_never_connects_to_itself<B: Backend>(mut world: World<B, TcpStream>) {
     // A port of the range from which the system takes clients' ports, on which nobody listens: sooner or later a client gets it as its own.
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
     let low: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
     // Linux prefers ports of the parity of the range's beginning for clients.
-    let port = (low + 1_000..)
+    // Tests of other processes look for one too, at the same time.
+    let spread = 2 * (std::process::id() % 5_000) as u16;
+    let port = (low + 1_000 + spread..)
         .step_by(2)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .unwrap();
     let nobody = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut world = on_epoll(Limits::default());
     let mut script = Script::echo();
     let mut tried = 0;
     while tried < 60_000 {

@@ -29,6 +29,17 @@ fn hears_nothing(mut stream: &TcpStream) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
 }
 
+/// The backends that this machine has, by the names that the examples give them.
+fn backends() -> Vec<&'static str> {
+    let mut names = vec!["epoll", "epoll-level", "poll", "select"];
+    // On a thread of its own, since the kernel interrupts the calls of one that has dropped a ring.
+    let has_uring = thread::spawn(|| dunlin_reactor::Uring::new().is_ok());
+    if has_uring.join().unwrap() {
+        names.push("io_uring");
+    }
+    names
+}
+
 fn stops(server: Server) {
     server.signal(Signal::TERM);
     let (said, success) = server.finish();
@@ -39,7 +50,11 @@ fn stops(server: Server) {
 #[test]
 fn bad_flags_are_refused() {
     for example in ["chat", "lines", "timer", "proxy", "echo_client"] {
-        for flags in [["--port", "70000"], ["--colour", "red"]] {
+        for flags in [
+            ["--port", "70000"],
+            ["--colour", "red"],
+            ["--backend", "pigeon"],
+        ] {
             let output = Command::new(binary(example)).args(flags).output().unwrap();
             assert!(!output.status.success());
             assert!(!output.stderr.is_empty());
@@ -115,7 +130,11 @@ fn a_member_who_does_not_listen_is_closed() {
 
 #[test]
 fn requests_of_lines_are_answered_in_order() {
-    let server = Server::start("lines", &[]);
+    backends().into_iter().for_each(lines_are_answered_on);
+}
+
+fn lines_are_answered_on(backend: &str) {
+    let server = Server::start("lines", &["--backend", backend]);
     let client = server.connect();
     say(
         &client,
@@ -207,10 +226,10 @@ fn who_says_nothing_is_closed_after_a_while() {
 }
 
 /// A server that the proxy is to forward to, and the proxy.
-fn forwarding() -> (TcpListener, Server) {
+fn forwarding(backend: &str) -> (TcpListener, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap().to_string();
-    let proxy = Server::start("proxy", &["--to", &to]);
+    let proxy = Server::start("proxy", &["--to", &to, "--backend", backend]);
     (listener, proxy)
 }
 
@@ -220,7 +239,11 @@ fn pattern(n: usize) -> Vec<u8> {
 
 #[test]
 fn a_proxy_passes_both_directions_and_both_ends() {
-    let (listener, proxy) = forwarding();
+    backends().into_iter().for_each(both_directions_on);
+}
+
+fn both_directions_on(backend: &str) {
+    let (listener, proxy) = forwarding(backend);
     // The client speaks before the server has taken the connection.
     let client = proxy.connect();
     say(&client, "question");
@@ -257,7 +280,11 @@ fn server_side_of(client: &TcpStream, expected: &str) -> TcpStream {
 
 #[test]
 fn a_proxy_waits_for_who_does_not_read() {
-    let (listener, proxy) = forwarding();
+    backends().into_iter().for_each(backpressure_on);
+}
+
+fn backpressure_on(backend: &str) {
+    let (listener, proxy) = forwarding(backend);
     let clients = [proxy.connect(), proxy.connect()];
     let servers = [listener.accept().unwrap().0, listener.accept().unwrap().0];
     for end in servers.iter().chain(&clients) {
@@ -330,7 +357,11 @@ fn a_proxy_says_that_nobody_is_there() {
 
 #[test]
 fn a_proxy_passes_a_reset_on() {
-    let (listener, proxy) = forwarding();
+    backends().into_iter().for_each(reset_on);
+}
+
+fn reset_on(backend: &str) {
+    let (listener, proxy) = forwarding(backend);
     let client = proxy.connect();
     let (server, _) = listener.accept().unwrap();
     say(&client, "never read");

@@ -1,13 +1,16 @@
 //! The reconnecting client over a real loop: its server refuses, is silent, comes back, hangs up.
 
+#[macro_use]
+mod common;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use dunlin_reactor::{
-    CloseReason, ConnId, ConnectAddress, Epoll, EventLoop, Handler, Input, Io, Limits, Peer,
-    RetryLimits, Rope, TcpClient,
+    CloseReason, ConnId, ConnectAddress, EventLoop, Handler, Input, Io, Limits, Peer, RetryLimits,
+    Rope, SystemBackend, TcpClient,
 };
 
 /// Long enough for a loaded machine; only a failure takes it.
@@ -59,14 +62,14 @@ impl Handler for Greeter {
     }
 }
 
-struct World {
-    event_loop: EventLoop<Epoll>,
+struct World<B: SystemBackend> {
+    event_loop: EventLoop<B>,
     greeter: Greeter,
 }
 
-impl World {
-    fn new(address: SocketAddr, limits: RetryLimits) -> World {
-        let mut event_loop = EventLoop::new(Epoll::new().unwrap(), Limits::default());
+impl<B: SystemBackend> World<B> {
+    fn new(backend: B, address: SocketAddr, limits: RetryLimits) -> World<B> {
+        let mut event_loop = EventLoop::new(backend, Limits::default());
         let address = ConnectAddress::Tcp(address);
         let mut client = TcpClient::with_limits(address, RETRY, 1, limits);
         client.start(&mut event_loop.io());
@@ -125,6 +128,27 @@ impl World {
     }
 }
 
+macro_rules! on_each {
+    ($name:ident) => {
+        mod $name {
+            use super::*;
+
+            for_each_system_backend!(on_one_backend($name));
+        }
+    };
+}
+
+macro_rules! on_one_backend {
+    (($name:ident) $id:ident $backend:ty) => {
+        #[test]
+        fn $id() {
+            if let Some(backend) = common::open::<$backend>() {
+                super::$name(backend);
+            }
+        }
+    };
+}
+
 fn brisk() -> RetryLimits {
     RetryLimits {
         quick_wait_ms: 10,
@@ -134,11 +158,11 @@ fn brisk() -> RetryLimits {
     }
 }
 
-#[test]
-fn it_finds_a_server_that_comes_back() {
+on_each!(it_finds_a_server_that_comes_back);
+fn it_finds_a_server_that_comes_back<B: SystemBackend>(backend: B) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let mut world = World::new(address, brisk());
+    let mut world = World::new(backend, address, brisk());
     let mut first = world.accept(&listener);
     first.write_all(b"one ").unwrap();
     world.until(|g| g.heard == b"one ");
@@ -161,12 +185,12 @@ fn it_finds_a_server_that_comes_back() {
     assert_eq!(greeter.ends.last().unwrap(), "Local");
 }
 
-#[test]
-fn a_refusing_server_is_not_hammered_on() {
+on_each!(a_refusing_server_is_not_hammered_on);
+fn a_refusing_server_is_not_hammered_on<B: SystemBackend>(backend: B) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let mut world = World::new(address, RetryLimits::default());
+    let mut world = World::new(backend, address, RetryLimits::default());
     let started = Instant::now();
     while started.elapsed() < Duration::from_millis(700) {
         // Sleeps between the attempts; something has to end its sleep now and then.
@@ -182,10 +206,10 @@ fn a_refusing_server_is_not_hammered_on() {
     world.stop();
 }
 
-#[test]
-fn a_server_that_hangs_up_is_not_hammered_on_either() {
+on_each!(a_server_that_hangs_up_is_not_hammered_on_either);
+fn a_server_that_hangs_up_is_not_hammered_on_either<B: SystemBackend>(backend: B) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut world = World::new(listener.local_addr().unwrap(), brisk());
+    let mut world = World::new(backend, listener.local_addr().unwrap(), brisk());
     for n in 1..=5 {
         drop(world.accept(&listener));
         world.until(|g| g.ends.len() == n);
@@ -195,8 +219,8 @@ fn a_server_that_hangs_up_is_not_hammered_on_either() {
     world.stop();
 }
 
-#[test]
-fn a_silent_server_is_given_up_and_tried_again() {
+on_each!(a_silent_server_is_given_up_and_tried_again);
+fn a_silent_server_is_given_up_and_tried_again<B: SystemBackend>(backend: B) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     rustix::net::listen(listener.as_fd(), 0).unwrap();
     let address = listener.local_addr().unwrap();
@@ -214,7 +238,7 @@ fn a_silent_server_is_given_up_and_tried_again() {
         connect_ms: 100,
         ..brisk()
     };
-    let mut world = World::new(address, limits);
+    let mut world = World::new(backend, address, limits);
     let started = Instant::now();
     world.until(|g| g.ends.len() == 3);
     assert!(started.elapsed() >= Duration::from_millis(300));

@@ -1,11 +1,14 @@
 //! UDP in a loop: datagrams to and from the system's own sockets.
 
+#[macro_use]
+mod common;
+
 use std::net::{SocketAddr, UdpSocket as Peer};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use dunlin_reactor::{
-    CloseReason, ConnId, Delivery, Epoll, EventLoop, Handler, Input, Io, Limits, UdpSocket,
+    CloseReason, ConnId, Delivery, EventLoop, Handler, Input, Io, Limits, SystemBackend, UdpSocket,
 };
 
 /// Long enough for a loaded machine; only a failure takes it.
@@ -43,10 +46,10 @@ impl Handler for Echo {
     }
 }
 
-fn echoes_over(bind: &str) {
+fn echoes_over<B: SystemBackend>(bind: &str, backend: B) {
     let udp = UdpSocket::bind(bind.parse().unwrap()).unwrap();
     let to = udp.local_address();
-    let mut event_loop = EventLoop::new(Epoll::new().unwrap(), Limits::default());
+    let mut event_loop = EventLoop::new(backend, Limits::default());
     event_loop.watch_fd(udp.descriptor().unwrap(), UDP).unwrap();
     let mut echo = Echo {
         udp,
@@ -82,14 +85,23 @@ fn echoes_over(bind: &str) {
     assert!(echo.ready <= ready + 1);
 }
 
-#[test]
-fn a_loop_echoes_over_ipv4() {
-    echoes_over("127.0.0.1:0");
+macro_rules! echoes_on {
+    (() $id:ident $backend:ty) => {
+        #[test]
+        fn $id() {
+            for bind in ["127.0.0.1:0", "[::1]:0"] {
+                if let Some(backend) = common::open::<$backend>() {
+                    super::echoes_over(bind, backend);
+                }
+            }
+        }
+    };
 }
 
-#[test]
-fn a_loop_echoes_over_ipv6() {
-    echoes_over("[::1]:0");
+mod a_loop_echoes {
+    use super::common;
+
+    for_each_system_backend!(echoes_on());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the examples share: their flags, and their end at a signal.
+//! What the examples share: their flags, the choice of a backend, and their end at a signal.
 
 #![allow(dead_code)]
 
@@ -7,7 +7,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::thread;
 
-use dunlin_reactor::{Clock, EventLoopPool, Limits, ListenAddress, Rope, SystemClock, TcpServer};
+use dunlin_reactor::{
+    Clock, Epoll, EpollLevel, EventLoopPool, Handler, Limits, ListenAddress, Poll, Remote, Rope,
+    Select, SystemBackend, SystemClock, TcpServer, Uring,
+};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -45,19 +48,48 @@ impl Flags {
     }
 }
 
-/// Listens on a port of this machine.
-pub(crate) fn listen(port: u16) -> Result<(TcpServer, ListenAddress), Box<dyn Error>> {
+/// Serves on `--port` of this machine, on `--backend`, until a signal ends it in order (a second one at once). Says where it listens,
+/// and how it ended. `make` makes the handler of each loop.
+#[allow(clippy::print_stdout)]
+pub(crate) fn serve<H: Handler>(
+    flags: &Flags,
+    name: &str,
+    threads: usize,
+    limits: &Limits,
+    make: impl Fn(Remote) -> H + Send + Sync + 'static,
+) -> Result<(), Box<dyn Error>> {
     let mut server = TcpServer::new();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, flags.value("--port", 7777)?));
     let bound = server.listen(&ListenAddress::Tcp(address))?;
-    Ok((server, bound))
+    let backend: String = flags.value("--backend", "epoll".into())?;
+    let pool = match backend.as_str() {
+        "epoll" => start::<Epoll, H>(server, name, threads, limits, make)?,
+        "epoll-level" => start::<EpollLevel, H>(server, name, threads, limits, make)?,
+        "io_uring" => start::<Uring, H>(server, name, threads, limits, make)?,
+        "poll" => start::<Poll, H>(server, name, threads, limits, make)?,
+        "select" => start::<Select, H>(server, name, threads, limits, make)?,
+        _ => return Err("--backend: epoll, epoll-level, io_uring, poll or select".into()),
+    };
+    stop_on_signals(pool.remotes().to_vec())?;
+    println!("listening on {bound}");
+    let report = pool.join()?;
+    println!("stopped, {} connections were cut", report.cut);
+    Ok(())
 }
 
-/// Says where the server listens, serves until a signal ends it in order (a second one at once), and says how that went.
-#[allow(clippy::print_stdout)]
-pub(crate) fn serve(bound: &ListenAddress, pool: EventLoopPool) -> Result<(), Box<dyn Error>> {
+fn start<B: SystemBackend, H: Handler>(
+    server: TcpServer,
+    name: &str,
+    threads: usize,
+    limits: &Limits,
+    make: impl Fn(Remote) -> H + Send + Sync + 'static,
+) -> Result<EventLoopPool, dunlin_reactor::Error> {
+    let loops = server.into_loops::<B>(threads, limits)?;
+    EventLoopPool::start(loops, name, move |event_loop| make(event_loop.remote()))
+}
+
+fn stop_on_signals(loops: Vec<Remote>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGQUIT, SIGTERM, SIGINT])?;
-    let loops = pool.remotes().to_vec();
     thread::spawn(move || {
         for (nth, _) in signals.forever().enumerate() {
             let now_ms = SystemClock.monotonic_us() / 1_000;
@@ -68,9 +100,6 @@ pub(crate) fn serve(bound: &ListenAddress, pool: EventLoopPool) -> Result<(), Bo
             loops.iter().for_each(|remote| remote.stop(deadline_ms));
         }
     });
-    println!("listening on {bound}");
-    let report = pool.join()?;
-    println!("stopped, {} connections were cut", report.cut);
     Ok(())
 }
 

@@ -108,6 +108,11 @@ pub struct Uring {
     held: Held,
     /// Buffers of replies that were sent.
     spent: Vec<Vec<u8>>,
+    /// Message heads for later use.
+    #[allow(
+        clippy::vec_box,
+        reason = "a link takes the box as it is: the kernel has its address"
+    )]
     messages: Vec<Box<Message>>,
 }
 
