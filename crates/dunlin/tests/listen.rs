@@ -2,7 +2,9 @@
 
 mod common;
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use common::{Client, Server, free_port};
 
@@ -131,4 +133,35 @@ fn addresses_change_also_where_one_excludes_the_other() {
         client.ask_words(&["CONFIG", "SET", "bind", "127.0.0.1 -192.0.2.1"]),
         "OK"
     );
+}
+
+#[test]
+fn there_is_a_way_in_when_everybody_is_there() {
+    let server = Server::start("maxclients 3\nunixsocket lane.sock\nrequest-timeout 1");
+    let mut crowd: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    for client in &mut crowd {
+        assert_eq!(client.ask("PING"), "PONG");
+    }
+    let mut late = server.client();
+    assert_eq!(late.ask("PING"), "-ERR max number of clients reached");
+    let mut admin = UnixStream::connect(server.directory.join("lane.sock")).unwrap();
+    admin.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    admin.write_all(b"DBSIZE\r\n").unwrap();
+    let mut answer = [0; 4];
+    admin.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b":0\r\n");
+    drop(crowd);
+}
+
+#[test]
+fn who_never_finishes_a_request_is_cut() {
+    let server = Server::start("request-timeout 1");
+    let mut patient = server.client();
+    let mut slow = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    slow.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    slow.write_all(b"*2\r\n$3\r\nGET\r\n$100\r\n").unwrap();
+    let cut = slow.read(&mut [0; 10]);
+    assert!(matches!(cut, Ok(0) | Err(_)), "{cut:?}");
+    // Between two requests one may take one's time.
+    assert_eq!(patient.ask("PING"), "PONG");
 }

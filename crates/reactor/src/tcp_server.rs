@@ -17,6 +17,7 @@ use crate::pool::EventLoopPool;
 pub struct TcpServer {
     options: ListenOptions,
     listeners: Vec<Listener>,
+    lanes: Vec<Listener>,
 }
 
 impl TcpServer {
@@ -32,6 +33,7 @@ impl TcpServer {
         TcpServer {
             options,
             listeners: Vec::new(),
+            lanes: Vec::new(),
         }
     }
 
@@ -40,13 +42,28 @@ impl TcpServer {
     /// # Errors
     /// When the address is in use or not ours.
     pub fn listen(&mut self, address: &ListenAddress) -> Result<ListenAddress, Error> {
-        let listener = Listener::bind(address, &self.options).map_err(|source| Error::Listen {
-            address: address.to_string(),
-            source,
-        })?;
+        let listener = self.bind(address)?;
         let bound = listener.address().clone();
         self.listeners.push(listener);
         Ok(bound)
+    }
+
+    /// Like [`TcpServer::listen`], for a lane, see [`EventLoop::add_lane`].
+    ///
+    /// # Errors
+    /// When the address is in use or not ours.
+    pub fn listen_lane(&mut self, address: &ListenAddress) -> Result<ListenAddress, Error> {
+        let listener = self.bind(address)?;
+        let bound = listener.address().clone();
+        self.lanes.push(listener);
+        Ok(bound)
+    }
+
+    fn bind(&self, address: &ListenAddress) -> Result<Listener, Error> {
+        Listener::bind(address, &self.options).map_err(|source| Error::Listen {
+            address: address.to_string(),
+            source,
+        })
     }
 
     /// Makes the loops without running them; the first one accepts.
@@ -62,6 +79,9 @@ impl TcpServer {
         let mut loops = EventLoop::pool(backends.map_err(Error::Poller)?, limits);
         for listener in self.listeners {
             loops[0].add_listener(listener).map_err(Error::Poller)?;
+        }
+        for listener in self.lanes {
+            loops[0].add_lane(listener).map_err(Error::Poller)?;
         }
         Ok(loops)
     }

@@ -60,6 +60,9 @@ fn serve<B: SystemBackend>(
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
         stop_stall_ms: STOP_STALL_MS,
+        accepts_per_s: config.accept_rate(),
+        connections_per_address: config.maxclients_per_address(),
+        request_pace_ms: 1_000 * u64::from(config.request_timeout_s()),
         ..Limits::default()
     };
     let mut loops = tcp.into_loops::<B>(workers, &limits)?;
@@ -289,7 +292,8 @@ fn listen(
             path: path.to_owned(),
             mode: config.unixsocketperm(),
         };
-        tcp.listen(&address).context("Failed opening Unix socket")?;
+        tcp.listen_lane(&address)
+            .context("Failed opening Unix socket")?;
         kinds.push("unix");
     }
     if kinds.is_empty() {

@@ -15,7 +15,7 @@ use dunlin_store::eviction::Policy;
 
 use crate::clients::{self, Client, Clients};
 use crate::commands::migrate::Targets;
-use crate::config::{ClientClass, Config, OutputLimit};
+use crate::config::{AdminLane, ClientClass, Config, OutputLimit};
 use crate::observe::{Observer, Reading, RecentMax};
 use crate::persistence::aof::Aof;
 use crate::persistence::journal::Journal;
@@ -185,6 +185,8 @@ pub struct Shared {
     password: Mutex<Option<Vec<u8>>>,
     /// When the server started, milliseconds since 1970.
     pub started_ms: u64,
+    /// `admin-lane`.
+    pub admin_lane: AdminLane,
     /// The event loops' kernel interface; not set in a simulation.
     pub io_backend: OnceLock<&'static str>,
     /// 40 hexadecimal digits, new at each start.
@@ -271,6 +273,7 @@ impl Shared {
     ) -> Shared {
         let workers = config.workers().max(1);
         let shared = Shared {
+            admin_lane: config.admin_lane(),
             io_backend: OnceLock::new(),
             observer: Observer::new(&engine),
             targets: Targets::default(),

@@ -169,6 +169,9 @@ pub trait Backend {
         Ok(())
     }
 
+    /// The loop has ended: sockets that it closed are to be gone now, without waiting for the backend to be dropped.
+    fn finish(&mut self) {}
+
     /// Begins to report connections that wait in the listener's backlog, or stops doing so. Unlike those of connections,
     /// these events repeat while there is something to accept.
     ///

@@ -138,6 +138,7 @@ impl<B: Backend> EventLoop<B> {
         for task in remote.end() {
             task(&mut Io::new(&mut self.state));
         }
+        self.backend.finish();
         self.ended = true;
     }
 }

@@ -72,6 +72,17 @@ pub enum OomScoreAdjust {
     Absolute,
 }
 
+/// Clients for whom there is room when all others are turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminLane {
+    /// Nobody.
+    No,
+    /// Those of the Unix socket.
+    Unix,
+    /// Those of this machine.
+    Loopback,
+}
+
 /// Which system interface the event loops use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IoBackend {
@@ -433,6 +444,33 @@ impl Config {
     pub fn io_backend(&self) -> IoBackend {
         // The table allows only names that are known.
         IoBackend::named(self.choice("io-backend")).unwrap_or(IoBackend::Auto)
+    }
+
+    /// Connections accepted in a second; 0: as many as come.
+    pub fn accept_rate(&self) -> u32 {
+        self.narrow("accept-rate")
+    }
+
+    /// Connections that one address may have.
+    pub fn maxclients_per_address(&self) -> usize {
+        match self.integer("maxclients-per-address") {
+            0 => usize::MAX,
+            max => max as usize,
+        }
+    }
+
+    /// Seconds in which an unfinished request has to go on; 0: it may take its time.
+    pub fn request_timeout_s(&self) -> u32 {
+        self.narrow("request-timeout")
+    }
+
+    /// Whom there is room for beyond `maxclients`.
+    pub fn admin_lane(&self) -> AdminLane {
+        match self.choice("admin-lane") {
+            "no" => AdminLane::No,
+            "loopback" => AdminLane::Loopback,
+            _ => AdminLane::Unix,
+        }
     }
 
     /// Seconds that a graceful stop may take.

@@ -37,6 +37,7 @@ pub(crate) use self::unsafe_replies::note_positions;
 use self::slot::{Activity, Slot, Stopwatch, token_of};
 use crate::auxiliary::Exchange;
 use crate::clients::{Client, Mark};
+use crate::config::AdminLane;
 use crate::host::ServerHost;
 
 /// Wheel nodes that one turn may move or fire.
@@ -263,7 +264,12 @@ impl Worker {
     fn admit(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) -> bool {
         let shared = &self.host.shared;
         let max = shared.knobs.clients_max.load(Ordering::Relaxed);
-        let refusal = if shared.open_clients() >= max {
+        let reserved = match shared.admin_lane {
+            AdminLane::Unix if peer.unix => LANE_CLIENTS,
+            AdminLane::Loopback if is_local(peer) => LANE_CLIENTS,
+            _ => 0,
+        };
+        let refusal = if shared.open_clients() >= max.saturating_add(reserved) {
             shared.workers[self.number].rejected.add(1);
             "-ERR max number of clients reached\r\n"
         } else if shared.knobs.protected.load(Ordering::Relaxed)
@@ -626,6 +632,9 @@ fn is_local(peer: &Peer) -> bool {
             }
         })
 }
+
+/// Clients for whom there is room beyond `maxclients`, see `admin-lane`.
+const LANE_CLIENTS: usize = 16;
 
 const PROTECTED: &str = "-DENIED Dunlin is running in protected mode because protected mode is enabled and no password is \
 set for the default user. In this mode connections are only accepted from the loopback interface. To accept others: \

@@ -19,6 +19,7 @@ use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use dunlin_structures::Rope;
@@ -141,7 +142,10 @@ impl Uring {
     /// # Errors
     /// The reason why io_uring cannot be used here, in words.
     pub fn probe() -> Result<(), String> {
-        let tried = Uring::new().and_then(|mut uring| uring.wait(Some(0), &mut Vec::new()));
+        let turn = || Uring::new().and_then(|mut uring| uring.wait(Some(0), &mut Vec::new()));
+        // The kernel takes a ring apart by interrupting the thread that had it: not one of the caller's.
+        let tried = thread::spawn(turn).join();
+        let tried = tried.unwrap_or_else(|_| Err(io::Error::other("the trial failed")));
         tried.map_err(|error| match error.raw_os_error() {
             Some(libc::ENOSYS) => "the kernel has no io_uring".to_owned(),
             Some(libc::EPERM | libc::EACCES) => {
@@ -334,6 +338,13 @@ impl Backend for Uring {
         self.spent.truncate(SPENT_MAX);
         self.messages.truncate(MESSAGES_MAX);
         Ok(())
+    }
+
+    fn finish(&mut self) {
+        // Sockets that were closed last are let go with the cancellation of their operations. What fails here is left to dropping.
+        if self.ring.is_enabled() {
+            let _ = self.wait(Some(0), &mut Vec::new());
+        }
     }
 
     fn submit(&mut self) -> io::Result<()> {
