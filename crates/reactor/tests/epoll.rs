@@ -1,13 +1,11 @@
-//! What only real sockets can show: address families, threads, running out of descriptors, sleeping.
+//! What only real sockets can show: address families, threads, sleeping.
 
 mod common;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +14,6 @@ use dunlin_reactor::{
     Clock, Epoll, Error, EventLoopPool, Limits, ListenAddress, ListenOptions, SystemClock,
     TcpServer,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn tcp(address: &str) -> ListenAddress {
     ListenAddress::Tcp(address.parse().unwrap())
@@ -254,58 +251,6 @@ fn dropping_a_pool_joins_its_threads() {
     let _idle = TcpStream::connect(bound).unwrap();
     drop(pool);
     assert!(TcpStream::connect(bound).is_err());
-}
-
-/// Set in the child process of the test below.
-const CHILD: &str = "DUNLIN_REACTOR_TEST_CHILD";
-
-#[test]
-fn running_out_of_descriptors_pauses_accepting() {
-    // The limit belongs to the process, so a process of its own takes it.
-    if std::env::var_os(CHILD).is_none() {
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "running_out_of_descriptors_pauses_accepting",
-                "--nocapture",
-            ])
-            .env(CHILD, "1")
-            .status()
-            .unwrap();
-        assert!(status.success());
-        return;
-    }
-    let mut world = on_epoll(Limits::default());
-    let mut script = Script::echo();
-    let (first, _) = world.connect_opened(&mut script);
-    // Fill the holes that this process was started with, so that the limit counts from here.
-    let filler: Vec<std::fs::File> = (0..64)
-        .map(|_| std::fs::File::open("/dev/null").unwrap())
-        .collect();
-    let used = filler.iter().map(|f| f.as_raw_fd()).max().unwrap() as u64 + 1;
-    let before = getrlimit(Resource::Nofile);
-    // Room for the clients' ends, not for the server's.
-    let lowered = Rlimit {
-        current: Some(used + 2),
-        maximum: before.maximum,
-    };
-    setrlimit(Resource::Nofile, lowered).unwrap();
-    let waiting = [world.connect(), world.connect()];
-    world.steps(&mut script, 50);
-    assert_eq!(script.open.len(), 1);
-    assert_eq!(world.event_loop.stats().accept_failures, 1, "it spins");
-    let told = |s: &Script| s.log.iter().filter(|l| *l == "accept_paused").count();
-    assert_eq!(told(&script), 1);
-    world.pass_ms(110);
-    world.steps(&mut script, 3);
-    assert_eq!(world.event_loop.stats().accept_failures, 2);
-    assert_eq!(told(&script), 1, "it is told once");
-    // The first one leaves: its two descriptors serve the two that wait, without waiting for the timer.
-    drop(first);
-    world.until(&mut script, |s| s.open.len() == 2);
-    setrlimit(Resource::Nofile, before).unwrap();
-    drop(waiting);
-    world.until(&mut script, |s| s.open.is_empty());
 }
 
 #[test]

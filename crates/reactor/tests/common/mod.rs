@@ -33,6 +33,8 @@ pub(crate) struct Script {
     pub(crate) log: Vec<String>,
     pub(crate) received: HashMap<ConnId, Vec<u8>>,
     pub(crate) sleep_until_ms: Option<u64>,
+    /// Output that the last write left, bytes.
+    pub(crate) backlog: usize,
 }
 
 impl Script {
@@ -115,6 +117,18 @@ impl Handler for Script {
 
     fn drained(&mut self, _: &mut Io<'_>, _: ConnId) {
         self.log.push("drained".into());
+    }
+
+    fn backlog(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        self.backlog = io.output_len(conn);
+    }
+
+    fn read_deadline(&mut self, _: &mut Io<'_>, _: ConnId, bytes: usize) {
+        self.log.push(format!("read_deadline {bytes}"));
+    }
+
+    fn write_deadline(&mut self, _: &mut Io<'_>, _: ConnId, bytes: usize) {
+        self.log.push(format!("write_deadline {bytes}"));
     }
 
     fn timer(&mut self, io: &mut Io<'_>, token: u64) {
@@ -206,13 +220,13 @@ macro_rules! for_each_system_backend {
 /// Backends that were asked for and are not here.
 static MISSING: AtomicUsize = AtomicUsize::new(0);
 
-/// A new instance. `None`, and a line that says why, where the system lacks the backend or forbids it.
+/// A new instance. The reason, which is printed and counted as well, where the system lacks the backend or forbids it.
 ///
 /// # Panics
 /// On any other failure: that is no reason to pass over a test.
-pub(crate) fn open<B: SystemBackend>() -> Option<B> {
+pub(crate) fn open<B: SystemBackend>() -> Result<B, String> {
     let error = match B::open() {
-        Ok(backend) => return Some(backend),
+        Ok(backend) => return Ok(backend),
         Err(error) => error,
     };
     let absent = [io::ErrorKind::Unsupported, io::ErrorKind::PermissionDenied];
@@ -220,7 +234,7 @@ pub(crate) fn open<B: SystemBackend>() -> Option<B> {
     let missing = MISSING.fetch_add(1, Ordering::Relaxed) + 1;
     let name = std::any::type_name::<B>();
     eprintln!("not available here ({missing} so far): {name}: {error}");
-    None
+    Err(error.to_string())
 }
 
 /// A loop with one listener, and the means to connect to it.
@@ -261,14 +275,19 @@ pub(crate) fn on_epoll(limits: Limits) -> EpollWorld {
 
 /// A world on loopback sockets. `None` where the system has no such backend.
 pub(crate) fn on_system<B: SystemBackend>(limits: Limits) -> Option<World<B, TcpStream>> {
-    let mut event_loop = EventLoop::new(open()?, limits);
+    Some(world_of(open().ok()?, limits))
+}
+
+/// A world on loopback sockets, by this backend.
+pub(crate) fn world_of<B: SystemBackend>(backend: B, limits: Limits) -> World<B, TcpStream> {
+    let mut event_loop = EventLoop::new(backend, limits);
     let any = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
     let listener = Listener::bind(&any, &ListenOptions::default()).unwrap();
     let ListenAddress::Tcp(address) = listener.address().clone() else {
         unreachable!("a TCP listener has a TCP address");
     };
     event_loop.add_listener(listener).unwrap();
-    Some(World {
+    World {
         event_loop,
         address,
         connect: Box::new(move || {
@@ -279,7 +298,7 @@ pub(crate) fn on_system<B: SystemBackend>(limits: Limits) -> Option<World<B, Tcp
             stream
         }),
         pass_ms: Box::new(|ms| std::thread::sleep(Duration::from_millis(ms))),
-    })
+    }
 }
 
 impl<B: Backend, C: Wire> World<B, C> {
