@@ -31,7 +31,8 @@ macro_rules! scenarios {
 
             #[test]
             fn memory() {
-                table::play(stringify!($name), "memory", $module::$name::<InMemory>);
+                let scene = || site::under_seeds($module::$name::<InMemory>);
+                table::play(stringify!($name), "memory", scene);
             }
 
             for_each_system_backend!(on_one_backend($module $name));

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a scenario that cannot be played somewhere says why; it does not pass in silence.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::net::TcpStream;
 
@@ -56,8 +57,24 @@ pub(crate) struct Scarce<S: Site + ?Sized> {
     pub(crate) begin: Box<dyn FnOnce(usize)>,
 }
 
-/// The network in this process.
+/// The network in this process, under the seed of the day.
 pub(crate) struct InMemory;
+
+/// Seeds of the in-memory runs.
+const SEEDS: u64 = 10;
+
+thread_local! {
+    static SEED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Plays a scenario on the in-memory network, once for each seed.
+pub(crate) fn under_seeds(scene: fn() -> Played) -> Played {
+    for seed in 0..SEEDS {
+        SEED.set(seed);
+        scene()?;
+    }
+    Ok(())
+}
 
 impl Site for InMemory {
     type Backend = Memory;
@@ -65,11 +82,11 @@ impl Site for InMemory {
     const NAME: &str = "memory";
 
     fn world(limits: Limits) -> Result<WorldOf<Self>, LeftOut> {
-        Ok(in_memory(1, limits).0)
+        Ok(in_memory(SEED.get(), limits).0)
     }
 
     fn world_without_descriptors(times: usize) -> Result<Scarce<Self>, LeftOut> {
-        let (world, network): (_, Network) = in_memory(1, Limits::default());
+        let (world, network): (_, Network) = in_memory(SEED.get(), Limits::default());
         let address = ADDRESS.parse().unwrap();
         let begin = move |_| network.fail_accepts(address, Errno::MFILE, times);
         Ok(Scarce {
