@@ -1,4 +1,4 @@
-//! Connections that a loop makes itself: on the in-memory network and on real sockets.
+//! Connections that a loop makes itself: on the in-memory network and on every backend over real sockets.
 
 #[macro_use]
 mod common;
@@ -11,56 +11,12 @@ use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use common::{Script, Wire, World, in_memory, on_system, reply};
+use common::{Script, Wire, World, reply};
 use dunlin_reactor::backend::Backend;
 use dunlin_reactor::{ConnId, ConnState, ConnectAddress, Limits};
 
-const SEEDS: u64 = 10;
-
 /// Long enough for a loaded machine; only a failure takes it.
 const PATIENCE_MS: u64 = 20_000;
-
-/// Runs a scenario on the in-memory network under several seeds, then on each backend of the system.
-macro_rules! on_every_backend {
-    ($name:ident, $limits:expr) => {
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn memory() {
-                for seed in 0..SEEDS {
-                    let (world, network) = in_memory(seed, $limits);
-                    super::$name(world);
-                    assert_eq!(network.links(), 0, "a connection was leaked");
-                }
-            }
-
-            for_each_system_backend!(on_one_backend($name, $limits));
-        }
-    };
-}
-
-/// Runs a scenario that needs real sockets on each backend that has them.
-macro_rules! on_sockets {
-    ($name:ident, $limits:expr) => {
-        mod $name {
-            use super::*;
-
-            for_each_system_backend!(on_one_backend($name, $limits));
-        }
-    };
-}
-
-macro_rules! on_one_backend {
-    (($name:ident, $limits:expr) $id:ident $backend:ty) => {
-        #[test]
-        fn $id() {
-            if let Some(world) = on_system::<$backend>($limits) {
-                super::$name(world);
-            }
-        }
-    };
-}
 
 fn dial<B: Backend, C>(world: &mut World<B, C>, to: SocketAddr) -> ConnId {
     let address = ConnectAddress::Tcp(to);

@@ -217,6 +217,55 @@ macro_rules! for_each_system_backend {
     };
 }
 
+/// Makes the tests of a scenario: on the in-memory network under several seeds, then on each backend of the system. The scenario is a function
+/// of that name over a [`World`].
+#[allow(unused_macros)]
+macro_rules! on_every_backend {
+    ($name:ident, $limits:expr) => {
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn memory() {
+                for seed in 0..crate::common::SEEDS {
+                    let (world, network) = crate::common::in_memory(seed, $limits);
+                    super::$name(world);
+                    assert_eq!(network.links(), 0, "a connection was leaked");
+                }
+            }
+
+            for_each_system_backend!(on_one_backend_too($name, $limits));
+        }
+    };
+}
+
+/// The same for a scenario that needs real sockets.
+#[allow(unused_macros)]
+macro_rules! on_sockets {
+    ($name:ident, $limits:expr) => {
+        mod $name {
+            use super::*;
+
+            for_each_system_backend!(on_one_backend_too($name, $limits));
+        }
+    };
+}
+
+#[allow(unused_macros)]
+macro_rules! on_one_backend_too {
+    (($name:ident, $limits:expr) $id:ident $backend:ty) => {
+        #[test]
+        fn $id() {
+            if let Some(world) = crate::common::on_system::<$backend>($limits) {
+                super::$name(world);
+            }
+        }
+    };
+}
+
+/// Seeds of the in-memory runs.
+pub(crate) const SEEDS: u64 = 10;
+
 /// Backends that were asked for and are not here.
 static MISSING: AtomicUsize = AtomicUsize::new(0);
 
