@@ -89,7 +89,7 @@ pub trait Handler {
     /// and each [`Io::connect`].
     fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, why: CloseReason);
 
-    /// The peer closed its sending side while input was paused; bytes that it sent before may still be unread. Called at most
+    /// The peer closed its sending side while input was paused, or stood still at its deadline; bytes that it sent before may still be unread. Called at most
     /// once. A handler that would wait for long (a blocking command) gives up here; others need not care.
     fn peer_closed(&mut self, io: &mut Io<'_>, conn: ConnId) {
         let _ = (io, conn);

@@ -336,18 +336,34 @@ fn an_exclusive_listener_wakes_one_of_many() {
         .map(|mut poller| {
             let tell = tell.clone();
             std::thread::spawn(move || {
-                let mut out = Vec::new();
-                // Long enough that all wait when the connection comes, and only a bound for the three who hear nothing.
-                let n = poller.wait(8, Some(700), &mut out).unwrap();
-                tell.send(n).unwrap();
+                tell.send(rustix::thread::gettid()).unwrap();
+                // The time is how long the others are given to be woken in vain.
+                poller.wait(8, Some(1_500), &mut Vec::new()).unwrap()
             })
         })
         .collect();
-    std::thread::sleep(Duration::from_millis(200));
+    for thread in told.iter().take(threads.len()) {
+        let started = Instant::now();
+        while !sleeps(thread) {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "it does not wait"
+            );
+        }
+    }
     let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    threads.into_iter().for_each(|t| t.join().unwrap());
-    drop(tell);
-    assert_eq!(told.iter().sum::<usize>(), 1);
+    let woken = threads.into_iter().map(|t| t.join().unwrap());
+    assert_eq!(woken.sum::<usize>(), 1);
+}
+
+/// True if a thread of this process waits in the kernel for longer than a moment.
+fn sleeps(thread: rustix::thread::Pid) -> bool {
+    let path = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
+    (0..5).all(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        let stat = std::fs::read_to_string(&path).unwrap();
+        stat.contains(") S ")
+    })
 }
 
 #[test]
