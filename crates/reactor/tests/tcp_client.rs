@@ -142,7 +142,7 @@ macro_rules! on_one_backend {
     (($name:ident) $id:ident $backend:ty) => {
         #[test]
         fn $id() {
-            if let Some(backend) = common::open::<$backend>() {
+            if let Ok(backend) = common::open::<$backend>() {
                 super::$name(backend);
             }
         }

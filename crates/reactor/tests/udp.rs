@@ -90,7 +90,7 @@ macro_rules! echoes_on {
         #[test]
         fn $id() {
             for bind in ["127.0.0.1:0", "[::1]:0"] {
-                if let Some(backend) = common::open::<$backend>() {
+                if let Ok(backend) = common::open::<$backend>() {
                     super::echoes_over(bind, backend);
                 }
             }

@@ -213,9 +213,11 @@ where
             }
         }
     };
+    // They stay: their ends would wake loops too.
+    let mut clients = Vec::new();
     for connections in 1..=5 {
         let before = quiet();
-        let _client = TcpStream::connect(&address).unwrap();
+        clients.push(TcpStream::connect(&address).unwrap());
         let started = Instant::now();
         while opened.load(Ordering::SeqCst) < connections {
             assert!(started.elapsed() < HANGS, "nobody accepts");
