@@ -4,8 +4,9 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use dunlin_engine::Engine;
@@ -56,6 +57,7 @@ fn serve<B: SystemBackend>(
     let listen_options = listeners::options(&config);
     let mut tcp = TcpServer::with_options(listen_options.clone());
     let (tcp_listeners, kinds) = listen(&mut tcp, &config)?;
+    startup::listening(&config);
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
@@ -114,11 +116,14 @@ fn serve<B: SystemBackend>(
     startup::initialized();
     // Nobody is served before it is known what there is to load.
     engine.is_loading.store(true, Ordering::SeqCst);
+    let gate = Arc::new(Gate::default());
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
+        let gate = Arc::clone(&gate);
         move |event_loop: &mut EventLoop<B>| {
             let worker = event_loop.index();
             process::keep_to_workers(&shared.config());
+            gate.wait(QUICK_LOAD);
             let mut host = ServerHost::new(Arc::clone(&shared), event_loop.clock(), worker);
             host.may_sleep = workers == 1;
             Worker::new(
@@ -130,7 +135,9 @@ fn serve<B: SystemBackend>(
         }
     };
     let pool = EventLoopPool::start(loops, "worker", make)?;
-    match load(&shared, workers) {
+    let loaded = load(&shared, workers);
+    gate.open();
+    match loaded {
         Ok(()) => {
             shared.loaded();
             shared.aof.started();
@@ -164,6 +171,33 @@ fn serve<B: SystemBackend>(
     tracing::info!("Dunlin is now ready to exit, bye bye...");
     let code = shared.exit_code.load(Ordering::SeqCst).clamp(0, 255) as u8;
     Ok(ExitCode::from(code))
+}
+
+/// Clients that come while so little is loaded that it takes no longer than this find no server that is loading: they wait, as they
+/// would for redis-server, which then does not look at them either.
+const QUICK_LOAD: Duration = Duration::from_millis(200);
+
+/// Opened once; who waits for it waits no longer than he says.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        // A panic aborts, so a poisoned lock is never seen.
+        *self.is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.opened.notify_all();
+    }
+
+    fn wait(&self, at_most: Duration) {
+        let is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .opened
+            .wait_timeout_while(is_open, at_most, |is_open| !*is_open);
+        drop(waited);
+    }
 }
 
 /// Loads what there is, on this thread and some more, and begins to log.

@@ -16,16 +16,24 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// log's lines are those of a master.
 pub fn banner(config: &Config, warnings: &[String]) {
     let pid = std::process::id();
-    info!("Dunlin {VERSION} (compatible with Redis {REDIS_VERSION}), PID: {pid}");
+    info!("Dunlin {VERSION} (compatible with Redis {REDIS_VERSION}) starts, pid={pid}");
     match config.file() {
         Some(path) => info!("Configuration loaded from {}", path.display()),
         None => info!("No configuration file: defaults, and what the command line says"),
     }
-    info!("Running mode=standalone, port={}.", config.port());
     super::set_role(super::Role::Master);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+}
+
+/// It is listened on every address; clients that connect wait. Scripts that start a server wait for these words.
+pub fn listening(config: &Config) {
+    info!(
+        "Running mode=standalone, port={}, PID: {}",
+        config.port(),
+        std::process::id()
+    );
 }
 
 /// The server stands, and has read what there was to read.

@@ -49,6 +49,8 @@ struct State {
     running: Option<(Naming, u64)>,
     /// One is about to begin: who asked was told that it has.
     starting: bool,
+    /// One has written its base, and the files are being put in order.
+    ending: bool,
     started_s: u64,
     took_s: Option<u64>,
     /// When it is tried again after failures, seconds since 1970.
@@ -130,7 +132,7 @@ impl Aof {
     pub fn figures(&self, shared: &Shared) -> Figures {
         let state = self.state();
         Figures {
-            is_running: state.running.is_some() || state.starting,
+            is_running: state.running.is_some() || state.starting || state.ending,
             running_since_s: state.running.as_ref().map(|_| state.started_s),
             scheduled: self.scheduled.load(Ordering::Relaxed) && !state.starting,
             took_s: state.took_s,
@@ -389,10 +391,18 @@ impl Aof {
 
     /// The base is written, or is not.
     fn written(&self, shared: &Shared, written: Result<u64, SaveError>) -> bool {
+        let fine = self.take_base(shared, written);
+        self.state().ending = false;
+        fine
+    }
+
+    fn take_base(&self, shared: &Shared, written: Result<u64, SaveError>) -> bool {
         let now_s = now_s();
         let running = {
             let mut state = self.state();
             state.took_s = Some(now_s.saturating_sub(state.started_s));
+            // Who asks hears that it runs until the manifest says what came of it.
+            state.ending = true;
             state.running.take()
         };
         let Some((naming, position)) = running else {
