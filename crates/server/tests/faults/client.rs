@@ -12,6 +12,7 @@ use dunlin_simulator::Random;
 use super::expect::Expect;
 use super::ledger::Ledger;
 use super::script::{Requests, Script};
+use super::setting::Manner;
 use super::trace::Trace;
 
 /// Virtual time after which a reply that is owed counts as lost, if nothing moved meanwhile.
@@ -79,6 +80,8 @@ pub(crate) struct Client {
     subscribed: BTreeSet<Vec<u8>>,
     heard: BTreeMap<(Vec<u8>, u64), u64>,
     moved_us: u64,
+    /// The server may close it for its own reasons.
+    closes: bool,
 }
 
 /// What became of a client.
@@ -90,15 +93,6 @@ pub(crate) enum Fate {
     Rests,
     /// Its connection is over.
     Gone,
-}
-
-/// What all clients of a run have in common.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Manner {
-    /// What a connection takes at least.
-    pub(crate) window_bytes: usize,
-    /// Whether they use CLIENT PAUSE.
-    pub(crate) pauses: bool,
 }
 
 /// What a client needs to act.
@@ -136,6 +130,7 @@ impl Client {
             subscribed: BTreeSet::new(),
             heard: BTreeMap::new(),
             moved_us: stage.now_us,
+            closes: manner.closes,
         };
         stage.trace.line(format_args!(
             "{uid} connects, will {ending:?}{}",
@@ -197,7 +192,8 @@ impl Client {
 
     /// Whether the connection may end by itself.
     fn may_end(&self, ledger: &Ledger) -> bool {
-        self.wire.is_struck() || ledger.killed.contains(&self.uid)
+        let asked = ledger.stopped || ledger.killed.contains(&self.uid);
+        asked || self.closes || self.wire.is_struck()
     }
 
     fn awaits_end(&self) -> bool {
@@ -336,6 +332,12 @@ impl Client {
         let Some(owed) = self.owed.pop_front() else {
             return Err(format!("{value:?} answers nothing"));
         };
+        let refused = b"ERR max number of clients reached";
+        if self.closes && *value == Value::Error(refused.to_vec()) {
+            // The end follows.
+            self.owed.push_front(owed);
+            return Ok(());
+        }
         stage.ledger.counts.replies += 1;
         owed.expect.meet(value, self.uid, stage.ledger)?;
         if let Expect::Confirmed { verb, channel, .. } = owed.expect {
