@@ -329,15 +329,14 @@ impl Client {
             stage.ledger.counts.messages += 1;
             return self.hear(channel, message);
         }
-        let Some(owed) = self.owed.pop_front() else {
-            return Err(format!("{value:?} answers nothing"));
-        };
         let refused = b"ERR max number of clients reached";
         if self.closes && *value == Value::Error(refused.to_vec()) {
             // The end follows.
-            self.owed.push_front(owed);
             return Ok(());
         }
+        let Some(owed) = self.owed.pop_front() else {
+            return Err(format!("{value:?} answers nothing"));
+        };
         stage.ledger.counts.replies += 1;
         owed.expect.meet(value, self.uid, stage.ledger)?;
         if let Expect::Confirmed { verb, channel, .. } = owed.expect {

@@ -34,13 +34,11 @@ pub(crate) use ledger::Counts;
 pub(crate) use planted::Bug;
 
 /// Steps after which a run hangs.
-const STEPS_MAX: usize = 2_000_000;
+const STEPS_MAX: usize = 20_000_000;
 /// What is stepped: the workers, the auxiliary, the reaper, the log's writer.
 const PARTS: usize = WORKERS + 3;
 /// Steps of which the server is told to stop in one, if the seed has it stop.
 const STOP_ONE_IN: usize = 1_000;
-/// Steps in a row without effect, for each client, after which time moves on.
-const IDLE_STEPS: usize = 6;
 /// The farthest that time moves at once while clients are there.
 const LEAP_US_MAX: u64 = 1_000_000;
 /// The same when they are gone: what is left are probes of peers that do not answer.
@@ -148,29 +146,35 @@ impl Simulation<'_> {
 
     /// Lets everybody act in a seeded order until no client has anything left to do.
     fn play(&mut self) -> Result<(), String> {
-        let mut resting = vec![false; self.clients.len()];
-        let mut idle = 0;
+        let clients = self.clients.len();
+        let mut resting = vec![false; clients];
+        // Who was asked, and did nothing, since the last that did something.
+        let mut idle = vec![false; clients + PARTS];
         for _ in 0..STEPS_MAX {
-            let progress = match self.stage.random.below(10) {
-                0..=4 => {
-                    let place = self.stage.random.below(self.clients.len());
-                    let (progress, rests) = self.act(place)?;
-                    resting[place] = rests;
-                    if rests && resting.iter().all(|rests| *rests) {
-                        return Ok(());
-                    }
-                    progress
+            let who = if self.stage.random.one_in(2) {
+                self.stage.random.below(clients)
+            } else {
+                clients + self.stage.random.below(PARTS)
+            };
+            let progress = if who < clients {
+                let (progress, rests) = self.act(who)?;
+                resting[who] = rests;
+                if rests && resting.iter().all(|rests| *rests) {
+                    return Ok(());
                 }
-                5 => self.step(PARTS - 1),
-                6 => self.step(PARTS - 2) | self.step(PARTS - 3),
-                part => self.step(part % WORKERS),
+                progress
+            } else {
+                self.step(who - clients)
             };
             if self.stops_within_ms.is_some() && self.stage.random.one_in(STOP_ONE_IN) {
                 self.stop();
             }
-            idle = if progress { 0 } else { idle + 1 };
-            if idle > IDLE_STEPS * (self.clients.len() + 4) {
-                idle = 0;
+            if progress {
+                idle.fill(false);
+            }
+            idle[who] = !progress;
+            if idle.iter().all(|idle| *idle) {
+                idle.fill(false);
                 self.leap(LEAP_US_MAX);
             } else if self.stage.random.one_in(60) {
                 let us = self.stage.random.below(400) as u64;
