@@ -192,7 +192,7 @@ impl Client {
 
     /// Whether the connection may end by itself.
     fn may_end(&self, ledger: &Ledger) -> bool {
-        let asked = ledger.stopped || ledger.killed.contains(&self.uid);
+        let asked = ledger.stops_by_us.is_some() || ledger.killed.contains(&self.uid);
         asked || self.closes || self.wire.is_struck()
     }
 
@@ -264,6 +264,7 @@ impl Client {
             Ok(None) => Ok((false, false)),
             Ok(Some(0)) => {
                 stage.trace.line(format_args!("{} reads the end", self.uid));
+                self.whole(stage)?;
                 self.ended(false, stage.ledger)?;
                 Ok((false, true))
             }
@@ -281,6 +282,16 @@ impl Client {
                 Ok((false, true))
             }
         }
+    }
+
+    /// The connection was closed in order: if that is since the server stops, and has time left, no reply may be cut.
+    fn whole(&self, stage: &Stage<'_>) -> Result<(), String> {
+        let has_time = stage.ledger.stops_by_us.is_some_and(|by| stage.now_us < by);
+        let otherwise = self.closes || stage.ledger.killed.contains(&self.uid);
+        if has_time && !otherwise && !self.wire.is_struck() && self.parser.is_partial() {
+            return Err("closed amid a reply by a server that stops".to_owned());
+        }
+        Ok(())
     }
 
     /// The connection ended: may it?

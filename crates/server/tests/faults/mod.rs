@@ -200,7 +200,7 @@ impl Simulation<'_> {
         };
         let deadline_ms = self.now_us() / 1_000 + within_ms;
         self.stage.trace.line(format_args!("stop by {deadline_ms}"));
-        self.stage.ledger.stopped = true;
+        self.stage.ledger.stops_by_us = Some(deadline_ms * 1_000);
         self.connections_left = 0;
         for event_loop in &self.world.loops {
             event_loop.remote().stop(deadline_ms);
@@ -277,7 +277,7 @@ impl Simulation<'_> {
         if !left.is_empty() {
             return Err(format!("all clients are gone, but there are {left}"));
         }
-        if !self.stage.ledger.stopped {
+        if self.stage.ledger.stops_by_us.is_none() {
             return self.inspect();
         }
         let ended = self.world.loops.iter().all(|l| l.has_ended());
