@@ -286,19 +286,25 @@ impl Simulation<'_> {
     }
 
     /// What the server and the network still hold of clients.
-    fn left(&self) -> String {
+    fn left(&mut self) -> String {
         let World {
             shared,
             loops,
             network,
             ..
-        } = &self.world;
+        } = &mut self.world;
+        let mut buffered = 0;
+        for event_loop in loops.iter_mut() {
+            let io = event_loop.io();
+            buffered += io.buffered_bytes() + io.buffer_memory_bytes() - io.pooled_bytes();
+        }
         let counts = [
             ("clients", shared.open_clients()),
             ("blocked clients", shared.blocked_clients()),
             ("bytes of clients", shared.client_bytes() as usize),
             ("connections", loops.iter().map(|l| l.connections()).sum()),
             ("links", network.links()),
+            ("bytes in buffers", buffered),
         ];
         let left: Vec<String> = counts
             .iter()
@@ -310,6 +316,9 @@ impl Simulation<'_> {
 
     /// Looks at the data with a connection that nothing happens to.
     fn inspect(&mut self) -> Result<(), String> {
+        for event_loop in &mut self.world.loops {
+            event_loop.io().limits().buffer_memory_bytes_max = usize::MAX;
+        }
         let unlimited = "normal 0 0 0";
         self.ask(&["CONFIG", "SET", "client-output-buffer-limit", unlimited])?;
         for which in 0..COUNTERS {

@@ -48,24 +48,29 @@ impl Setting {
         if random.one_in(4) {
             options.extend(["--slowlog-log-slower-than", "0"]);
         }
-        let closing: &[&str] = match random.below(16) {
-            0 => &["--maxclients", "3"],
-            1 => &["--timeout", "1"],
-            2 => &["--client-output-buffer-limit", "normal 4000 2000 1"],
-            3 => &["--client-output-buffer-limit", "pubsub 200 100 1"],
-            4 => &["--client-query-buffer-limit", "1048576"],
-            _ => &[],
-        };
-        options.extend(closing);
+        let mut limits = limits(random);
+        let mut closes = true;
+        match random.below(20) {
+            0 => options.extend(["--maxclients", "3"]),
+            1 => options.extend(["--timeout", "1"]),
+            2 => options.extend(["--client-output-buffer-limit", "normal 4000 2000 1"]),
+            3 => options.extend(["--client-output-buffer-limit", "pubsub 200 100 1"]),
+            4 => options.extend(["--client-query-buffer-limit", "1048576"]),
+            // All come from one.
+            5 => limits.connections_per_address = 3,
+            6 => (limits.request_pace_ms, limits.request_pace_bytes) = (100, 50),
+            7 => limits.buffer_memory_bytes_max = 20_000,
+            _ => closes = false,
+        }
         let clients = 2 + random.below(14);
         Setting {
             manner: Manner {
                 window_bytes: *faults.window_bytes.start(),
                 pauses: random.one_in(3),
-                closes: !closing.is_empty(),
+                closes,
             },
             faults,
-            limits: limits(random),
+            limits,
             options,
             durable,
             stops_within_ms: random.one_in(8).then(|| [0, 50, 5_000][random.below(3)]),
@@ -78,6 +83,7 @@ impl Setting {
 /// The limits of a loop, half of them so low that they bind.
 fn limits(random: &mut Random) -> Limits {
     let usual = world::limits();
+    let accepts_per_s = if random.one_in(8) { 10 } else { 0 };
     let mut or = |usual: usize, low: usize| if random.one_in(2) { usual } else { low };
     Limits {
         input_turn_bytes: or(usual.input_turn_bytes, 40),
@@ -86,6 +92,7 @@ fn limits(random: &mut Random) -> Limits {
         output_soft_bytes: or(usual.output_soft_bytes, 3_000),
         accepts_per_turn: or(usual.accepts_per_turn, 1),
         handover_max: or(usual.handover_max, 1),
+        accepts_per_s,
         timer_work_per_turn: or(usual.timer_work_per_turn, 1),
         ..usual
     }
