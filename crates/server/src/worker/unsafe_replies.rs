@@ -70,7 +70,8 @@ impl Worker {
         waiting
             .pieces
             .push_back((awaits, std::mem::take(&mut slot.out)));
-        if waiting.bytes > WAITING_BYTES_MAX && !waiting.paused {
+        if waiting.bytes > WAITING_BYTES_MAX {
+            // Perhaps not for the first time: a session that was suspended meanwhile has resumed it.
             waiting.paused = true;
             io.pause_input(conn);
         }
@@ -84,9 +85,8 @@ impl Worker {
     /// when its client has sent its last, or the server stops.
     pub(super) fn hold_open(&mut self, io: &mut Io<'_>, conn: ConnId) {
         let slot = self.slot(conn);
-        if let Some(waiting) = slot.and_then(|slot| slot.unsafe_replies.as_mut())
-            && !std::mem::replace(&mut waiting.paused, true)
-        {
+        if let Some(waiting) = slot.and_then(|slot| slot.unsafe_replies.as_mut()) {
+            waiting.paused = true;
             io.pause_input(conn);
         }
     }
