@@ -196,6 +196,11 @@ impl Client {
         asked || self.closes || self.wire.is_struck()
     }
 
+    /// As in Redis, what waits for the end of a pause is not executed for a client that sends no more, and the connection is closed at once.
+    fn leaves_amid_a_pause(&self) -> bool {
+        self.shut && self.script.pauses
+    }
+
     fn awaits_end(&self) -> bool {
         self.last_said && matches!(self.ending, Ending::Quit | Ending::Garbage) || self.shut
     }
@@ -287,7 +292,8 @@ impl Client {
     /// The connection was closed in order: if that is since the server stops, and has time left, no reply may be cut.
     fn whole(&self, stage: &Stage<'_>) -> Result<(), String> {
         let has_time = stage.ledger.stops_by_us.is_some_and(|by| stage.now_us < by);
-        let otherwise = self.closes || stage.ledger.killed.contains(&self.uid);
+        let otherwise =
+            self.closes || self.leaves_amid_a_pause() || stage.ledger.killed.contains(&self.uid);
         if has_time && !otherwise && !self.wire.is_struck() && self.parser.is_partial() {
             return Err("closed amid a reply by a server that stops".to_owned());
         }
@@ -304,8 +310,7 @@ impl Client {
         if self.awaits_end() && asked && self.owed.is_empty() && !self.parser.is_partial() {
             return Ok(());
         }
-        // As in Redis, what waits for the end of a pause is not executed for a client that sends no more.
-        if self.shut && self.script.pauses {
+        if self.leaves_amid_a_pause() {
             return Ok(());
         }
         let owed = self.owed.len();
