@@ -15,6 +15,7 @@ mod faults;
 mod world;
 
 use std::cell::Cell;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +57,8 @@ fn tell_the_seed_of_a_panic() {
     let inner = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if let Some(seed) = SEED.get() {
-            println!("{}", failure(seed, "it panicked"));
+            // If that fails, too, the panic itself is still told.
+            let _ = writeln!(io::stdout(), "{}", failure(seed, "it panicked"));
         }
         inner(info);
     }));
@@ -70,18 +72,14 @@ fn failure(seed: u64, what: &str) -> String {
 fn one(seed: u64) -> ExitCode {
     SEED.set(Some(seed));
     let report = faults::run(seed, None, true);
-    print!("{}", report.trace);
-    println!("digest {:016x}", report.digest);
-    match report.result {
-        Ok(counts) => {
-            println!("{counts:?}");
-            ExitCode::SUCCESS
-        }
-        Err(what) => {
-            println!("{}", failure(seed, &what));
-            ExitCode::FAILURE
-        }
-    }
+    let (said, code) = match report.result {
+        Ok(counts) => (format!("{counts:?}"), ExitCode::SUCCESS),
+        Err(what) => (failure(seed, &what), ExitCode::FAILURE),
+    };
+    let (trace, digest) = (report.trace, report.digest);
+    // Who looks at the beginning only closes the pipe.
+    let _ = write!(io::stdout(), "{trace}digest {digest:016x}\n{said}\n");
+    code
 }
 
 /// What the threads have in common.

@@ -615,3 +615,22 @@ fn what_was_published_before_unsubscribing_is_delivered() {
     assert_eq!(both, format!(":1\r\n{}", push("subscribe", ":1")));
     assert!(scene.receive(3).0.contains("message"));
 }
+
+#[test]
+fn a_stop_cuts_no_reply_of_a_client_that_waits_for_a_key() {
+    let mut scene = Scene::new(2, &[]);
+    let long = "x".repeat(10 * SOCKET_BYTES);
+    assert_eq!(scene.ask(0, &[&format!("SET k {long}")]), OK);
+    scene.send(1, &["GET k", "BLPOP nothing 0"]);
+    scene.clients.remove(0);
+    scene.settle();
+    assert_eq!(scene.world.shared.blocked_clients(), 1);
+    for event_loop in &scene.world.loops {
+        event_loop.remote().stop(u64::MAX);
+    }
+    scene.settle();
+    assert_eq!(scene.world.shared.blocked_clients(), 0);
+    let (reply, closed) = scene.receive(0);
+    assert_eq!(reply, format!("${}\r\n{long}\r\n", long.len()));
+    assert!(closed);
+}

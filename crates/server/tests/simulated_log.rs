@@ -11,7 +11,7 @@ use dunlin_reactor::backend::memory::Client;
 use dunlin_resp::reply;
 use dunlin_server::Shared;
 use dunlin_server::persistence::disk::Disk;
-use dunlin_server::persistence::journal::{Health, Order, Writer};
+use dunlin_server::persistence::journal::{Health, Next, Order, Writer};
 use dunlin_simulator::SimDisk;
 use dunlin_simulator::disk::{Failure, Operation};
 
@@ -133,6 +133,49 @@ fn a_reply_waits_until_what_it_shows_is_durable() {
     b.send("GET key");
     logged.serve();
     assert_eq!(b.received(), "$1 1");
+}
+
+#[test]
+fn who_sends_no_more_gets_the_replies_that_wait() {
+    let mut logged = Logged::new("always");
+    let mut writer = writer!(logged);
+    // KEYS goes on in steps, for which the input is paused and resumed.
+    for last in ["INCR key", "INCR key; QUIT", "INCR key; KEYS *"] {
+        let mut client = logged.client();
+        client.send(last);
+        client.0.shutdown();
+        logged.serve();
+        assert_eq!(client.received(), "");
+        writer.step(2);
+        logged.serve();
+        let received = client.received();
+        assert!(received.starts_with(':'), "{last}: {received:?}");
+        assert!(client.is_closed(), "{last}");
+    }
+    assert_eq!(logged.world.shared.open_clients(), 0);
+}
+
+#[test]
+fn a_stop_waits_for_replies_that_wait() {
+    let mut logged = Logged::new("always");
+    let mut writer = writer!(logged);
+    logged.world.network.set_splitting(false);
+    let (mut a, mut b) = (logged.client(), logged.client());
+    a.send("INCR key");
+    logged.serve();
+    b.send("INCR key");
+    for event_loop in &logged.world.loops {
+        event_loop.remote().stop(u64::MAX);
+    }
+    logged.serve();
+    assert_eq!((a.received(), b.received()), (String::new(), String::new()));
+    assert!(!logged.world.loops.iter().all(|l| l.has_ended()));
+    while writer.step(2) == Next::Again {}
+    logged.serve();
+    assert_eq!((a.received().as_str(), b.received().as_str()), (":1", ":2"));
+    drop((a, b));
+    logged.serve();
+    assert!(logged.world.loops.iter().all(|l| l.has_ended()));
 }
 
 #[test]

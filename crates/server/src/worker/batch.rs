@@ -151,6 +151,9 @@ impl Worker {
             }
             self.publish_client(input, reach.expected);
             self.flush(io, input.conn());
+            if input.is_eof() || self.is_stopping {
+                self.hold_open(io, input.conn());
+            }
         }
         if batch.spans.capacity() > SPANS_KEPT_MAX {
             batch.spans.clear();

@@ -70,18 +70,32 @@ impl Worker {
         slot.client.mark(Mark::BLOCKED, true);
         self.count_blocked(1);
         if self.is_stopping {
-            io.close(conn);
+            self.dismiss(io, conn);
         }
     }
 
     /// The server ends: who waits for a key is closed, for the wait could outlast all patience.
     pub(super) fn stop_waiting(&mut self, io: &mut Io<'_>) {
         self.is_stopping = true;
-        for slot in self.slots.iter().flatten() {
-            if matches!(slot.activity, Activity::Blocked(_)) {
-                io.close(slot.conn);
-            }
+        let slots = self.slots.iter().flatten();
+        let blocked = slots.filter(|slot| matches!(slot.activity, Activity::Blocked(_)));
+        for conn in blocked.map(|slot| slot.conn).collect::<Vec<_>>() {
+            self.dismiss(io, conn);
         }
+    }
+
+    /// Closes a client that waits for a key. The replies to what it asked before still reach it.
+    fn dismiss(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let Some(place) = self.slots.get_mut(conn.index()) else {
+            return;
+        };
+        let Some(mut slot) = place.take_if(|slot| slot.conn == conn) else {
+            return;
+        };
+        self.abandon_wait(io, &mut slot);
+        slot.client.mark(Mark::BLOCKED, false);
+        self.slots[conn.index()] = Some(slot);
+        self.close_after_reply(io, conn);
     }
 
     fn count_blocked(&self, change: isize) {

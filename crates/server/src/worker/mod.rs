@@ -532,6 +532,7 @@ impl Handler for Worker {
     fn stopping(&mut self, io: &mut Io<'_>) {
         self.begin(io);
         self.stop_waiting(io);
+        self.hold_all_open(io);
     }
 
     fn peer_closed(&mut self, io: &mut Io<'_>, conn: ConnId) {

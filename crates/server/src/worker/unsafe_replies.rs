@@ -70,7 +70,8 @@ impl Worker {
         waiting
             .pieces
             .push_back((awaits, std::mem::take(&mut slot.out)));
-        if waiting.bytes > WAITING_BYTES_MAX && !waiting.paused {
+        if waiting.bytes > WAITING_BYTES_MAX {
+            // Perhaps not for the first time: a session that was suspended meanwhile has resumed it.
             waiting.paused = true;
             io.pause_input(conn);
         }
@@ -78,6 +79,23 @@ impl Worker {
             self.unsafe_clients.push(conn);
         }
         true
+    }
+
+    /// Keeps a connection open while its replies wait. Without this, it would be closed as soon as it seems to have nothing more to do:
+    /// when its client has sent its last, or the server stops.
+    pub(super) fn hold_open(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        let slot = self.slot(conn);
+        if let Some(waiting) = slot.and_then(|slot| slot.unsafe_replies.as_mut()) {
+            waiting.paused = true;
+            io.pause_input(conn);
+        }
+    }
+
+    /// The same for all, since the server stops.
+    pub(super) fn hold_all_open(&mut self, io: &mut Io<'_>) {
+        for conn in self.unsafe_clients.clone() {
+            self.hold_open(io, conn);
+        }
     }
 
     /// Has the connection closed once its waiting replies are out; false if there are none.

@@ -12,6 +12,7 @@ use dunlin_simulator::Random;
 use super::expect::Expect;
 use super::ledger::Ledger;
 use super::script::{Requests, Script};
+use super::setting::Manner;
 use super::trace::Trace;
 
 /// Virtual time after which a reply that is owed counts as lost, if nothing moved meanwhile.
@@ -79,6 +80,8 @@ pub(crate) struct Client {
     subscribed: BTreeSet<Vec<u8>>,
     heard: BTreeMap<(Vec<u8>, u64), u64>,
     moved_us: u64,
+    /// The server may close it for its own reasons.
+    closes: bool,
 }
 
 /// What became of a client.
@@ -90,15 +93,6 @@ pub(crate) enum Fate {
     Rests,
     /// Its connection is over.
     Gone,
-}
-
-/// What all clients of a run have in common.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Manner {
-    /// What a connection takes at least.
-    pub(crate) window_bytes: usize,
-    /// Whether they use CLIENT PAUSE.
-    pub(crate) pauses: bool,
 }
 
 /// What a client needs to act.
@@ -136,6 +130,7 @@ impl Client {
             subscribed: BTreeSet::new(),
             heard: BTreeMap::new(),
             moved_us: stage.now_us,
+            closes: manner.closes,
         };
         stage.trace.line(format_args!(
             "{uid} connects, will {ending:?}{}",
@@ -197,7 +192,13 @@ impl Client {
 
     /// Whether the connection may end by itself.
     fn may_end(&self, ledger: &Ledger) -> bool {
-        self.wire.is_struck() || ledger.killed.contains(&self.uid)
+        let asked = ledger.stops_by_us.is_some() || ledger.killed.contains(&self.uid);
+        asked || self.closes || self.wire.is_struck()
+    }
+
+    /// As in Redis, what waits for the end of a pause is not executed for a client that sends no more, and the connection is closed at once.
+    fn leaves_amid_a_pause(&self) -> bool {
+        self.shut && self.script.pauses
     }
 
     fn awaits_end(&self) -> bool {
@@ -268,6 +269,7 @@ impl Client {
             Ok(None) => Ok((false, false)),
             Ok(Some(0)) => {
                 stage.trace.line(format_args!("{} reads the end", self.uid));
+                self.whole(stage)?;
                 self.ended(false, stage.ledger)?;
                 Ok((false, true))
             }
@@ -287,6 +289,17 @@ impl Client {
         }
     }
 
+    /// The connection was closed in order: if that is since the server stops, and has time left, no reply may be cut.
+    fn whole(&self, stage: &Stage<'_>) -> Result<(), String> {
+        let has_time = stage.ledger.stops_by_us.is_some_and(|by| stage.now_us < by);
+        let otherwise =
+            self.closes || self.leaves_amid_a_pause() || stage.ledger.killed.contains(&self.uid);
+        if has_time && !otherwise && !self.wire.is_struck() && self.parser.is_partial() {
+            return Err("closed amid a reply by a server that stops".to_owned());
+        }
+        Ok(())
+    }
+
     /// The connection ended: may it?
     fn ended(&self, failed: bool, ledger: &Ledger) -> Result<(), String> {
         if self.may_end(ledger) {
@@ -297,8 +310,7 @@ impl Client {
         if self.awaits_end() && asked && self.owed.is_empty() && !self.parser.is_partial() {
             return Ok(());
         }
-        // As in Redis, what waits for the end of a pause is not executed for a client that sends no more.
-        if self.shut && self.script.pauses {
+        if self.leaves_amid_a_pause() {
             return Ok(());
         }
         let owed = self.owed.len();
@@ -332,6 +344,11 @@ impl Client {
         {
             stage.ledger.counts.messages += 1;
             return self.hear(channel, message);
+        }
+        let refused = b"ERR max number of clients reached";
+        if self.closes && *value == Value::Error(refused.to_vec()) {
+            // The end follows.
+            return Ok(());
         }
         let Some(owed) = self.owed.pop_front() else {
             return Err(format!("{value:?} answers nothing"));

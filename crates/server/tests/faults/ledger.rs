@@ -64,6 +64,8 @@ pub(crate) struct Ledger {
     pub(crate) ids: Vec<(u64, i64)>,
     /// Those whom somebody asked the server to close.
     pub(crate) killed: BTreeSet<u64>,
+    /// The server was told to stop by this time.
+    pub(crate) stops_by_us: Option<u64>,
     pub(crate) counts: Counts,
     next_uid: u64,
 }

@@ -9,26 +9,36 @@ mod expect;
 mod ledger;
 mod planted;
 mod script;
+mod setting;
 mod trace;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use dunlin_reactor::Clock;
 use dunlin_reactor::backend::memory::{Faults, Network};
 use dunlin_resp::{ReplyLimits, ReplyParser, Value, reply};
-use dunlin_simulator::Random;
+use dunlin_server::Shared;
+use dunlin_server::persistence::disk::Disk;
+use dunlin_server::persistence::journal::{Next, Order, Writer};
+use dunlin_simulator::{Random, SimDisk};
 
 use crate::world::{ADDRESS, WORKERS, World};
-use client::{Client, Fate, Manner, Stage};
+use client::{Client, Fate, Stage};
 use ledger::{COUNTERS, Ledger};
 use planted::Planted;
+use setting::{Manner, Setting};
 use trace::Trace;
 
 pub(crate) use ledger::Counts;
 pub(crate) use planted::Bug;
 
 /// Steps after which a run hangs.
-const STEPS_MAX: usize = 2_000_000;
-/// Steps in a row without effect, for each client, after which time moves on.
-const IDLE_STEPS: usize = 6;
+const STEPS_MAX: usize = 20_000_000;
+/// What is stepped: the workers, the auxiliary, the reaper, the log's writer.
+const PARTS: usize = WORKERS + 3;
+/// Steps of which the server is told to stop in one, if the seed has it stop.
+const STOP_ONE_IN: usize = 1_000;
 /// The farthest that time moves at once while clients are there.
 const LEAP_US_MAX: u64 = 1_000_000;
 /// The same when they are gone: what is left are probes of peers that do not answer.
@@ -47,13 +57,66 @@ pub(crate) struct Report {
 
 /// Runs one seed.
 pub(crate) fn run(seed: u64, bug: Option<Bug>, keep_trace: bool) -> Report {
-    let mut simulation = Simulation::new(seed, bug, keep_trace);
+    let mut random = Random::new(seed);
+    let setting = Setting::of(&mut random);
+    let mut trace = Trace::new(keep_trace);
+    trace.line(format_args!("{setting:?}"));
+    let network = Network::with_faults(random.next_u64(), setting.faults.clone());
+    let plant = |memory, worker| Planted::new(memory, bug, seed ^ worker as u64);
+    let limits = setting.limits.clone();
+    let world = World::over(network, limits, plant, seed, &setting.options);
+    let shared = Arc::clone(&world.shared);
+    let log = setting.durable.then(|| Log::new(&shared));
+    let mut simulation = Simulation {
+        world,
+        log,
+        clients: (0..setting.clients).map(|_| None).collect(),
+        connections_left: setting.connections,
+        stops_within_ms: setting.stops_within_ms,
+        manner: setting.manner,
+        stage: Common {
+            random,
+            ledger: Ledger::default(),
+            trace,
+        },
+    };
     let result = simulation.play().and_then(|()| simulation.end());
-    let trace = simulation.stage.trace;
+    let Common { ledger, trace, .. } = simulation.stage;
     Report {
         digest: trace.digest(),
         trace: trace.into_text(),
-        result: result.map(|()| simulation.stage.ledger.counts),
+        result: result.map(|()| ledger.counts),
+    }
+}
+
+/// The log of effects on a simulated disk, which replies wait for.
+struct Log<'a> {
+    disk: SimDisk,
+    writer: Writer<'a>,
+}
+
+impl<'a> Log<'a> {
+    fn new(shared: &'a Arc<Shared>) -> Log<'a> {
+        let disk = SimDisk::new(1, Path::new(""));
+        shared.journal.order(Order::Start {
+            next: shared.engine.store.log.start(),
+            file: disk.create(Path::new("log")).expect("nothing fails there"),
+            len: 0,
+            based: true,
+        });
+        let wake = Arc::clone(shared);
+        let writer = Writer::new(
+            &shared.journal,
+            &shared.engine.store.log,
+            Box::new(move |worker| wake.wake_worker(worker)),
+        );
+        Log { disk, writer }
+    }
+
+    /// Writes what there is; whether there was anything.
+    fn step(&mut self, now_ms: u64) -> bool {
+        let calls = self.disk.calls();
+        self.writer.step(now_ms) == Next::Again || self.disk.calls() != calls
     }
 }
 
@@ -64,70 +127,54 @@ struct Common {
     trace: Trace,
 }
 
-struct Simulation {
+struct Simulation<'a> {
     world: World<Planted>,
+    log: Option<Log<'a>>,
     stage: Common,
     clients: Vec<Option<Client>>,
     manner: Manner,
     /// Connections that may still be made.
     connections_left: usize,
+    /// The server will be told to stop, and have so long.
+    stops_within_ms: Option<u64>,
 }
 
-impl Simulation {
-    fn new(seed: u64, bug: Option<Bug>, keep_trace: bool) -> Simulation {
-        let mut random = Random::new(seed);
-        let faults = Faults::random(random.next_u64());
-        let manner = Manner {
-            window_bytes: *faults.window_bytes.start(),
-            pauses: random.one_in(3),
-        };
-        let network = Network::with_faults(random.next_u64(), faults);
-        let plant = |memory, worker| Planted::new(memory, bug, seed ^ worker as u64);
-        let options: &[&str] = match random.below(4) {
-            0 => &["--tcp-keepalive", "20"],
-            1 => &["--slowlog-log-slower-than", "0"],
-            _ => &[],
-        };
-        let clients = 2 + random.below(14);
-        Simulation {
-            world: World::over(network, plant, seed, options),
-            manner,
-            connections_left: clients + random.below(2 * clients),
-            clients: (0..clients).map(|_| None).collect(),
-            stage: Common {
-                random,
-                ledger: Ledger::default(),
-                trace: Trace::new(keep_trace),
-            },
-        }
-    }
-
+impl Simulation<'_> {
     fn now_us(&self) -> u64 {
         self.world.network.clock().monotonic_us()
     }
 
     /// Lets everybody act in a seeded order until no client has anything left to do.
     fn play(&mut self) -> Result<(), String> {
-        let mut resting = vec![false; self.clients.len()];
-        let mut idle = 0;
+        let clients = self.clients.len();
+        let mut resting = vec![false; clients];
+        // Who was asked, and did nothing, since the last that did something.
+        let mut idle = vec![false; clients + PARTS];
         for _ in 0..STEPS_MAX {
-            let progress = match self.stage.random.below(10) {
-                0..=4 => {
-                    let place = self.stage.random.below(self.clients.len());
-                    let (progress, rests) = self.act(place)?;
-                    resting[place] = rests;
-                    if rests && resting.iter().all(|rests| *rests) {
-                        return Ok(());
-                    }
-                    progress
-                }
-                5 => self.world.step(WORKERS),
-                6 => self.world.step(WORKERS + 1),
-                part => self.world.step(part % WORKERS),
+            let who = if self.stage.random.one_in(2) {
+                self.stage.random.below(clients)
+            } else {
+                clients + self.stage.random.below(PARTS)
             };
-            idle = if progress { 0 } else { idle + 1 };
-            if idle > IDLE_STEPS * (self.clients.len() + 4) {
-                idle = 0;
+            let progress = if who < clients {
+                let (progress, rests) = self.act(who)?;
+                resting[who] = rests;
+                if rests && resting.iter().all(|rests| *rests) {
+                    return Ok(());
+                }
+                progress
+            } else {
+                self.step(who - clients)
+            };
+            if self.stops_within_ms.is_some() && self.stage.random.one_in(STOP_ONE_IN) {
+                self.stop();
+            }
+            if progress {
+                idle.fill(false);
+            }
+            idle[who] = !progress;
+            if idle.iter().all(|idle| *idle) {
+                idle.fill(false);
                 self.leap(LEAP_US_MAX);
             } else if self.stage.random.one_in(60) {
                 let us = self.stage.random.below(400) as u64;
@@ -135,6 +182,29 @@ impl Simulation {
             }
         }
         Err("it does not come to an end".to_owned())
+    }
+
+    /// Steps a worker, the auxiliary, the reaper or the log's writer; false when it had nothing to do.
+    fn step(&mut self, part: usize) -> bool {
+        if part < PARTS - 1 {
+            return self.world.step(part);
+        }
+        let now_ms = self.now_us() / 1_000;
+        self.log.as_mut().is_some_and(|log| log.step(now_ms))
+    }
+
+    /// Tells the server to stop.
+    fn stop(&mut self) {
+        let Some(within_ms) = self.stops_within_ms.take() else {
+            return;
+        };
+        let deadline_ms = self.now_us() / 1_000 + within_ms;
+        self.stage.trace.line(format_args!("stop by {deadline_ms}"));
+        self.stage.ledger.stops_by_us = Some(deadline_ms * 1_000);
+        self.connections_left = 0;
+        for event_loop in &self.world.loops {
+            event_loop.remote().stop(deadline_ms);
+        }
     }
 
     /// Lets the client at a place act, or a new one come; whether that did anything, and whether nothing is left to do there.
@@ -176,8 +246,8 @@ impl Simulation {
     /// Runs the server while it has something to do at the present time.
     fn settle(&mut self) -> Result<(), String> {
         for _ in 0..STEPS_MAX {
-            let stepped = [0, 1, 2, 3].map(|part| self.world.step(part));
-            if !stepped.contains(&true) {
+            let stepped = (0..PARTS).fold(false, |any, part| self.step(part) | any);
+            if !stepped {
                 return Ok(());
             }
         }
@@ -207,23 +277,34 @@ impl Simulation {
         if !left.is_empty() {
             return Err(format!("all clients are gone, but there are {left}"));
         }
-        self.inspect()
+        if self.stage.ledger.stops_by_us.is_none() {
+            return self.inspect();
+        }
+        let ended = self.world.loops.iter().all(|l| l.has_ended());
+        let late = || Err("a worker was told to stop and did not".to_owned());
+        if ended { Ok(()) } else { late() }
     }
 
     /// What the server and the network still hold of clients.
-    fn left(&self) -> String {
+    fn left(&mut self) -> String {
         let World {
             shared,
             loops,
             network,
             ..
-        } = &self.world;
+        } = &mut self.world;
+        let mut buffered = 0;
+        for event_loop in loops.iter_mut() {
+            let io = event_loop.io();
+            buffered += io.buffered_bytes() + io.buffer_memory_bytes() - io.pooled_bytes();
+        }
         let counts = [
             ("clients", shared.open_clients()),
             ("blocked clients", shared.blocked_clients()),
             ("bytes of clients", shared.client_bytes() as usize),
             ("connections", loops.iter().map(|l| l.connections()).sum()),
             ("links", network.links()),
+            ("bytes in buffers", buffered),
         ];
         let left: Vec<String> = counts
             .iter()
@@ -235,6 +316,11 @@ impl Simulation {
 
     /// Looks at the data with a connection that nothing happens to.
     fn inspect(&mut self) -> Result<(), String> {
+        for event_loop in &mut self.world.loops {
+            event_loop.io().limits().buffer_memory_bytes_max = usize::MAX;
+        }
+        let unlimited = "normal 0 0 0";
+        self.ask(&["CONFIG", "SET", "client-output-buffer-limit", unlimited])?;
         for which in 0..COUNTERS {
             let value = match self.ask(&["GET", &script::counter(which)])? {
                 Value::Bulk(text) => String::from_utf8_lossy(&text).parse().unwrap_or(-1),

@@ -30,6 +30,14 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// Limits of its loops, as the server sets them.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        output_soft_bytes: OUTPUT_SOFT_BYTES,
+        ..Limits::default()
+    }
+}
+
 /// A backend over the in-memory network: that itself, or one that does something wrong with it.
 pub(crate) trait InMemory: Backend<Listener = Listener> {
     /// The backend below.
@@ -57,14 +65,21 @@ pub(crate) struct World<B: InMemory = Memory> {
 impl World {
     /// A server with the default settings but for these.
     pub(crate) fn new(seed: u64, options: &[&str]) -> World {
-        World::over(Network::new(seed), |memory, _| memory, seed, options)
+        World::over(
+            Network::new(seed),
+            limits(),
+            |memory, _| memory,
+            seed,
+            options,
+        )
     }
 }
 
 impl<B: InMemory> World<B> {
-    /// The same on this network, each worker with the backend that is made of its own.
+    /// The same on this network and with these limits, each worker with the backend that is made of its own.
     pub(crate) fn over(
         network: Network,
+        limits: Limits,
         backend: impl Fn(Memory, usize) -> B,
         seed: u64,
         options: &[&str],
@@ -80,10 +95,6 @@ impl<B: InMemory> World<B> {
             "0".repeat(40),
             Allocator::UNKNOWN,
         ));
-        let limits = Limits {
-            output_soft_bytes: OUTPUT_SOFT_BYTES,
-            ..Limits::default()
-        };
         let mut loops = EventLoop::pool(
             (0..WORKERS)
                 .map(|worker| backend(network.backend(), worker))
@@ -155,7 +166,7 @@ impl<B: InMemory> World<B> {
             Sleep::Forever => false,
             Sleep::Until(at_ms) => at_ms <= self.network.clock().monotonic_us() / 1_000,
         };
-        due || event_loop.backend().memory().has_news()
+        !event_loop.has_ended() && (due || event_loop.backend().memory().has_news())
     }
 
     /// The earliest time after the present one at which something happens by itself, on the network or in a worker.
