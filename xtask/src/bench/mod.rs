@@ -7,6 +7,7 @@ pub(crate) mod load;
 pub(crate) mod machine;
 pub(crate) mod probe;
 
+mod backends;
 mod chart;
 mod collections;
 mod commands;
@@ -39,7 +40,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability (may be repeated).
+    /// Only these experiments: throughput, backends, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -116,8 +117,9 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 11] = [
+const EXPERIMENTS: [Experiment; 12] = [
     ("throughput", throughput::measure),
+    ("backends", backends::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
     ("expiry", expiry::measure),

@@ -19,6 +19,9 @@ const DEPTHS: [(usize, Option<f64>, Option<f64>); 3] = [
     (1, None, Some(0.95)),
 ];
 
+/// The place of the server that does nothing among those that are compared.
+const FLOOR: usize = 2;
+
 /// Measures all depths and commands.
 pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     let ours = plan
@@ -36,7 +39,14 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     let mut rows = Vec::new();
     for (pipeline, speed_bar, cpu_bar) in DEPTHS {
         for command in COMMANDS {
-            let [ours, peer, floor] = compare(plan, [&ours, &peer, &floor], command, pipeline)?;
+            let [ours, peer, floor] = compare(
+                plan,
+                [&ours, &peer, &floor],
+                Some(FLOOR),
+                command,
+                pipeline,
+                CONNECTIONS,
+            )?;
             rows.push(Row {
                 what: format!("{command}, pipeline {pipeline}"),
                 unit: "requests/s",
@@ -85,16 +95,18 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     })
 }
 
-/// Rounds of one command at one depth, the servers taking turns; medians. The third server only answers.
-fn compare(
+/// Rounds of one command at one depth, the servers taking turns; medians. The server with the number `only_answers` counts nothing.
+pub(super) fn compare<const N: usize>(
     plan: &Plan,
-    servers: [&Server; 3],
+    servers: [&Server; N],
+    only_answers: Option<usize>,
     command: &str,
     pipeline: usize,
-) -> Result<[Measured; 3]> {
-    let mut results = [Vec::new(), Vec::new(), Vec::new()];
+    connections: usize,
+) -> Result<[Measured; N]> {
+    let mut results = [const { Vec::new() }; N];
     // What each gets to do, so that each round takes about as long whatever the speed.
-    let mut requests = [plan.calibration_requests; 3];
+    let mut requests = [plan.calibration_requests; N];
     for round in 0..=plan.rounds {
         for (side, server) in servers.into_iter().enumerate() {
             let load = Load {
@@ -102,11 +114,12 @@ fn compare(
                 keys: plan.keys,
                 requests: requests[side],
                 pipeline,
-                connections: CONNECTIONS,
+                connections,
             };
-            let measured = match side {
-                2 => load::run_uncounted(server, &load)?,
-                _ => load::run(server, &load)?,
+            let measured = if only_answers == Some(side) {
+                load::run_uncounted(server, &load)?
+            } else {
+                load::run(server, &load)?
             };
             if round == 0 {
                 // The first tells how much fits into a round, and warms up.

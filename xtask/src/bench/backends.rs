@@ -1,0 +1,81 @@
+//! The kernel interfaces of the event loop beside each other and the peer: CPU per request without pipelining, throughput with it.
+
+use anyhow::{Context as _, Result};
+
+use super::Plan;
+use super::load;
+use super::report::{Bar, Better, Report, Row};
+use super::throughput::compare;
+use crate::server::Server;
+
+/// Pipeline depth and connections: where system calls are the cost, and where they are not.
+const LOADS: [(usize, usize); 4] = [(1, 50), (1, 500), (16, 50), (64, 50)];
+
+/// CPU per request of io_uring beside the peer, without pipelining.
+const CPU_BAR: f64 = 0.85;
+/// Throughput of io_uring beside epoll, with pipelining.
+const SPEED_BAR: f64 = 1.0;
+
+/// Measures GETs.
+pub(crate) fn measure(plan: &Plan) -> Result<Report> {
+    let start = |backend: &str| -> Result<Server> {
+        let ours = plan.ours.clone().on(&plan.cores.one);
+        let ours = ours.with(&plan.workers(1)).with(&["--io-backend", backend]);
+        ours.start()
+            .with_context(|| format!("with --io-backend {backend}"))
+    };
+    let (uring, epoll) = (start("io_uring")?, start("epoll")?);
+    let peer = plan.peer.clone().on(&plan.cores.one).start()?;
+    for server in [&uring, &epoll, &peer] {
+        load::preload(server, plan.keys)?;
+    }
+    let mut rows = Vec::new();
+    for (pipeline, connections) in LOADS {
+        let servers = [&uring, &epoll, &peer];
+        let [uring, epoll, peer] = compare(plan, servers, None, "GET", pipeline, connections)?;
+        let case = format!("GET, pipeline {pipeline}, {connections} connections");
+        let is_deep = pipeline > 1;
+        let cpu = |name: &str, ours: f64, bar| Row {
+            what: format!("{case}, server CPU, {name}"),
+            unit: "us/request",
+            ours,
+            peer: peer.cpu_us,
+            better: Better::Less,
+            bar,
+            charted: true,
+        };
+        let bar = if is_deep {
+            Bar::None
+        } else {
+            Bar::RatioAtMost(CPU_BAR)
+        };
+        rows.push(cpu("io_uring", uring.cpu_us, bar));
+        rows.push(cpu("epoll", epoll.cpu_us, Bar::None));
+        rows.push(Row {
+            what: format!("{case}, io_uring (left) beside epoll (right)"),
+            unit: "requests/s",
+            ours: uring.requests_per_s,
+            peer: epoll.requests_per_s,
+            better: Better::More,
+            bar: if is_deep {
+                Bar::RatioAtLeast(SPEED_BAR)
+            } else {
+                Bar::None
+            },
+            charted: false,
+        });
+    }
+    Ok(Report {
+        name: "backends",
+        title: "io_uring, epoll and the peer",
+        how: format!(
+            "redis-benchmark on another core than the server, which has one worker on one core; {} keys of {} bytes, values of {} bytes, random keys, \
+             every GET hits; medians of {} rounds, the servers taking turns.",
+            plan.keys,
+            load::KEY_BYTES,
+            load::VALUE_BYTES,
+            plan.rounds
+        ),
+        rows,
+    })
+}
