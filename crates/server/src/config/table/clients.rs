@@ -5,6 +5,18 @@ use super::super::key::{INT_MAX, Key, Kind, choice, integer, memory, special};
 const MIB: u64 = 1 << 20;
 
 pub(super) const KEYS: &[Key] = &[
+    integer("accept-rate", "0", 0, u32::MAX as i64)
+        .acted()
+        .at_start()
+        .ours()
+        .doc("New connections accepted in a second; more wait in the backlog (`tcp-backlog`). Those of the Unix socket are not counted. 0 is no limit. Not in Redis."),
+    choice("admin-lane", "unix", &["no", "unix", "loopback"])
+        .acted()
+        .at_start()
+        .ours()
+        .doc(
+            "For whom there is room (16 clients) beyond `maxclients`, so that one can get in and see what is going on when everybody connects at once: clients of the Unix socket, or all of this machine. Not in Redis.",
+        ),
     special(
         "client-output-buffer-limit",
         Kind::OutputLimits,
@@ -22,18 +34,6 @@ pub(super) const KEYS: &[Key] = &[
         .acted()
         .at_start()
         .doc("Number of databases for SELECT."),
-    integer("accept-rate", "0", 0, u32::MAX as i64)
-        .acted()
-        .at_start()
-        .ours()
-        .doc("New connections accepted in a second; more wait in the backlog (`tcp-backlog`). Those of the Unix socket are not counted. 0 is no limit. Not in Redis."),
-    choice("admin-lane", "unix", &["no", "unix", "loopback"])
-        .acted()
-        .at_start()
-        .ours()
-        .doc(
-            "For whom there is room (16 clients) beyond `maxclients`, so that one can get in and see what is going on when everybody connects at once: clients of the Unix socket, or all of this machine. Not in Redis.",
-        ),
     integer("maxclients", "10000", 1, u32::MAX as i64)
         .acted()
         .doc("Clients served at once; the limit of open files may lower it at the start."),
