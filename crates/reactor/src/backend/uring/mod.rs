@@ -107,6 +107,8 @@ pub struct Uring {
     waker: Arc<EventFd>,
     waker_armed: bool,
     held: Held,
+    /// Completions that the last wait brought.
+    completed: usize,
     /// Buffers of replies that were sent.
     spent: Vec<Vec<u8>>,
     /// Message heads for later use.
@@ -132,6 +134,7 @@ impl Uring {
             waker: Arc::new(EventFd::new()?),
             waker_armed: false,
             held: Held::default(),
+            completed: 0,
             spent: Vec::new(),
             messages: Vec::new(),
         })
@@ -249,7 +252,7 @@ impl Uring {
             if self.operations() == 0 {
                 return true;
             }
-            if self.ring.wait(Some(1)).is_err() {
+            if self.ring.wait(Some(1), 1).is_err() {
                 return false;
             }
         }
@@ -330,8 +333,10 @@ impl Backend for Uring {
         } else {
             timeout_ms
         };
-        self.ring.wait(timeout_ms)?;
+        self.ring.wait(timeout_ms, self.completed)?;
+        self.completed = 0;
         while let Some(entry) = self.ring.completion() {
+            self.completed += 1;
             self.complete(entry.user_data(), entry.result(), entry.flags(), events);
         }
         self.report_ports(events);

@@ -22,8 +22,16 @@ const COMPLETIONS: u32 = 8 * SUBMISSIONS;
 /// The longest single sleep (a day), as for every backend.
 const SLEEP_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
+/// Completions in one wait from which on a loop counts as busy: its next wait is for more of them, at most so many, but not longer than
+/// so long for others than the first. Whoever is alone never waits; a busy loop has fewer turns, each with more to look ahead to.
+const BUSY_MIN: usize = 3;
+const EXPECTED_MAX: usize = 32;
+const MODERATION_US: u32 = 20;
+
 pub(super) struct Ring {
     ring: IoUring,
+    /// The kernel can wait for several completions for a moment, and for one after that (Linux 6.12).
+    moderates: bool,
     overflow: VecDeque<squeue::Entry>,
     enabled: bool,
 }
@@ -41,8 +49,10 @@ impl Ring {
             .setup_r_disabled()
             .dontfork()
             .build(SUBMISSIONS)?;
+        let moderates = ring.params().is_feature_min_timeout();
         Ok(Ring {
             ring,
+            moderates,
             overflow: VecDeque::new(),
             enabled: false,
         })
@@ -107,8 +117,9 @@ impl Ring {
         tolerate(self.ring.submit())
     }
 
-    /// Submits, and waits for a completion unless there is one.
-    pub(super) fn wait(&mut self, timeout_ms: Option<u64>) -> io::Result<()> {
+    /// Submits, and waits for a completion unless there is one. `expected` is how many the last wait brought: if they were several, this
+    /// one waits a moment for several.
+    pub(super) fn wait(&mut self, timeout_ms: Option<u64>, expected: usize) -> io::Result<()> {
         self.refill();
         if !self.ring.completion().is_empty() || timeout_ms == Some(0) {
             let submission = self.ring.submission();
@@ -120,12 +131,16 @@ impl Ring {
                 tolerate(self.ring.submit())
             };
         }
-        let Some(ms) = timeout_ms else {
-            return tolerate(self.ring.submit_and_wait(1));
-        };
-        let timeout = Timespec::from(Duration::from_millis(ms.min(SLEEP_MS_MAX)));
+        let ms = timeout_ms.unwrap_or(SLEEP_MS_MAX).min(SLEEP_MS_MAX);
+        let timeout = Timespec::from(Duration::from_millis(ms));
         let args = SubmitArgs::new().timespec(&timeout);
-        tolerate(self.ring.submitter().submit_with_args(1, &args))
+        let (want, args) = if expected >= BUSY_MIN && self.moderates {
+            let want = (2 * expected).min(EXPECTED_MAX);
+            (want, args.min_wait_usec(MODERATION_US))
+        } else {
+            (1, args)
+        };
+        tolerate(self.ring.submitter().submit_with_args(want, &args))
     }
 
     /// The next completion.
