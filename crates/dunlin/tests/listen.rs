@@ -138,7 +138,13 @@ fn addresses_change_also_where_one_excludes_the_other() {
 #[test]
 fn there_is_a_way_in_when_everybody_is_there() {
     let server = Server::start("maxclients 3\nunixsocket lane.sock\nrequest-timeout 1");
-    let mut crowd: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    let mut first = server.client();
+    common::wait_for("the end of the connection that tried the server", || {
+        first
+            .ask("INFO clients")
+            .contains("connected_clients:1\r\n")
+    });
+    let mut crowd = vec![first, server.client(), server.client()];
     for client in &mut crowd {
         assert_eq!(client.ask("PING"), "PONG");
     }

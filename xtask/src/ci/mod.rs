@@ -38,13 +38,14 @@ struct Step {
 }
 
 /// The steps in their order: what is quick to tell first. The budgets sum to about 30 minutes on two cores, of which some 20 are used.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     step("prerequisites", 60, prerequisites::install),
     step("fmt", 10, checks::fmt),
     step("tidy", 10, checks::tidy),
     step("supply chain", 20, checks::supply_chain),
     step("clippy", 150, checks::clippy),
     step("tests", 300, suites::tests),
+    step("other I/O backends", 60, suites::tests_on_other_backends),
     step("doc tests", 40, suites::doc_tests),
     step("fuzz", 240, suites::fuzz),
     step("loom", 120, suites::loom),

@@ -15,6 +15,9 @@ use crate::workspace::{program, target};
 const FUZZ_TARGET_S: u64 = 25;
 /// Set for tests that compare with a genuine redis-server: where that is missing they fail instead of passing over it.
 const PEERS_REQUIRED: &str = "DUNLIN_REQUIRE_PEERS";
+/// Chooses the server's I/O backend where its configuration does not.
+const IO_BACKEND: &str = "DUNLIN_IO_BACKEND";
+const OTHER_BACKENDS: [&str; 2] = ["epoll", "poll"];
 /// Fuzz targets are the tests whose name begins with this.
 const FUZZ_PREFIX: &str = "fuzz_";
 /// The crates with unsafe code that own memory.
@@ -24,33 +27,35 @@ const SANITIZED_CASES: &str = "64";
 /// The sanitizer needs its target named, so that build scripts stay without it.
 const SANITIZED_TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The tests of the workspace, by nextest where it is installed.
+/// The tests of the workspace. The server's I/O backend is the best that works here.
 pub(super) fn tests(step: &Step) -> Result<Verdict> {
+    let mut command = tests_of(&["--workspace"]);
+    counted(step, command.env(PEERS_REQUIRED, "1"))
+}
+
+/// The tests that drive the server's binary, on the I/O backends that it takes only where it is told to, or where the best is forbidden.
+pub(super) fn tests_on_other_backends(step: &Step) -> Result<Verdict> {
+    let (mut passed, mut failed) = (0, 0);
+    for backend in OTHER_BACKENDS {
+        let mut command = tests_of(&["--package", "dunlin"]);
+        if let Verdict::Counted(p, f) = counted(step, command.env(IO_BACKEND, backend))? {
+            (passed, failed) = (passed + p, failed + f);
+        }
+    }
+    Ok(Verdict::Counted(passed, failed))
+}
+
+/// A command that runs tests, by nextest where it is installed.
+fn tests_of(what: &[&str]) -> Command {
     let mut command = Command::new(cargo());
     if has_nextest() {
-        command.args([
-            "nextest",
-            "run",
-            "--workspace",
-            "--locked",
-            "--profile",
-            "ci",
-            "--cargo-quiet",
-        ]);
+        command.args(["nextest", "run", "--locked", "--profile", "ci"]);
+        command.args(["--cargo-quiet"]).args(what);
     } else {
-        command.args([
-            "test",
-            "--workspace",
-            "--locked",
-            "--quiet",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--examples",
-        ]);
-        command.arg("--no-fail-fast");
+        command.args(["test", "--locked", "--quiet", "--lib", "--bins", "--tests"]);
+        command.args(["--examples", "--no-fail-fast"]).args(what);
     }
-    counted(step, command.env(PEERS_REQUIRED, "1"))
+    command
 }
 
 /// The examples in the documentation; nextest does not run these.
