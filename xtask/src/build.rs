@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::workspace;
 
@@ -17,6 +17,27 @@ pub(crate) fn release() -> Result<PathBuf> {
 pub(crate) fn floor() -> Result<PathBuf> {
     build(&["--package", "dunlin-reactor", "--example", "floor"])?;
     Ok(workspace::target().join("release/examples/floor"))
+}
+
+/// Builds the echo server of bytes, an example of the reactor, and returns its path.
+pub(crate) fn echo() -> Result<PathBuf> {
+    build(&["--package", "dunlin-reactor", "--example", "echo_bytes"])?;
+    Ok(workspace::target().join("release/examples/echo_bytes"))
+}
+
+/// Builds the echo servers on tokio and on monoio, which are no part of the workspace, and returns their paths.
+pub(crate) fn echo_peers() -> Result<[PathBuf; 2]> {
+    let target = workspace::target().join("echo-peers");
+    let folder = target.to_str().context("the target directory is no text")?;
+    let manifest = "bench/echo-peers/Cargo.toml";
+    build(&[
+        "--locked",
+        "--manifest-path",
+        manifest,
+        "--target-dir",
+        folder,
+    ])?;
+    Ok(["tokio-echo", "monoio-echo"].map(|name| target.join("release").join(name)))
 }
 
 /// Builds the simulation of the server under network faults and returns its path.

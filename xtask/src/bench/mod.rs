@@ -12,6 +12,7 @@ mod chart;
 mod collections;
 mod commands;
 mod durability;
+mod echo;
 mod eviction;
 mod expiry;
 mod memory;
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, backends, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability (may be repeated).
+    /// Only these experiments: throughput, backends, echo, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -117,9 +118,10 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 12] = [
+const EXPERIMENTS: [Experiment; 13] = [
     ("throughput", throughput::measure),
     ("backends", backends::measure),
+    ("echo", echo::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
     ("expiry", expiry::measure),
@@ -153,14 +155,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             continue;
         }
         let report = measure(&plan)?;
+        let sides = match name {
+            "echo" => &echo::sides(),
+            _ => &sides,
+        };
         println!(
             "\n{}\n{}\n\n{}",
             report.title,
             report.how,
-            report.table(&sides)
+            report.table(sides)
         );
         if let Some(folder) = arguments.folder() {
-            write(&folder, &report, &sides, &machine, arguments)?;
+            write(&folder, &report, sides, &machine, arguments)?;
         }
     }
     Ok(())
