@@ -9,7 +9,8 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use dunlin_reactor::{
-    CloseReason, ConnId, Epoll, Handler, Input, Io, Limits, ListenAddress, Peer, Rope, TcpServer,
+    CloseReason, ConnId, Epoll, Handler, Input, Io, Limits, ListenAddress, Peer, Rope,
+    SystemBackend, TcpServer, Uring,
 };
 
 /// What begins a request, and stands nowhere else in one of redis-benchmark's.
@@ -53,17 +54,26 @@ impl Handler for Floor {
     fn closed(&mut self, _: &mut Io<'_>, _: ConnId, _: CloseReason) {}
 }
 
+/// The word behind a flag. Other flags are those of a server that does something.
+fn value(flag: &str) -> Option<String> {
+    std::env::args().skip_while(|word| word != flag).nth(1)
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    // Other options are those of a server that does something.
-    let arguments: Vec<String> = std::env::args().collect();
-    let port = arguments.iter().skip_while(|word| *word != "--port").nth(1);
-    let port: u16 = port.ok_or("say --port")?.parse()?;
+    let port: u16 = value("--port").ok_or("say --port")?.parse()?;
+    match value("--io-backend").as_deref() {
+        Some("io_uring") => serve::<Uring>(port),
+        _ => serve::<Epoll>(port),
+    }
+}
+
+fn serve<B: SystemBackend>(port: u16) -> Result<(), Box<dyn Error>> {
     let mut tcp = TcpServer::new();
     tcp.listen(&ListenAddress::Tcp(SocketAddr::from((
         Ipv4Addr::LOCALHOST,
         port,
     ))))?;
-    let mut loops = tcp.into_loops::<Epoll>(1, &Limits::default())?;
+    let mut loops = tcp.into_loops::<B>(1, &Limits::default())?;
     let mut floor = Floor {
         value: [b"$64\r\n".as_slice(), &[b'v'; 64], b"\r\n"].concat(),
     };

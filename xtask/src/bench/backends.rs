@@ -6,7 +6,8 @@ use super::Plan;
 use super::load;
 use super::report::{Bar, Better, Report, Row};
 use super::throughput::compare;
-use crate::server::Server;
+use crate::build;
+use crate::server::{Launch, Server};
 
 /// Pipeline depth and connections: where system calls are the cost, and where they are not.
 const LOADS: [(usize, usize); 4] = [(1, 50), (1, 500), (16, 50), (64, 50)];
@@ -25,14 +26,20 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             .with_context(|| format!("with --io-backend {backend}"))
     };
     let (uring, epoll) = (start("io_uring")?, start("epoll")?);
+    let floor = |backend: &str| -> Result<Server> {
+        let floor = Launch::new("floor", &build::floor()?).on(&plan.cores.one);
+        floor.with(&["--io-backend", backend]).start()
+    };
+    let floors = [floor("io_uring")?, floor("epoll")?];
     let peer = plan.peer.clone().on(&plan.cores.one).start()?;
     for server in [&uring, &epoll, &peer] {
         load::preload(server, plan.keys)?;
     }
     let mut rows = Vec::new();
     for (pipeline, connections) in LOADS {
-        let servers = [&uring, &epoll, &peer];
-        let [uring, epoll, peer] = compare(plan, servers, None, "GET", pipeline, connections)?;
+        let servers = [&uring, &epoll, &peer, &floors[0], &floors[1]];
+        let [uring, epoll, peer, uring_floor, epoll_floor] =
+            compare(plan, servers, &[3, 4], "GET", pipeline, connections)?;
         let case = format!("GET, pipeline {pipeline}, {connections} connections");
         let is_deep = pipeline > 1;
         let cpu = |name: &str, ours: f64, bar| Row {
@@ -51,6 +58,14 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         };
         rows.push(cpu("io_uring", uring.cpu_us, bar));
         rows.push(cpu("epoll", epoll.cpu_us, Bar::None));
+        let nothing = [("io_uring", uring_floor), ("epoll", epoll_floor)];
+        for (name, floor) in nothing {
+            let name = format!("{name}, a server that does nothing");
+            rows.push(Row {
+                charted: false,
+                ..cpu(&name, floor.cpu_us, Bar::None)
+            });
+        }
         rows.push(Row {
             what: format!("{case}, io_uring (left) beside epoll (right)"),
             unit: "requests/s",
@@ -70,7 +85,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         title: "io_uring, epoll and the peer",
         how: format!(
             "redis-benchmark on another core than the server, which has one worker on one core; {} keys of {} bytes, values of {} bytes, random keys, \
-             every GET hits; medians of {} rounds, the servers taking turns.",
+             every GET hits; medians of {} rounds, the servers taking turns. The server that does nothing (crates/reactor/examples/floor.rs) shows what the \
+             kernel and the load tool cost.",
             plan.keys,
             load::KEY_BYTES,
             load::VALUE_BYTES,

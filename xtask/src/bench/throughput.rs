@@ -42,7 +42,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             let [ours, peer, floor] = compare(
                 plan,
                 [&ours, &peer, &floor],
-                Some(FLOOR),
+                &[FLOOR],
                 command,
                 pipeline,
                 CONNECTIONS,
@@ -95,11 +95,11 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     })
 }
 
-/// Rounds of one command at one depth, the servers taking turns; medians. The server with the number `only_answers` counts nothing.
+/// Rounds of one command at one depth, the servers taking turns; medians. The servers with the numbers `only_answer` count nothing.
 pub(super) fn compare<const N: usize>(
     plan: &Plan,
     servers: [&Server; N],
-    only_answers: Option<usize>,
+    only_answer: &[usize],
     command: &str,
     pipeline: usize,
     connections: usize,
@@ -116,7 +116,7 @@ pub(super) fn compare<const N: usize>(
                 pipeline,
                 connections,
             };
-            let measured = if only_answers == Some(side) {
+            let measured = if only_answer.contains(&side) {
                 load::run_uncounted(server, &load)?
             } else {
                 load::run(server, &load)?
