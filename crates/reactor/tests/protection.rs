@@ -100,7 +100,7 @@ fn the_rate_of_accepting_is_kept<B: Backend, C: Wire>(mut world: World<B, C>) {
 
 fn paced() -> Limits {
     Limits {
-        request_pace_ms: 200,
+        request_pace_ms: 1_000,
         request_pace_bytes: 10,
         ..Limits::default()
     }
@@ -125,11 +125,11 @@ fn who_never_finishes_a_request_is_cut<B: Backend, C: Wire>(mut world: World<B, 
     let (mut loris, slow) = world.connect_opened(&mut script);
     let (mut large, fast) = world.connect_opened(&mut script);
     // One byte now and then, and what is long but goes on.
-    for _ in 0..20 {
+    for _ in 0..40 {
         loris.write(b"x").unwrap();
         large.write(b"twelve bytes").unwrap();
         world.steps(&mut script, 10);
-        world.pass_ms(50);
+        world.pass_ms(100);
         world.steps(&mut script, 10);
         if !script.closed.is_empty() {
             break;
@@ -140,7 +140,7 @@ fn who_never_finishes_a_request_is_cut<B: Backend, C: Wire>(mut world: World<B, 
     world.until(&mut script, |_| true);
     assert!(script.open.contains(&fast));
     // Who is between two requests may take his time.
-    world.pass_ms(500);
+    world.pass_ms(2_500);
     world.steps(&mut script, 10);
     idle.write(b"hello\n").unwrap();
     assert_eq!(world.read_exact(&mut script, &mut idle, 6), b"hello\n");
