@@ -29,7 +29,7 @@ const SANITIZED_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The tests of the workspace. The server's I/O backend is the best that works here.
 pub(super) fn tests(step: &Step) -> Result<Verdict> {
-    let mut command = tests_of(&["--workspace"]);
+    let mut command = tests_of(None);
     counted(step, command.env(PEERS_REQUIRED, "1"))
 }
 
@@ -37,7 +37,7 @@ pub(super) fn tests(step: &Step) -> Result<Verdict> {
 pub(super) fn tests_on_other_backends(step: &Step) -> Result<Verdict> {
     let (mut passed, mut failed) = (0, 0);
     for backend in OTHER_BACKENDS {
-        let mut command = tests_of(&["--package", "dunlin"]);
+        let mut command = tests_of(Some("dunlin"));
         if let Verdict::Counted(p, f) = counted(step, command.env(IO_BACKEND, backend))? {
             (passed, failed) = (passed + p, failed + f);
         }
@@ -45,15 +45,23 @@ pub(super) fn tests_on_other_backends(step: &Step) -> Result<Verdict> {
     Ok(Verdict::Counted(passed, failed))
 }
 
-/// A command that runs tests, by nextest where it is installed.
-fn tests_of(what: &[&str]) -> Command {
+/// A command that runs the tests of the workspace, or of one package, by nextest where it is installed.
+fn tests_of(package: Option<&str>) -> Command {
     let mut command = Command::new(cargo());
     if has_nextest() {
-        command.args(["nextest", "run", "--locked", "--profile", "ci"]);
-        command.args(["--cargo-quiet"]).args(what);
+        command.args(["nextest", "run", "--workspace", "--locked"]);
+        command.args(["--profile", "ci", "--cargo-quiet"]);
+        if let Some(package) = package {
+            // Built for the whole workspace, as they are already: a package by itself would get other features.
+            command.args(["--filterset", &format!("package({package})")]);
+        }
     } else {
         command.args(["test", "--locked", "--quiet", "--lib", "--bins", "--tests"]);
-        command.args(["--examples", "--no-fail-fast"]).args(what);
+        command.args(["--examples", "--no-fail-fast"]);
+        match package {
+            Some(package) => command.args(["--package", package]),
+            None => command.arg("--workspace"),
+        };
     }
     command
 }
