@@ -29,7 +29,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use super::eventfd::EventFd;
 use super::socket::{self, ConnectAddress, Listener, Socket};
 use super::{Backend, Event, Held, Received, Sent, SocketOption, SystemBackend, Token};
-use crate::buffer::Buffer;
+use crate::buffer::{BUFFER_BYTES, Buffer};
 use crate::clock::{Clock, SystemClock};
 use crate::conn::Peer;
 use crate::waker::Wake;
@@ -107,8 +107,12 @@ pub struct Uring {
     waker: Arc<EventFd>,
     waker_armed: bool,
     held: Held,
-    /// Completions that the last wait brought.
+    /// Completions that the last wait brought, sends left out.
     completed: usize,
+    /// Bytes that it brought.
+    arrived: usize,
+    /// Sends queued since.
+    sends: usize,
     /// Buffers of replies that were sent.
     spent: Vec<Vec<u8>>,
     /// Message heads for later use.
@@ -135,6 +139,8 @@ impl Uring {
             waker_armed: false,
             held: Held::default(),
             completed: 0,
+            arrived: 0,
+            sends: 0,
             spent: Vec::new(),
             messages: Vec::new(),
         })
@@ -252,7 +258,7 @@ impl Uring {
             if self.operations() == 0 {
                 return true;
             }
-            if self.ring.wait(Some(1), 1).is_err() {
+            if self.ring.wait(Some(1), 1, 0).is_err() {
                 return false;
             }
         }
@@ -333,10 +339,18 @@ impl Backend for Uring {
         } else {
             timeout_ms
         };
-        self.ring.wait(timeout_ms, self.completed)?;
+        let sends = mem::take(&mut self.sends);
+        // Much input is work enough for a turn: waiting would only hold it up.
+        let arrived = mem::take(&mut self.arrived);
+        let expected = if arrived < BUFFER_BYTES {
+            self.completed
+        } else {
+            0
+        };
+        self.ring.wait(timeout_ms, expected, sends)?;
         self.completed = 0;
         while let Some(entry) = self.ring.completion() {
-            self.completed += 1;
+            self.completed += usize::from(entry.user_data() >> 32 != Kind::Send as u64);
             self.complete(entry.user_data(), entry.result(), entry.flags(), events);
         }
         self.report_ports(events);
@@ -353,6 +367,7 @@ impl Backend for Uring {
     }
 
     fn submit(&mut self) -> io::Result<()> {
+        self.sends = 0;
         self.ring.submit()
     }
 

@@ -76,6 +76,7 @@ impl Uring {
             (1.., Some(buffer)) => {
                 let spare = link.keep(buffer);
                 self.held.received += bytes;
+                self.arrived += bytes;
                 if was_unread == 0 {
                     events.extend(link.token.map(readable));
                 }

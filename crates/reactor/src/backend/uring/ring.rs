@@ -117,9 +117,15 @@ impl Ring {
         tolerate(self.ring.submit())
     }
 
-    /// Submits, and waits for a completion unless there is one. `expected` is how many the last wait brought: if they were several, this
-    /// one waits a moment for several.
-    pub(super) fn wait(&mut self, timeout_ms: Option<u64>, expected: usize) -> io::Result<()> {
+    /// Submits, and waits for a completion unless there is one. `expected` is how many the last wait brought, sends left out: if they were
+    /// several, this one waits a moment for several. The `sends` that are submitted now complete at once as a rule, which is nothing to
+    /// wake up for.
+    pub(super) fn wait(
+        &mut self,
+        timeout_ms: Option<u64>,
+        expected: usize,
+        sends: usize,
+    ) -> io::Result<()> {
         self.refill();
         if !self.ring.completion().is_empty() || timeout_ms == Some(0) {
             let submission = self.ring.submission();
@@ -134,11 +140,14 @@ impl Ring {
         let ms = timeout_ms.unwrap_or(SLEEP_MS_MAX).min(SLEEP_MS_MAX);
         let timeout = Timespec::from(Duration::from_millis(ms));
         let args = SubmitArgs::new().timespec(&timeout);
-        let (want, args) = if expected >= BUSY_MIN && self.moderates {
-            let want = (2 * expected).min(EXPECTED_MAX);
-            (want, args.min_wait_usec(MODERATION_US))
+        let news = if expected >= BUSY_MIN {
+            (2 * expected).min(EXPECTED_MAX)
         } else {
-            (1, args)
+            1
+        };
+        let (want, args) = match sends + news {
+            want @ 2.. if self.moderates => (want, args.min_wait_usec(MODERATION_US)),
+            _ => (1, args),
         };
         tolerate(self.ring.submitter().submit_with_args(want, &args))
     }

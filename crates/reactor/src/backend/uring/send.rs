@@ -91,6 +91,7 @@ impl Uring {
     fn submit_send(&mut self, place: u32) {
         let link = self.links.at(place);
         link.operations += 1;
+        self.sends += 1;
         let fd = types::Fd(link.fd);
         let entry = if link.sending.is_contiguous() {
             let bytes = link.sending.first();
