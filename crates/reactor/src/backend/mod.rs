@@ -40,6 +40,9 @@ pub(crate) enum Subject {
     Waker,
 }
 
+/// The longest single sleep (a day): waking for nothing that rarely is free, and it fits every kernel's timeout.
+pub(crate) const SLEEP_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
 const KIND_BASE: u32 = 0xFFFF_FF00;
 const KIND_LISTENER: u32 = KIND_BASE;
 const KIND_DESCRIPTOR: u32 = KIND_BASE + 1;
@@ -95,6 +98,19 @@ pub struct Event {
     pub peer_closed: bool,
     /// The transport failed, or both sides are shut.
     pub failed: bool,
+}
+
+impl Event {
+    /// Something can be collected, and nothing else has happened.
+    pub(crate) fn readable(token: Token) -> Event {
+        Event {
+            token,
+            readable: true,
+            writable: false,
+            peer_closed: false,
+            failed: false,
+        }
+    }
 }
 
 /// What `receive` collected.

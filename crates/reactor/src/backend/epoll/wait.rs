@@ -11,16 +11,13 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
 
-use crate::backend::{Event, Token};
+use crate::backend::{Event, SLEEP_MS_MAX, Token};
 
 /// Events asked for at first.
 pub(super) const EVENTS_MIN: usize = 128;
 
 /// Events asked for at most; more are reported by the next wait.
 const EVENTS_MAX: usize = 4_096;
-
-/// The longest single sleep (a day): waking for nothing that rarely is free, and it fits every kernel's timeout.
-const SLEEP_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 #[inline]
 pub(super) fn wait(

@@ -186,7 +186,7 @@ impl Backend for Memory {
     fn wait(&mut self, _timeout_ms: Option<u64>, events: &mut Vec<Event>) -> io::Result<()> {
         wait::wait(&mut self.network.lock(), self.index, events);
         let raised = self.descriptors.iter().filter(|(s, _)| s.is_raised());
-        events.extend(raised.map(|(_, token)| wait::readable(*token)));
+        events.extend(raised.map(|(_, token)| Event::readable(*token)));
         Ok(())
     }
 

@@ -34,9 +34,9 @@ pub(super) fn wait(inner: &mut Inner, backend: usize, out: &mut Vec<Event>) {
         }
     }
     if std::mem::take(&mut woken[backend]) {
-        out.push(readable(Token::WAKER));
+        out.push(Event::readable(Token::WAKER));
     }
-    out.extend(ready_ports(inner, backend, now_us).map(readable));
+    out.extend(ready_ports(inner, backend, now_us).map(Event::readable));
     if inner.faults.splitting {
         inner.rng.shuffle(&mut out[first..]);
     }
@@ -62,14 +62,4 @@ pub(super) fn has_news(inner: &Inner, backend: usize) -> bool {
             })
         })
         || ready_ports(inner, backend, now_us).next().is_some()
-}
-
-pub(super) fn readable(token: Token) -> Event {
-    Event {
-        token,
-        readable: true,
-        writable: false,
-        peer_closed: false,
-        failed: false,
-    }
 }

@@ -24,7 +24,7 @@ pub(super) use accept::accept;
 pub(crate) use connect::connect;
 pub use listen::{ListenAddress, ListenOptions, Listener, ListenerSwitch};
 pub(super) use receive::receive;
-pub(super) use send::send;
+pub(super) use send::{SLICES_MAX, send};
 
 /// A connected socket, or one that is connecting.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, send as send_bytes, sendmsg};
 use crate::backend::Sent;
 
 /// Slices in one call. 64 chunks of 64 KiB are more than any turn's budget.
-const SLICES_MAX: usize = 64;
+pub(in crate::backend) const SLICES_MAX: usize = 64;
 
 #[inline]
 pub(in crate::backend) fn send(

@@ -12,7 +12,7 @@ use io_uring::{cqueue, opcode, types};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{getpeername, getsockname};
 
-use super::{Kind, Uring, readable, user_data};
+use super::{Kind, Uring, user_data};
 use crate::backend::socket::{Listener, Socket};
 use crate::backend::{Event, Token};
 use crate::conn::Peer;
@@ -113,7 +113,7 @@ impl Uring {
     pub(super) fn report_ports(&self, events: &mut Vec<Event>) {
         for port in &self.ports {
             if port.on && (!port.accepted.is_empty() || port.failure.is_some()) {
-                events.extend(port.token.map(readable));
+                events.extend(port.token.map(Event::readable));
             }
         }
     }
@@ -186,7 +186,9 @@ impl Uring {
             self.switch_accepting(place, false);
             let port = &mut self.ports[place];
             // What nobody collected is reset, as what waits in a backlog is.
-            port.accepted.drain(..).for_each(super::reset);
+            port.accepted
+                .drain(..)
+                .for_each(|fd| super::reset_at_close(&fd));
             port.closed = Some(listener);
             self.free_port(place);
         }

@@ -80,16 +80,6 @@ fn user_data(kind: Kind, place: u32) -> u64 {
     u64::from(kind as u32) << 32 | u64::from(place)
 }
 
-fn readable(token: Token) -> Event {
-    Event {
-        token,
-        readable: true,
-        writable: false,
-        peer_closed: false,
-        failed: false,
-    }
-}
-
 /// A descriptor to be watched.
 struct Watched {
     fd: RawFd,
@@ -198,11 +188,11 @@ impl Uring {
             Kind::Watch => {
                 let watched = &mut self.watched[place as usize];
                 watched.armed = false;
-                events.push(readable(watched.token));
+                events.push(Event::readable(watched.token));
             }
             Kind::Wake => {
                 self.waker_armed = io_uring::cqueue::more(flags);
-                events.push(readable(Token::WAKER));
+                events.push(Event::readable(Token::WAKER));
             }
             Kind::Ignored => {}
         }
@@ -298,11 +288,11 @@ fn shutdown_write(fd: RawFd) {
     let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
 }
 
-/// Closes a connection with unread input: its peer is told by a reset, as the system does when the input was not taken from it.
-fn reset(fd: OwnedFd) {
+/// Has the peer of a connection with unread input told by a reset when it is closed, as the system does when the input was not taken
+/// from it.
+fn reset_at_close(fd: &OwnedFd) {
     // Without it the peer sees an ordinary end.
-    let _ = rustix::net::sockopt::set_socket_linger(&fd, Some(Duration::ZERO));
-    drop(fd);
+    let _ = rustix::net::sockopt::set_socket_linger(fd, Some(Duration::ZERO));
 }
 
 impl SystemBackend for Uring {
@@ -406,8 +396,7 @@ impl Backend for Uring {
             self.buffers.give(chunk.buffer);
         }
         if unread {
-            // As the system does for input that was not taken from it; without it the peer sees an ordinary end.
-            let _ = rustix::net::sockopt::set_socket_linger(&socket.fd, Some(Duration::ZERO));
+            reset_at_close(&socket.fd);
         }
         self.links.close(place, socket.fd);
     }

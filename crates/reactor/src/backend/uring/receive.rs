@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 
 use super::buffers::GROUP;
 use super::link::{End, Receiving, UNREAD_BYTES_MAX};
-use super::{Kind, Uring, readable, user_data};
+use super::{Kind, Uring, user_data};
 use crate::backend::{Event, Received};
 use crate::buffer::{BUFFER_BYTES, Buffer};
 
@@ -78,7 +78,7 @@ impl Uring {
                 self.held.received += bytes;
                 self.arrived += bytes;
                 if was_unread == 0 {
-                    events.extend(link.token.map(readable));
+                    events.extend(link.token.map(Event::readable));
                 }
                 let full = link.unread_bytes >= UNREAD_BYTES_MAX;
                 if full && link.receiving == Receiving::Armed {
@@ -91,7 +91,7 @@ impl Uring {
                 link.end = Some(End::Eof);
                 events.extend(link.token.map(|token| Event {
                     peer_closed: true,
-                    ..readable(token)
+                    ..Event::readable(token)
                 }));
             }
             (errno, _) => match -errno {
@@ -102,7 +102,7 @@ impl Uring {
                     link.end = Some(End::Failed(errno));
                     events.extend(link.token.map(|token| Event {
                         failed: true,
-                        ..readable(token)
+                        ..Event::readable(token)
                     }));
                 }
             },
@@ -142,7 +142,7 @@ impl Uring {
             events.extend(link.token.map(|token| Event {
                 peer_closed: true,
                 failed,
-                ..readable(token)
+                ..Event::readable(token)
             }));
         }
     }

@@ -13,14 +13,13 @@ use std::time::Duration;
 use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, squeue};
 
+use crate::backend::SLEEP_MS_MAX;
+
 /// Entries of the submission queue; more wait in `overflow`.
 const SUBMISSIONS: u32 = 1_024;
 
 /// Entries of the completion queue. The kernel keeps what does not fit until there is room.
 const COMPLETIONS: u32 = 8 * SUBMISSIONS;
-
-/// The longest single sleep (a day), as for every backend.
-const SLEEP_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 /// Completions in one wait from which on a loop counts as busy: its next wait is for more of them, at most so many, but not longer than
 /// so long for others than the first. Whoever is alone never waits; a busy loop has fewer turns, each with more to look ahead to.

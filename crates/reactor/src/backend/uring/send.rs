@@ -10,11 +10,9 @@ use dunlin_structures::Rope;
 use io_uring::{opcode, types};
 
 use super::link::Shut;
-use super::{Kind, Uring, readable, user_data};
+use super::{Kind, Uring, user_data};
+use crate::backend::socket::SLICES_MAX;
 use crate::backend::{Event, Sent};
-
-/// Slices in one operation, as for epoll.
-const SLICES_MAX: usize = 64;
 
 /// Bytes in one operation: the kernel copies them in one go, while others wait.
 const SEND_BYTES_MAX: usize = 256 * 1024;
@@ -160,13 +158,13 @@ impl Uring {
             events.extend(link.token.map(|token| Event {
                 failed: true,
                 writable: true,
-                ..readable(token)
+                ..Event::readable(token)
             }));
         } else if link.wants_writable {
             events.extend(link.token.map(|token| Event {
                 readable: false,
                 writable: true,
-                ..readable(token)
+                ..Event::readable(token)
             }));
         }
         if link.shut == Shut::Wanted {
