@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// A crate and the crates of ours that it may import. Each knows only what lies below it.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("dunlin-structures", &[]),
     ("dunlin-resp", &[]),
     ("dunlin-frame", &[]),
@@ -27,6 +27,10 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ),
     ("dunlin-client", &["dunlin-resp", "dunlin-reactor"]),
     (
+        "dunlin-gateway",
+        &["dunlin-resp", "dunlin-frame", "dunlin-reactor"],
+    ),
+    (
         "dunlin-server",
         &[
             "dunlin-structures",
@@ -36,11 +40,19 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "dunlin-store",
             "dunlin-persist",
             "dunlin-engine",
+            "dunlin-gateway",
         ],
     ),
     (
         "dunlin",
-        &["dunlin-server", "dunlin-client", "dunlin-frame"],
+        &[
+            "dunlin-server",
+            "dunlin-client",
+            "dunlin-gateway",
+            "dunlin-frame",
+            "dunlin-resp",
+            "dunlin-reactor",
+        ],
     ),
     ("dunlin-simulator", &["dunlin-reactor", "dunlin-server"]),
     ("xtask", &[]),
