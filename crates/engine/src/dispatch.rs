@@ -15,6 +15,7 @@ use dunlin_store::{Aside, Key, Reads, Store, Txn};
 use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
+use crate::acl::{Denial, Denied, Setting};
 use crate::args::{Args, OwnedArgs};
 use crate::command::{Command, Flags, Scope, has_patterns};
 use crate::commands::transaction::is_exec;
@@ -340,6 +341,9 @@ impl Engine {
     #[inline]
     fn admit(&self, call: &mut Call<'_>) -> Result<usize, (Option<usize>, ReplyError)> {
         let mut checked = self.check(call.args, call.id, call.session);
+        if let Err((Some(id), ReplyError::NoPermission(_))) = checked {
+            self.report_denial(call.host, call.session, id, call.args);
+        }
         if let Ok(id) = checked
             && self.store.eviction.is_on()
             && needs_room(self.table.at(id), call.session)
@@ -387,12 +391,14 @@ impl Engine {
         {
             ReplyError::WrongArity(command.full_name)
         } else if !session.authenticated
-            && self.password_required.load(Ordering::Relaxed)
+            && self.users.password_required()
             && !command.flags.has(Flags::NO_AUTH)
         {
             ReplyError::NoAuth
         } else if session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")
+        } else if let Err(denial) = self.permits(session, id, args) {
+            self.no_permission(session, id, args, denial)
         } else if session.only_listens() && !is_for_listeners(command) {
             ReplyError::OnlyListens(command.full_name)
         } else if self.is_loading.load(Ordering::Relaxed)
@@ -404,6 +410,75 @@ impl Engine {
             return Ok(id);
         };
         Err((Some(id), refusal))
+    }
+
+    /// Whether the session's user may run a command with these arguments.
+    ///
+    /// # Errors
+    /// What is denied.
+    #[inline]
+    pub fn permits(&self, session: &Session, id: usize, args: Args<'_>) -> Result<(), Denial> {
+        match &session.user {
+            Some(user) if user.is_restricted() => {
+                user.with_rules(|rules| rules.check(&self.table, id, args))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is answered to it then.
+    #[cold]
+    fn no_permission(
+        &self,
+        session: &Session,
+        id: usize,
+        args: Args<'_>,
+        denial: Denial,
+    ) -> ReplyError {
+        let name = session.user.as_ref().map_or(&[][..], |user| user.name());
+        ReplyError::NoPermission(self.denial_text(name, id, args, denial, false))
+    }
+
+    /// What was denied, in Redis's words; `verbose` with the name of a key or channel.
+    pub fn denial_text(
+        &self,
+        user: &[u8],
+        id: usize,
+        args: Args<'_>,
+        denial: Denial,
+        verbose: bool,
+    ) -> String {
+        let user = String::from_utf8_lossy(user);
+        let (i, what) = match denial {
+            Denial::Command => {
+                let command = self.table.at(id).full_name;
+                return format!("User {user} has no permissions to run the '{command}' command");
+            }
+            Denial::Key(i) => (i, "key"),
+            Denial::Channel(i) => (i, "channel"),
+        };
+        if verbose {
+            let name = String::from_utf8_lossy(args.at(i));
+            format!("User {user} has no permissions to access the '{name}' {what}")
+        } else {
+            format!("No permissions to access a {what}")
+        }
+    }
+
+    /// Tells the host of a denial.
+    #[cold]
+    fn report_denial(&self, host: &mut dyn Host, session: &Session, id: usize, args: Args<'_>) {
+        // The rules may have changed meanwhile.
+        let Err(denial) = self.permits(session, id, args) else {
+            return;
+        };
+        let command = self.table.at(id);
+        let setting = if session.in_transaction() {
+            Setting::Transaction
+        } else {
+            Setting::TopLevel
+        };
+        host.denied(session, &denied(denial, command, args, command, setting));
     }
 
     fn make_room(&self, call: &mut Call<'_>) -> Room {
@@ -678,7 +753,11 @@ impl Engine {
 impl Ctx<'_> {
     /// Runs a queued command to its end inside a transaction whose stripes are held; its error, which is answered, too.
     pub(crate) fn run_queued(&mut self, queued: &Queued) -> Option<ReplyError> {
-        let mut cx = self.nested(queued.command, queued.args.as_args());
+        let args = queued.args.as_args();
+        if let Err(denial) = self.engine.permits(self.session, queued.id, args) {
+            return Some(self.deny_queued(queued, denial));
+        }
+        let mut cx = self.nested(queued.command, args);
         let special = cx.observed | cx.paused | cx.session.no_touch;
         if special {
             cx.set_reads();
@@ -708,6 +787,49 @@ impl Ctx<'_> {
         let version = cx.reply.version();
         self.reply.set_version(version);
         failure
+    }
+
+    /// The user's rules have changed since the command was queued.
+    #[cold]
+    fn deny_queued(&mut self, queued: &Queued, denial: Denial) -> ReplyError {
+        let (args, runs) = (queued.args.as_args(), self.command);
+        let denied = denied(denial, queued.command, args, runs, Setting::Transaction);
+        self.host.denied(self.session, &denied);
+        let why = match denial {
+            Denial::Command => "no permission to execute the command or subcommand",
+            Denial::Key(_) => "no permission to touch the specified keys",
+            Denial::Channel(_) => {
+                "no permission to access one of the channels used as argument to the command"
+            }
+        };
+        let error = ReplyError::NoPermission(format!(
+            "ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer \
+             allowed for the following reason: {why}"
+        ));
+        self.stats.commands[queued.id].rejected.add(1);
+        self.stats.count_error(&error);
+        self.reply.error(&error);
+        error
+    }
+}
+
+/// What the log is told of a denied `command`, which the client called itself or through another that `runs` it.
+fn denied<'a>(
+    denial: Denial,
+    command: &'static Command,
+    args: Args<'a>,
+    runs: &'static Command,
+    setting: Setting,
+) -> Denied<'a> {
+    let object = match denial {
+        Denial::Command => command.full_name.as_bytes(),
+        Denial::Key(i) | Denial::Channel(i) => args.at(i),
+    };
+    Denied {
+        denial,
+        object,
+        command: runs,
+        setting,
     }
 }
 
