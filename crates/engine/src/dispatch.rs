@@ -398,7 +398,7 @@ impl Engine {
         } else if session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")
         } else if let Err(denial) = self.permits(session, id, args) {
-            self.no_permission(session, id, args, denial)
+            ReplyError::NoPermission(self.denial_text(id, args, denial, false))
         } else if session.only_listens() && !is_for_listeners(command) {
             ReplyError::OnlyListens(command.full_name)
         } else if self.is_loading.load(Ordering::Relaxed)
@@ -426,42 +426,22 @@ impl Engine {
         }
     }
 
-    /// What is answered to it then.
+    /// What was denied, in Redis 7.0's words; `verbose` with the name of a key or channel.
     #[cold]
-    fn no_permission(
-        &self,
-        session: &Session,
-        id: usize,
-        args: Args<'_>,
-        denial: Denial,
-    ) -> ReplyError {
-        let name = session.user.as_ref().map_or(&[][..], |user| user.name());
-        ReplyError::NoPermission(self.denial_text(name, id, args, denial, false))
-    }
-
-    /// What was denied, in Redis's words; `verbose` with the name of a key or channel.
-    pub fn denial_text(
-        &self,
-        user: &[u8],
-        id: usize,
-        args: Args<'_>,
-        denial: Denial,
-        verbose: bool,
-    ) -> String {
-        let user = String::from_utf8_lossy(user);
+    pub fn denial_text(&self, id: usize, args: Args<'_>, denial: Denial, verbose: bool) -> String {
         let (i, what) = match denial {
             Denial::Command => {
                 let command = self.table.at(id).full_name;
-                return format!("User {user} has no permissions to run the '{command}' command");
+                return format!("this user has no permissions to run the '{command}' command");
             }
             Denial::Key(i) => (i, "key"),
             Denial::Channel(i) => (i, "channel"),
         };
         if verbose {
             let name = String::from_utf8_lossy(args.at(i));
-            format!("User {user} has no permissions to access the '{name}' {what}")
+            format!("this user has no permissions to access the '{name}' {what}")
         } else {
-            format!("No permissions to access a {what}")
+            format!("this user has no permissions to access one of the {what}s used as arguments")
         }
     }
 

@@ -191,19 +191,18 @@ pub fn load_at_start(shared: &Shared) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads the file anew: ACL LOAD.
+/// Reads the file anew: ACL LOAD. As in Redis, the connections of all users but the default one are closed; `me`, if it is one of
+/// them, gets its reply first.
 ///
 /// # Errors
 /// All that is wrong with it, in Redis's words.
-pub fn reload(shared: &Shared, file: &Path) -> Result<(), String> {
+pub fn reload(shared: &Shared, file: &Path, me: &mut Session) -> Result<(), String> {
     let engine = &shared.engine;
     let new = read_file(&engine.users, &engine.table, file)?;
-    let replaced = engine.users.replace(&engine.table, new);
-    for user in &replaced.gone {
-        close_clients_of(shared, user, None);
-    }
-    for (user, before) in &replaced.changed {
-        close_listeners_of(shared, user, before);
+    let (before, after) = engine.users.replace(&engine.table, new);
+    close_listeners_of(shared, engine.users.default_user(), &before);
+    for user in &after {
+        close_clients_of(shared, user, Some(me));
     }
     Ok(())
 }

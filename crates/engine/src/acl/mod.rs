@@ -22,7 +22,7 @@ use crate::command::Command;
 pub use check::channels;
 pub use rules::{Rules, merge_selectors};
 pub use selector::{Access, Selector, category};
-pub use user::{Changed, DEFAULT_USER, NamedRules, Replaced, User, Users, is_plain_name};
+pub use user::{Changed, DEFAULT_USER, NamedRules, User, Users, is_plain_name};
 
 /// Why a command was denied.
 #[derive(Copy, Clone, Debug, Eq, PartialEq, PartialOrd, Ord)]

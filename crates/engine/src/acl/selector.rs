@@ -305,8 +305,9 @@ impl Selector {
 
 /// The letters up to the tilde, and what stands behind it.
 fn read_access(rule: &[u8]) -> Result<(Access, &[u8]), RuleError> {
+    // As in Redis: without the tilde it allows the empty key.
     let at = rule.iter().position(|&byte| byte == b'~');
-    let (letters, glob) = rule.split_at(at.ok_or(RuleError::Syntax)?);
+    let (letters, glob) = rule.split_at(at.unwrap_or(rule.len()));
     let mut access = Access::NONE;
     for letter in letters {
         let one = match letter.to_ascii_uppercase() {
@@ -322,7 +323,7 @@ fn read_access(rule: &[u8]) -> Result<(Access, &[u8]), RuleError> {
     if access == Access::NONE {
         return Err(RuleError::Syntax);
     }
-    Ok((access, &glob[1..]))
+    Ok((access, glob.strip_prefix(b"~").unwrap_or(glob)))
 }
 
 fn check_glob(glob: &[u8]) -> Result<(), RuleError> {

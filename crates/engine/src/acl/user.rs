@@ -207,28 +207,27 @@ impl Users {
         self.put(&mut users, DEFAULT_USER, rules);
     }
 
-    /// Replaces all users by those of a file. The default user is as it was at first if the file lacks it. Users that are gone, and
-    /// those that are left with their rules before.
-    pub fn replace(&self, table: &Table, new: Vec<NamedRules>) -> Replaced {
+    /// Replaces all users by those of a file. The default user is as it was at first if the file lacks it. Returns its rules before, and
+    /// the other users that there were; those that the file lacks may do nothing any more.
+    pub fn replace(&self, table: &Table, new: Vec<NamedRules>) -> (Arc<Rules>, Vec<Arc<User>>) {
         let mut users = self.lock();
         let mut new: BTreeMap<_, _> = new.into_iter().collect();
         new.entry(DEFAULT_USER.into())
             .or_insert_with(|| Rules::of_default(table));
-        let mut replaced = Replaced::default();
+        let before = self.default.rules();
+        let others = users.values().filter(|user| user.name() != DEFAULT_USER);
+        let others: Vec<Arc<User>> = others.cloned().collect();
         users.retain(|name, user| {
             let stays = new.contains_key(name);
-            if stays {
-                replaced.changed.push((Arc::clone(user), user.rules()));
-            } else {
+            if !stays {
                 user.set(Rules::new(table, false));
-                replaced.gone.push(Arc::clone(user));
             }
             stays
         });
         for (name, rules) in new {
             self.put(&mut users, &name, rules);
         }
-        replaced
+        (before, others)
     }
 
     /// Fresh rules for a user of a file, from its words.
@@ -253,15 +252,6 @@ pub struct Changed {
     pub user: Arc<User>,
     /// Its rules before, if it was there.
     pub before: Option<Arc<Rules>>,
-}
-
-/// What [`Users::replace`] did to the users that were there.
-#[derive(Debug, Default)]
-pub struct Replaced {
-    /// They are no more.
-    pub gone: Vec<Arc<User>>,
-    /// Those that have other rules now, perhaps, and what they were.
-    pub changed: Vec<(Arc<User>, Arc<Rules>)>,
 }
 
 /// Whether a user can have this name: neither blanks nor zero bytes.

@@ -242,7 +242,7 @@ fn options<'a>(cx: &Ctx<'a>, may_store: bool) -> Result<Options<'a>, ReplyError>
 #[cold]
 fn denied(option: &str) -> ReplyError {
     ReplyError::err(format!(
-        "{option} option of SORT denied due to insufficient ACL permissions"
+        "{option} option of SORT denied due to insufficient ACL permissions."
     ))
 }
 

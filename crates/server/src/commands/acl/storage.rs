@@ -40,7 +40,7 @@ fn file(cx: &mut Ctx<'_>) -> Result<PathBuf, ReplyError> {
 fn load(cx: &mut Ctx<'_>) -> Outcome {
     let file = file(cx)?;
     let shared = Arc::clone(&host(cx).shared);
-    access::reload(&shared, &file).map_err(ReplyError::err)?;
+    access::reload(&shared, &file, cx.session).map_err(ReplyError::err)?;
     cx.reply.ok();
     Ok(Flow::Done)
 }

@@ -97,8 +97,8 @@ fn dryrun(cx: &mut Ctx<'_>) -> Outcome {
     match user.with_rules(|rules| rules.check(table, id, args)) {
         Ok(()) => cx.reply.ok(),
         Err(denial) => {
-            let text = cx.engine.denial_text(name, id, args, denial, true);
-            cx.reply.bulk(text.as_bytes());
+            let text = cx.engine.denial_text(id, args, denial, true);
+            cx.reply.bulk(text.replacen('t', "T", 1).as_bytes());
         }
     }
     Ok(Flow::Done)

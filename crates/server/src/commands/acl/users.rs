@@ -201,15 +201,14 @@ mod tests {
                 "2> AUTH alice wrong; 2> AUTH alice pw; 2> ACL WHOAMI; 2> SET a:1 x; 2> GET b; 2> GET r:1; 2> SET r:1 x; 2> FLUSHALL; \
                  2> COPY r:1 a:2; 2> COPY a:1 r:2; 2> PUBLISH news x; 2> PUBLISH other x; 2> PSUBSCRIBE new*"
             ),
-            "(error) WRONGPASS invalid username-password pair or user is disabled.; OK; alice; OK; (error) NOPERM No permissions to access \
-             a key; nil; (error) NOPERM No permissions to access a key; (error) NOPERM User alice has no permissions to run the 'flushall' \
-             command; 0; (error) NOPERM No permissions to access a key; 0; (error) NOPERM No permissions to access a channel; (error) \
-             NOPERM No permissions to access a channel"
+            "(error) WRONGPASS invalid username-password pair or user is disabled.; OK; alice; OK; (error) NOPERM this user has no permissions to access one of the keys used as arguments; nil; (error) NOPERM this user has no permissions to access one of the keys used as arguments; (error) NOPERM this user has no permissions to run the 'flushall' \
+             command; 0; (error) NOPERM this user has no permissions to access one of the keys used as arguments; 0; (error) NOPERM this user has no permissions to access one of the channels used as arguments; (error) \
+             NOPERM this user has no permissions to access one of the channels used as arguments"
         );
         console.run("ACL SETUSER alice -set");
         assert_eq!(
             console.run("2> SET a:1 x"),
-            "(error) NOPERM User alice has no permissions to run the 'set' command"
+            "(error) NOPERM this user has no permissions to run the 'set' command"
         );
         let info = console.run("INFO stats");
         for field in ["auth:1", "cmd:2", "key:3", "channel:2"] {
@@ -235,7 +234,7 @@ mod tests {
         );
         assert_eq!(
             console.run("2> MULTI; 2> SET k 1; 2> EXEC"),
-            "OK; (error) NOPERM User alice has no permissions to run the 'set' command; (error) EXECABORT Transaction discarded because of \
+            "OK; (error) NOPERM this user has no permissions to run the 'set' command; (error) EXECABORT Transaction discarded because of \
              previous errors."
         );
         let log = console.run("ACL LOG");
@@ -254,7 +253,7 @@ mod tests {
         assert_eq!(console.shared.clients.len(), 1);
         assert_eq!(
             console.run("2> GET k"),
-            "(error) NOPERM User alice has no permissions to run the 'get' command"
+            "(error) NOPERM this user has no permissions to run the 'get' command"
         );
     }
 
@@ -268,7 +267,7 @@ mod tests {
         );
         assert_eq!(
             console.run("2> ACL SETUSER default on nopass -@all +ping; 1> GET k; 1> PING"),
-            "OK; (error) NOPERM User default has no permissions to run the 'get' command; PONG"
+            "OK; (error) NOPERM this user has no permissions to run the 'get' command; PONG"
         );
     }
 
@@ -278,8 +277,8 @@ mod tests {
         console.run("RPUSH l 1 2; ACL SETUSER alice on nopass +@all ~l; 2> AUTH alice x");
         assert_eq!(
             console.run("2> SORT l; 2> SORT l BY w_*; 2> SORT l GET #; 2> SORT l BY nosort"),
-            "[1 2]; (error) ERR BY option of SORT denied due to insufficient ACL permissions; (error) ERR GET option of SORT denied due to \
-             insufficient ACL permissions; [1 2]"
+            "[1 2]; (error) ERR BY option of SORT denied due to insufficient ACL permissions.; (error) ERR GET option of SORT denied due to \
+             insufficient ACL permissions.; [1 2]"
         );
         console.run("ACL SETUSER alice %R~*");
         assert_eq!(console.run("2> SORT l BY w_* GET #"), "[1 2]");
