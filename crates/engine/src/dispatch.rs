@@ -15,7 +15,6 @@ use dunlin_store::{Aside, Key, Reads, Store, Txn};
 use dunlin_structures::rope::Rope;
 use smallvec::SmallVec;
 
-use crate::acl::{Denial, Denied, Setting};
 use crate::args::{Args, OwnedArgs};
 use crate::command::{Command, Flags, Scope, has_patterns};
 use crate::commands::transaction::is_exec;
@@ -412,55 +411,6 @@ impl Engine {
         Err((Some(id), refusal))
     }
 
-    /// Whether the session's user may run a command with these arguments.
-    ///
-    /// # Errors
-    /// What is denied.
-    #[inline]
-    pub fn permits(&self, session: &Session, id: usize, args: Args<'_>) -> Result<(), Denial> {
-        match &session.user {
-            Some(user) if user.is_restricted() => {
-                user.with_rules(|rules| rules.check(&self.table, id, args))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What was denied, in Redis 7.0's words; `verbose` with the name of a key or channel.
-    #[cold]
-    pub fn denial_text(&self, id: usize, args: Args<'_>, denial: Denial, verbose: bool) -> String {
-        let (i, what) = match denial {
-            Denial::Command => {
-                let command = self.table.at(id).full_name;
-                return format!("this user has no permissions to run the '{command}' command");
-            }
-            Denial::Key(i) => (i, "key"),
-            Denial::Channel(i) => (i, "channel"),
-        };
-        if verbose {
-            let name = String::from_utf8_lossy(args.at(i));
-            format!("this user has no permissions to access the '{name}' {what}")
-        } else {
-            format!("this user has no permissions to access one of the {what}s used as arguments")
-        }
-    }
-
-    /// Tells the host of a denial.
-    #[cold]
-    fn report_denial(&self, host: &mut dyn Host, session: &Session, id: usize, args: Args<'_>) {
-        // The rules may have changed meanwhile.
-        let Err(denial) = self.permits(session, id, args) else {
-            return;
-        };
-        let command = self.table.at(id);
-        let setting = if session.in_transaction() {
-            Setting::Transaction
-        } else {
-            Setting::TopLevel
-        };
-        host.denied(session, &denied(denial, command, args, command, setting));
-    }
-
     fn make_room(&self, call: &mut Call<'_>) -> Room {
         let victims_max = self.store.eviction.victims_max.load(Ordering::Relaxed);
         // What eviction frees is counted by it, and must not be counted again as the command's.
@@ -767,49 +717,6 @@ impl Ctx<'_> {
         let version = cx.reply.version();
         self.reply.set_version(version);
         failure
-    }
-
-    /// The user's rules have changed since the command was queued.
-    #[cold]
-    fn deny_queued(&mut self, queued: &Queued, denial: Denial) -> ReplyError {
-        let (args, runs) = (queued.args.as_args(), self.command);
-        let denied = denied(denial, queued.command, args, runs, Setting::Transaction);
-        self.host.denied(self.session, &denied);
-        let why = match denial {
-            Denial::Command => "no permission to execute the command or subcommand",
-            Denial::Key(_) => "no permission to touch the specified keys",
-            Denial::Channel(_) => {
-                "no permission to access one of the channels used as argument to the command"
-            }
-        };
-        let error = ReplyError::NoPermission(format!(
-            "ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer \
-             allowed for the following reason: {why}"
-        ));
-        self.stats.commands[queued.id].rejected.add(1);
-        self.stats.count_error(&error);
-        self.reply.error(&error);
-        error
-    }
-}
-
-/// What the log is told of a denied `command`, which the client called itself or through another that `runs` it.
-fn denied<'a>(
-    denial: Denial,
-    command: &'static Command,
-    args: Args<'a>,
-    runs: &'static Command,
-    setting: Setting,
-) -> Denied<'a> {
-    let object = match denial {
-        Denial::Command => command.full_name.as_bytes(),
-        Denial::Key(i) | Denial::Channel(i) => args.at(i),
-    };
-    Denied {
-        denial,
-        object,
-        command: runs,
-        setting,
     }
 }
 

@@ -9,6 +9,7 @@
 //! Not here: the log of what was denied, files, and the sessions of users; those are the server's.
 
 mod check;
+mod enforce;
 mod rules;
 mod selector;
 #[cfg(test)]
