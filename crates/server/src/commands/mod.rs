@@ -2,6 +2,7 @@
 //!
 //! Their handlers reach the server by [`crate::host::host`]. To add one: the file, and a row here or in its family.
 
+mod acl;
 mod cluster;
 mod config;
 mod connection;
@@ -28,6 +29,7 @@ pub const FAMILIES: &[&[&Command]] = &[
     connection::TABLE,
     persistence::TABLE,
     &[
+        &acl::ACL,
         &config::CONFIG,
         &debug::DEBUG,
         &info::INFO,
