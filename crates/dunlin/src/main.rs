@@ -4,6 +4,7 @@
 //! It holds no logic of the server; that is `dunlin-server`.
 
 mod check;
+mod cli;
 mod daemon;
 mod invocation;
 mod memory;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         }
         Invocation::CheckRdb(rest) => check::rdb(rest),
         Invocation::CheckAof(rest) => check::aof(rest),
+        Invocation::Cli { arguments, plain } => Ok(cli::run(arguments, plain)),
         Invocation::Version => print(&invocation::version()),
         Invocation::Help => print(invocation::HELP),
         Invocation::Unsupported(option) => Err(anyhow::anyhow!(
