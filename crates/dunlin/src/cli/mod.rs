@@ -8,7 +8,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod endpoint;
-mod format;
+pub(crate) mod format;
 mod interrupt;
 mod lines;
 mod modes;
