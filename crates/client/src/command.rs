@@ -44,6 +44,23 @@ pub(crate) struct RequestOptions {
     pub(crate) idempotent: bool,
 }
 
+/// What a command does to the state of its connection.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Touch {
+    Nothing,
+    /// Database, login, name, and other things that only RESET takes back.
+    State,
+    /// Answered by so many confirmations.
+    Subscriptions(usize),
+    Watch,
+    Unwatch,
+    Multi,
+    /// A transaction ends, and with it what was watched.
+    Exec,
+    /// No replies, or others than those to requests, come from now on.
+    Silence,
+}
+
 impl Command {
     /// A command without arguments. `name` is one word; that of a subcommand is an argument.
     #[must_use]
@@ -129,6 +146,46 @@ impl Command {
         }
     }
 
+    /// What it does to the state of a connection.
+    pub(crate) fn touch(&self) -> Touch {
+        /// Those that leave state behind. (`CLIENT`, too: most of its subcommands do.)
+        const STATE: [&str; 8] = [
+            "SELECT",
+            "AUTH",
+            "HELLO",
+            "CLIENT",
+            "READONLY",
+            "READWRITE",
+            "ASKING",
+            "RESET",
+        ];
+        let name = self.name();
+        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
+        match name.last().map(u8::to_ascii_uppercase) {
+            Some(b'E')
+                if name.len() > 8 && name[name.len() - 9..].eq_ignore_ascii_case(b"SUBSCRIBE") =>
+            {
+                Touch::Subscriptions(self.arguments.count - 1)
+            }
+            Some(b'H') if is("WATCH") => Touch::Watch,
+            Some(b'H') if is("UNWATCH") => Touch::Unwatch,
+            Some(b'I') if is("MULTI") => Touch::Multi,
+            Some(b'C') if is("EXEC") => Touch::Exec,
+            Some(b'D') if is("DISCARD") => Touch::Exec,
+            Some(b'T') if is("QUIT") => Touch::Silence,
+            Some(b'R') if is("MONITOR") => Touch::Silence,
+            Some(b'C') if is("SYNC") || is("PSYNC") => Touch::Silence,
+            Some(b'T') if is("CLIENT") && self.has(1, "REPLY") => Touch::Silence,
+            _ if STATE.into_iter().any(is) => Touch::State,
+            _ => Touch::Nothing,
+        }
+    }
+
+    fn has(&self, at: usize, word: &str) -> bool {
+        let argument = self.args().nth(at);
+        argument.is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
     fn hint(&self, name: &[u8]) -> Option<&'static str> {
         const OPTIONS: &str = "say it in the client's options";
         const SUBSCRIBE: &str = "use the client's subscribe methods";
@@ -169,15 +226,12 @@ impl Command {
         if let Some((_, hint)) = REFUSED.iter().find(|(word, _)| is(word)) {
             return Some(hint);
         }
-        let has = |at: usize, word: &str| {
-            let argument = self.args().nth(at);
-            argument.is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()))
-        };
-        if is("CLIENT") && (has(1, "REPLY") || has(1, "SETNAME")) {
+        if is("CLIENT") && (self.has(1, "REPLY") || self.has(1, "SETNAME")) {
             return Some(OWN);
         }
         let may_block = is("XREAD") || is("XREADGROUP");
-        (may_block && (1..self.arguments.count.min(8)).any(|at| has(at, "BLOCK"))).then_some(OWN)
+        (may_block && (1..self.arguments.count.min(8)).any(|at| self.has(at, "BLOCK")))
+            .then_some(OWN)
     }
 }
 

@@ -76,6 +76,32 @@ pub struct Message {
     pub payload: Vec<u8>,
 }
 
+impl Message {
+    /// What a push says, if it is a message.
+    pub(crate) fn from_push(push: Value) -> Option<(Kind, Message)> {
+        let (Value::Push(items) | Value::Array(items)) = push else {
+            return None;
+        };
+        let mut texts = items.into_iter().map(|item| match item {
+            Value::Bulk(text) | Value::Simple(text) => Some(text),
+            _ => None,
+        });
+        let mut next = || texts.next().flatten();
+        let (kind, pattern) = match next()?.as_slice() {
+            b"message" => (Kind::Channel, None),
+            b"smessage" => (Kind::Shard, None),
+            b"pmessage" => (Kind::Pattern, Some(next()?)),
+            _ => return None,
+        };
+        let message = Message {
+            channel: next()?,
+            pattern,
+            payload: next()?,
+        };
+        Some((kind, message))
+    }
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
     messages: VecDeque<Message>,
@@ -242,34 +268,12 @@ impl Hub {
 
     /// Hands a push on. What nobody listens to is dropped.
     pub(crate) fn deliver(&self, push: Value) {
-        let (Value::Push(items) | Value::Array(items)) = push else {
+        let Some((kind, message)) = Message::from_push(push) else {
             return;
         };
-        let mut texts = items.into_iter().map(|item| match item {
-            Value::Bulk(text) | Value::Simple(text) => Some(text),
-            _ => None,
-        });
-        let mut next = || texts.next().flatten();
-        let (kind, name, message) = match (next().as_deref(), next(), next(), next()) {
-            (Some(b"message"), Some(channel), Some(payload), None) => {
-                (Kind::Channel, None, (channel, payload))
-            }
-            (Some(b"smessage"), Some(channel), Some(payload), None) => {
-                (Kind::Shard, None, (channel, payload))
-            }
-            (Some(b"pmessage"), Some(pattern), Some(channel), Some(payload)) => {
-                (Kind::Pattern, Some(pattern), (channel, payload))
-            }
-            _ => return,
-        };
-        let (channel, payload) = message;
-        let key = (kind, name.clone().unwrap_or_else(|| channel.clone()));
+        let name = message.pattern.as_ref().unwrap_or(&message.channel);
+        let key = (kind, name.clone());
         let listeners = self.members().by_name.get(&key).cloned();
-        let message = Message {
-            channel,
-            pattern: name,
-            payload,
-        };
         let Some((last, others)) = listeners.as_deref().and_then(<[_]>::split_last) else {
             return;
         };

@@ -8,6 +8,8 @@
 mod greeting;
 mod unsent;
 
+pub(crate) use greeting::{Greeting, Progress};
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +26,6 @@ use crate::outbox::{Answered, Entry, Expect, Life, Outbox, Stats};
 use crate::pubsub::Hub;
 use crate::slot::{Answer, Ticket, Wakeup};
 use crate::started::Started;
-use greeting::{Greeting, Progress};
 use unsent::{Timed, Unsent};
 
 /// Bytes given to a connection before the system has taken those from before.
@@ -600,7 +601,7 @@ impl Handler for Link {
 }
 
 /// The kind of an out-of-band message; in RESP2, which has none, of an array on a connection that is for subscriptions alone.
-fn push_kind(value: &Value, subscriber: bool) -> Option<&'static str> {
+pub(crate) fn push_kind(value: &Value, subscriber: bool) -> Option<&'static str> {
     const KINDS: [&str; 9] = [
         "message",
         "pmessage",
