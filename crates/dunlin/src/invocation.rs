@@ -17,6 +17,10 @@ pub(crate) enum Invocation<'a> {
     CheckRdb(&'a [OsString]),
     /// Check a log.
     CheckAof(&'a [OsString]),
+    /// Take messages of devices.
+    Gateway(&'a [OsString]),
+    /// Be such devices.
+    Submit(&'a [OsString]),
     /// Print the version.
     Version,
     /// Print how to use it.
@@ -47,6 +51,12 @@ impl<'a> Invocation<'a> {
             }
             Some((first, rest)) if !is_server && first == "check-aof" => {
                 return Invocation::CheckAof(rest);
+            }
+            Some((first, rest)) if !is_server && first == "gateway" => {
+                return Invocation::Gateway(rest);
+            }
+            Some((first, rest)) if !is_server && first == "submit" => {
+                return Invocation::Submit(rest);
             }
             _ => {}
         }
@@ -79,6 +89,9 @@ Usage: dunlin [server] [/path/to/redis.conf] [--key value ...] [-]
        dunlin check-rdb FILE          look at a dump file
        dunlin check-aof [--fix | --truncate-to-timestamp SECONDS] FILE
                                       look at a log: FILE is its manifest, or one file of it
+       dunlin gateway [OPTIONS]       take messages of devices into a stream: docs/gateway.md, or --help
+       dunlin submit [OPTIONS] ADDRESS
+                                      submit messages as many devices, and report
        dunlin -v | --version
        dunlin -h | --help
 
@@ -137,6 +150,10 @@ mod tests {
         check("bin/redis-check-rdb -v", |all| {
             Invocation::CheckRdb(&all[1..])
         });
+        check("dunlin gateway --listen :1", |all| {
+            Invocation::Gateway(&all[2..])
+        });
+        check("dunlin submit -c 5", |all| Invocation::Submit(&all[2..]));
         check("redis-server check-rdb", |all| {
             Invocation::Server(&all[1..])
         });

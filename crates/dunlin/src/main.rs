@@ -5,9 +5,11 @@
 
 mod check;
 mod daemon;
+mod gateway;
 mod invocation;
 mod memory;
 mod pidfile;
+mod submit;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         }
         Invocation::CheckRdb(rest) => check::rdb(rest),
         Invocation::CheckAof(rest) => check::aof(rest),
+        Invocation::Gateway(rest) => gateway::run(rest),
+        Invocation::Submit(rest) => submit::run(rest),
         Invocation::Version => print(&invocation::version()),
         Invocation::Help => print(invocation::HELP),
         Invocation::Unsupported(option) => Err(anyhow::anyhow!(
