@@ -24,6 +24,10 @@ pub(crate) enum Invocation<'a> {
         arguments: &'a [OsString],
         plain: bool,
     },
+    /// Take messages of devices.
+    Gateway(&'a [OsString]),
+    /// Be such devices.
+    Submit(&'a [OsString]),
     /// Print the version.
     Version,
     /// Print how to use it.
@@ -73,6 +77,12 @@ impl<'a> Invocation<'a> {
                     plain: false,
                 };
             }
+            Some((first, rest)) if !is_server && first == "gateway" => {
+                return Invocation::Gateway(rest);
+            }
+            Some((first, rest)) if !is_server && first == "submit" => {
+                return Invocation::Submit(rest);
+            }
             _ => {}
         }
         let rest = match rest.split_first() {
@@ -108,6 +118,9 @@ Usage: dunlin [server] [/path/to/redis.conf] [--key value ...] [-]
                                       a client at the prompt and for scripts: docs/cli.md, or --help
        dunlin bench [OPTIONS] [COMMAND ...]
                                       load and latencies: docs/bench.md, or --help
+       dunlin gateway [OPTIONS]       take messages of devices into a stream: docs/gateway.md, or --help
+       dunlin submit [OPTIONS] ADDRESS
+                                      submit messages as many devices, and report
        dunlin -v | --version
        dunlin -h | --help
 
@@ -176,6 +189,10 @@ mod tests {
             arguments: &all[1..],
             plain: true,
         });
+        check("dunlin gateway --listen :1", |all| {
+            Invocation::Gateway(&all[2..])
+        });
+        check("dunlin submit -c 5", |all| Invocation::Submit(&all[2..]));
         check("redis-server check-rdb", |all| {
             Invocation::Server(&all[1..])
         });

@@ -7,9 +7,11 @@ mod bench;
 mod check;
 mod cli;
 mod daemon;
+mod gateway;
 mod invocation;
 mod memory;
 mod pidfile;
+mod submit;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         Invocation::CheckAof(rest) => check::aof(rest),
         Invocation::Bench(rest) => bench::run(rest),
         Invocation::Cli { arguments, plain } => Ok(cli::run(arguments, plain)),
+        Invocation::Gateway(rest) => gateway::run(rest),
+        Invocation::Submit(rest) => submit::run(rest),
         Invocation::Version => print(&invocation::version()),
         Invocation::Help => print(invocation::HELP),
         Invocation::Unsupported(option) => Err(anyhow::anyhow!(
