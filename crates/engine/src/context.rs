@@ -215,6 +215,13 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Whether anything has to be done beside running the command.
+    #[inline]
+    pub(crate) fn is_special(&self) -> bool {
+        let session = &self.session;
+        self.observed | self.paused | session.no_touch | session.tracking.is_some()
+    }
+
     /// Tells the transaction what this command's reads leave alone.
     #[cold]
     pub(crate) fn set_reads(&mut self) {

@@ -292,6 +292,7 @@ impl Engine {
             }
         };
         let paused = call.worker.local.is_paused;
+        call.worker.local.client = 0;
         let mut cx = Ctx {
             // A step has no command of its own to check: only its continuation knows what it does.
             command: &Command::BASE,
@@ -594,6 +595,7 @@ impl Engine {
         // Whoever says that it is too long has looked its keys up already, and will again.
         let hits = &store.counters(call.worker.number).hits;
         let hits_before = hits.value();
+        call.worker.local.client = 0;
         let paused = call.worker.local.is_paused;
         let mut cx = Ctx {
             command,
@@ -613,14 +615,18 @@ impl Engine {
             cx.reply.write_in_background();
         }
         // One branch for all that is rare.
-        let special = cx.observed | cx.paused | cx.session.no_touch;
+        let special = cx.is_special();
         if special {
             cx.set_reads();
+            cx.begin_tracked();
         }
         if let Some(ticket) = ticket {
             cx.keys.take_turn(ticket);
         }
-        let outcome = (command.handler)(&mut cx);
+        let mut outcome = (command.handler)(&mut cx);
+        if special {
+            cx.end_tracked(&mut outcome);
+        }
         if special && cx.observed && matches!(outcome, Ok(Flow::Done | Flow::Continue(_)) | Err(_))
         {
             cx.observe();
@@ -688,7 +694,7 @@ impl Ctx<'_> {
             return Some(self.deny_queued(queued, denial));
         }
         let mut cx = self.nested(queued.command, args);
-        let special = cx.observed | cx.paused | cx.session.no_touch;
+        let special = cx.is_special();
         if special {
             cx.set_reads();
         }
@@ -702,8 +708,11 @@ impl Ctx<'_> {
                 }
             };
         }
-        if special && cx.observed {
-            cx.observe();
+        if special {
+            cx.remember_reads();
+            if cx.observed {
+                cx.observe();
+            }
         }
         let stat = &cx.stats.commands[queued.id];
         stat.calls.add(1);

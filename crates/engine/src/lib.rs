@@ -29,6 +29,7 @@ pub mod sample;
 pub mod session;
 pub mod table;
 pub mod testing;
+pub mod tracking;
 
 pub use args::{Args, OwnedArgs};
 pub use command::{Command, Flags};

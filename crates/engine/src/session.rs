@@ -14,6 +14,7 @@ use crate::args::OwnedArgs;
 use crate::command::{Command, Flags};
 use crate::error::ReplyError;
 use crate::pubsub::Subscriptions;
+use crate::tracking::SessionTracking;
 
 /// A command queued by MULTI.
 #[derive(Debug)]
@@ -135,6 +136,8 @@ pub struct Session {
     pub place: Place,
     /// What it has subscribed to; `None` when nothing.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// What it wants to be told of the keys that it reads: CLIENT TRACKING.
+    pub tracking: Option<Box<SessionTracking>>,
     /// What is sent to it though its replies are not.
     pub pushes: Option<Box<Rope>>,
     /// Which replies are sent.
@@ -167,6 +170,7 @@ impl Session {
                 token: id,
             },
             subscriptions: None,
+            tracking: None,
             pushes: None,
             replies: Replies::On,
             no_touch: false,

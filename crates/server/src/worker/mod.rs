@@ -486,6 +486,8 @@ impl Handler for Worker {
                 .client_line(&slot.client, self.now_ms, self.now_mono_ms)
         );
         self.host.shared.clients.remove(&slot.client);
+        let engine = &self.engine;
+        engine.tracking.forget(&engine.store, slot.client.id);
         self.add_client_bytes(-(slot.client.memory() as i64));
         if slot.client.mark(Mark::POSTPONED, false) {
             self.count_postponed(-1);
