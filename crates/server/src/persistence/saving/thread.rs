@@ -118,6 +118,7 @@ impl Saver {
             Finished {
                 token: traveller.token,
                 awaits: 0,
+                again: None,
                 session: traveller.session,
                 out,
                 turn: traveller.turn,

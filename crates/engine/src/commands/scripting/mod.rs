@@ -1,0 +1,17 @@
+//! EVAL, EVALSHA, FCALL and what manages scripts and functions.
+
+mod eval;
+mod function;
+mod script;
+
+use crate::Command;
+
+/// Sorted by name.
+pub const TABLE: &[&Command] = &[
+    &eval::EVAL,
+    &eval::EVAL_RO,
+    &eval::EVALSHA,
+    &eval::EVALSHA_RO,
+    &function::FUNCTION,
+    &script::SCRIPT,
+];
