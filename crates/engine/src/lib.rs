@@ -19,6 +19,7 @@ pub mod engine;
 pub mod error;
 pub mod expiry;
 pub mod glob;
+mod inner;
 pub mod number;
 mod payloads;
 pub mod pubsub;

@@ -53,6 +53,8 @@ pub(crate) enum Abort {
     Slow,
     /// Somebody killed it.
     Killed,
+    /// A library takes too long to load.
+    LoadTimeout,
 }
 
 /// What the callbacks know of the script that runs.
@@ -76,6 +78,8 @@ pub(crate) struct State {
     pub(crate) since_us: Cell<u64>,
     /// How long it may run here.
     pub(crate) limit_us: Cell<Option<(u64, Abort)>>,
+    /// Functions that a library being loaded has registered.
+    pub(crate) registered: super::functions::Registering,
     pub(crate) buffers: RefCell<Buffers>,
     random: Cell<u64>,
 }
@@ -130,9 +134,11 @@ pub(crate) struct Interpreter {
     pub(crate) state: Rc<State>,
     pub(crate) eval: Function,
     pub(crate) call: Function,
+    pub(crate) load: Function,
     bind: Function,
     tidy: Function,
     compiled: RefCell<HashMap<Digest, Rc<Compiled>>>,
+    pub(crate) loaded: RefCell<super::functions::Loaded>,
     epoch: Cell<u64>,
     runs: Cell<u64>,
 }
@@ -172,7 +178,7 @@ pub(crate) fn own(cx: &mut Ctx<'_>) -> Rc<Interpreter> {
 }
 
 impl Interpreter {
-    fn new(seed: u64) -> Interpreter {
+    pub(super) fn new(seed: u64) -> Interpreter {
         let state = Rc::new(State::default());
         state.seed(seed as i32);
         Interpreter::try_new(state).expect("the world of scripts can be made")
@@ -198,11 +204,13 @@ impl Interpreter {
         Ok(Interpreter {
             eval: world.raw_get("eval")?,
             call: world.raw_get("call")?,
+            load: world.raw_get("load")?,
             bind: world.raw_get("bind")?,
             tidy: world.raw_get("tidy")?,
             lua,
             state,
             compiled: RefCell::default(),
+            loaded: RefCell::default(),
             epoch: Cell::new(0),
             runs: Cell::new(0),
         })
@@ -434,6 +442,11 @@ fn host_table(lua: &Lua, state: &Rc<State>) -> mlua::Result<Table> {
     function!("where", |_: &Rc<State>, lua: &Lua, (): ()| Ok(raised_at(
         lua
     )));
+    function!("register", |state: &Rc<State>,
+                           lua: &Lua,
+                           args: MultiValue| {
+        state.register(lua, args)
+    });
     Ok(host)
 }
 

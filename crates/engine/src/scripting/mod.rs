@@ -12,6 +12,7 @@ mod call;
 mod cjson;
 mod cmsgpack;
 mod from_lua;
+mod functions;
 mod interpreter;
 mod run;
 mod running;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use sha1::{Digest as _, Sha1};
 
+pub use functions::{ENGINE, Libraries, Library, LibraryFunction};
 pub use running::{Kind, NotKilled, Running, RunningScript};
 pub use shebang::ScriptFlags;
 
@@ -95,6 +97,8 @@ pub struct Scripts {
     /// Tells engines apart: one thread may work for several.
     pub(crate) engine: u64,
     scripts: RwLock<HashMap<Digest, Arc<Script>>>,
+    /// Libraries of functions.
+    libraries: RwLock<Arc<Libraries>>,
     /// Counts SCRIPT FLUSH.
     epoch: AtomicU64,
     /// Bytes of all sources.
@@ -118,6 +122,7 @@ impl Scripts {
         Scripts {
             engine: ENGINES.fetch_add(1, Ordering::Relaxed),
             scripts: RwLock::default(),
+            libraries: RwLock::default(),
             epoch: AtomicU64::new(0),
             source_bytes: AtomicUsize::new(0),
             undeclared: Mutex::default(),
@@ -198,7 +203,11 @@ impl Scripts {
     #[cold]
     pub(crate) fn says_no_writes(&self, command: &Command, args: Args<'_>) -> bool {
         let subject = args.get(1).unwrap_or_default();
-        let flags = if command.name.starts_with("evalsha") {
+        let flags = if command.name.starts_with("fcall") {
+            let libraries = self.libraries();
+            let found = libraries.find(subject);
+            found.map(|(library, place)| library.functions[*place].flags)
+        } else if command.name.starts_with("evalsha") {
             let script = parse_hex(subject).and_then(|digest| self.find(&digest));
             script.map(|script| script.flags)
         } else {

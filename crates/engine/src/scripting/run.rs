@@ -81,7 +81,7 @@ pub(crate) fn run(
                 .store(true, std::sync::atomic::Ordering::Relaxed);
             Ok(Flow::Heavy)
         }
-        Some(Abort::Killed) => {
+        Some(Abort::Killed | Abort::LoadTimeout) => {
             let place = match left {
                 Ok((_, Value::Table(table))) => place(&table),
                 _ => None,

@@ -25,8 +25,9 @@ end
 local function protect(real, shown_metatable)
   local proxy = {}
   behind[proxy] = real
-  setmetatable(proxy, { __index = real, __newindex = refuse, __metatable = shown_metatable or false })
-  return proxy
+  local metatable = { __index = real, __newindex = refuse, __metatable = shown_metatable or false }
+  setmetatable(proxy, metatable)
+  return proxy, metatable
 end
 
 local function copy(from, names)
@@ -307,9 +308,9 @@ local function world(redis_api)
     error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
   end
   setmetatable(globals, { __index = missing })
-  local proxy = protect(globals, protect({ __index = missing }))
+  local proxy, metatable = protect(globals, (protect({ __index = missing })))
   globals._G = proxy
-  return proxy, globals
+  return proxy, globals, metatable, missing
 end
 
 local function extended(with)
@@ -324,7 +325,7 @@ local function extended(with)
 end
 
 local eval_world, eval_globals
-local function_world, function_globals
+local function_world, function_globals, function_metatable, missing
 
 local function own_loadstring(code, name)
   if type(code) == "number" then code = tostring(code) end
@@ -369,19 +370,16 @@ eval_world, eval_globals = world(extended({
   debug = function() end,
   replicate_commands = function() return true end,
 }))
-function_world, function_globals = world(redis)
+function_world, function_globals, function_metatable, missing = world(redis)
 
 local register = host.register
-local loading_api = copy(redis, [[log LOG_DEBUG LOG_VERBOSE LOG_NOTICE LOG_WARNING error_reply status_reply sha1hex setresp set_repl
-  acl_check_cmd REPL_NONE REPL_AOF REPL_SLAVE REPL_REPLICA REPL_ALL REDIS_VERSION REDIS_VERSION_NUM]])
-setmetatable(loading_api, { __index = function(_, name)
-  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-end })
+local loading_api = copy(redis, [[log LOG_DEBUG LOG_VERBOSE LOG_NOTICE LOG_WARNING REDIS_VERSION REDIS_VERSION_NUM]])
 function loading_api.register_function(...)
   local failure = register(select("#", ...), ...)
   if failure then fail(failure) end
 end
-local loading_redis, running_redis = protect(loading_api), function_globals.redis
+setmetatable(loading_api, { __index = missing })
+local loading_globals = setmetatable({ redis = protect(loading_api) }, { __index = missing })
 
 -- Nothing of the stock world is needed from here on, and whatever might get hold of it finds nothing.
 for name in pairs(copy(stock, [[dofile loadfile load loadstring module require newproxy print debug io os package
@@ -407,9 +405,9 @@ end
 local function run_loading(f)
   current = function_world
   -- A library that is being loaded may register functions, and nothing else.
-  function_globals.redis = loading_redis
+  function_metatable.__index = loading_globals
   local ok, failure = raw_xpcall(f, handler)
-  function_globals.redis = running_redis
+  function_metatable.__index = function_globals
   return ok, failure
 end
 

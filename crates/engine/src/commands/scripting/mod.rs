@@ -1,6 +1,7 @@
 //! EVAL, EVALSHA, FCALL and what manages scripts and functions.
 
 mod eval;
+mod fcall;
 mod function;
 mod script;
 
@@ -12,6 +13,8 @@ pub const TABLE: &[&Command] = &[
     &eval::EVAL_RO,
     &eval::EVALSHA,
     &eval::EVALSHA_RO,
+    &fcall::FCALL,
+    &fcall::FCALL_RO,
     &function::FUNCTION,
     &script::SCRIPT,
 ];

@@ -173,7 +173,7 @@ impl Saver {
             temp,
             then,
         } = job;
-        let libraries = self.shared.loading.libraries().clone();
+        let libraries = self.shared.engine.scripts.libraries();
         let head = Head {
             now_s: control.started_s,
             used_bytes: store.usage.bytes(),
