@@ -12,6 +12,7 @@ use crate::encodings::Encodings;
 use crate::error::ReplyError;
 use crate::payloads::Payloads;
 use crate::pubsub::PubSub;
+use crate::scripting::Scripts;
 use crate::table::Table;
 use crate::tracking::Tracking;
 
@@ -110,6 +111,8 @@ pub struct Engine {
     pub payloads: Payloads,
     /// Data is being loaded: only commands with the flag LOADING run, and nothing expires or is evicted.
     pub is_loading: AtomicBool,
+    /// Scripts that are known, and those that run.
+    pub scripts: Scripts,
     /// Why writes are refused, if they are.
     pub disk_trouble: Arc<DiskTrouble>,
 }
@@ -168,6 +171,7 @@ impl Engine {
             encodings: Encodings::default(),
             payloads: Payloads::default(),
             is_loading: AtomicBool::new(false),
+            scripts: Scripts::new(settings.workers + 1),
             disk_trouble: Arc::default(),
         }
     }

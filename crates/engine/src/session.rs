@@ -146,6 +146,12 @@ pub struct Session {
     pub no_touch: bool,
     /// The last record of the log that it has written.
     pub wrote: u64,
+    /// Its script has to hold every stripe.
+    pub holds_all: bool,
+    /// A script runs a command for it.
+    pub in_script: bool,
+    /// Memory was short when its script began.
+    pub out_of_memory: bool,
     /// Close the connection once the reply is out.
     pub close_after_reply: bool,
     /// The log is being replayed: deadlines in the past are stored, not carried out.
@@ -175,6 +181,9 @@ impl Session {
             replies: Replies::On,
             no_touch: false,
             wrote: 0,
+            holds_all: false,
+            in_script: false,
+            out_of_memory: false,
             close_after_reply: false,
             replaying: false,
         }

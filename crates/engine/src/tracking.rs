@@ -549,7 +549,7 @@ impl Ctx<'_> {
             return;
         }
         match outcome {
-            Ok(Flow::Heavy | Flow::Block(_)) => return,
+            Ok(Flow::Heavy | Flow::Again | Flow::Block(_)) => return,
             Ok(Flow::HeavyRead) => {
                 *outcome = Ok(Flow::Heavy);
                 return;
