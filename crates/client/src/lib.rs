@@ -45,8 +45,11 @@
 //! be a thread just as well.
 
 mod arg;
+mod blocking;
 mod client;
+mod cluster;
 mod command;
+pub mod commands;
 mod connection;
 mod error;
 mod future;
@@ -65,6 +68,7 @@ mod url;
 
 pub use arg::{Arguments, ToArg};
 pub use client::{Client, Request};
+pub use cluster::{Cluster, ClusterRequest, SLOTS, slot_of};
 pub use command::Command;
 pub use connection::{Connection, ConnectionRequest};
 pub use dunlin_reactor::RetryLimits;

@@ -201,6 +201,18 @@ pub(crate) fn quick(options: Options) -> Options {
     })
 }
 
+/// A port that nobody has, from below those that the system hands out to clients, and from another place in each process.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::SeqCst);
+        let port = 10_000 + (std::process::id() as usize * 32 + next) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port as u16)).is_ok() {
+            return port as u16;
+        }
+    }
+}
+
 /// A genuine redis-server: Debian's redis-tools brings it under the name redis-check-rdb; `DUNLIN_GENUINE` names another.
 pub(crate) struct Genuine {
     child: Child,
@@ -211,9 +223,7 @@ pub(crate) struct Genuine {
 impl Genuine {
     /// `None`, with the reason printed, where there is no such program and none is required (`DUNLIN_REQUIRE_PEERS`).
     pub(crate) fn start(arguments: &[&str]) -> Option<Genuine> {
-        let probe = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = probe.local_addr().unwrap().port();
-        drop(probe);
+        let port = free_port();
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         match spawn(port, &arguments) {
             Ok(child) => {
