@@ -273,7 +273,7 @@ impl Worker {
             shared.workers[self.number].rejected.add(1);
             "-ERR max number of clients reached\r\n"
         } else if shared.knobs.protected.load(Ordering::Relaxed)
-            && !shared.engine.password_required.load(Ordering::Relaxed)
+            && !shared.engine.users.password_required()
             && !is_local(peer)
         {
             shared.workers[self.number].rejected.add(1);
@@ -398,10 +398,7 @@ impl Handler for Worker {
                 (keepalive_s > 0).then(|| Duration::from_secs(u64::from(keepalive_s))),
             );
         }
-        let mut session = Session::new(
-            shared.clients.next_id(),
-            !self.engine.password_required.load(Ordering::Relaxed),
-        );
+        let mut session = Session::of_client(shared.clients.next_id(), &self.engine.users);
         session.peer = ClientPeer {
             remote: peer.remote,
             local: peer.local,

@@ -9,6 +9,114 @@ use crate::{Command, ToArg};
 /// The commands of the group `server`, for everything that takes commands.
 #[allow(clippy::too_many_arguments, reason = "as many as the command has")]
 pub trait ServerCommands: Commands {
+    /// Returns the categories of commands, or the commands of one.
+    ///
+    /// `ACL CAT [<category>]`
+    ///
+    /// O(1). Since 6.0.0.
+    fn acl_cat(self) -> Self::Out {
+        self.put(Command::new("ACL").arg("CAT"))
+    }
+
+    /// Removes users and closes their connections.
+    ///
+    /// `ACL DELUSER <username> [<username> ...]`
+    ///
+    /// O(1) for each user, and O(N) in the number of clients. Since 6.0.0.
+    fn acl_deluser(self, username: impl ToArg) -> Self::Out {
+        self.put(Command::new("ACL").arg("DELUSER").arg(username))
+    }
+
+    /// Tells whether a user could run a command, without running it.
+    ///
+    /// `ACL DRYRUN <username> <command> [<arg> [<arg> ...]]`
+    ///
+    /// O(1). Since 7.0.0.
+    fn acl_dryrun(self, username: impl ToArg, command: impl ToArg) -> Self::Out {
+        self.put(Command::new("ACL").arg("DRYRUN").arg(username).arg(command))
+    }
+
+    /// Makes a password: 256 random bits, or as many as asked for, as hexadecimal digits.
+    ///
+    /// `ACL GENPASS [<bits>]`
+    ///
+    /// O(1). Since 6.0.0.
+    fn acl_genpass(self) -> Self::Out {
+        self.put(Command::new("ACL").arg("GENPASS"))
+    }
+
+    /// Returns what a user may do.
+    ///
+    /// `ACL GETUSER <username>`
+    ///
+    /// O(N) in the number of rules. Since 6.0.0.
+    fn acl_getuser(self, username: impl ToArg) -> Self::Out {
+        self.put(Command::new("ACL").arg("GETUSER").arg(username))
+    }
+
+    /// Returns all users as lines of a configuration file.
+    ///
+    /// `ACL LIST`
+    ///
+    /// O(N) in the number of users. Since 6.0.0.
+    fn acl_list(self) -> Self::Out {
+        self.put(Command::new("ACL").arg("LIST"))
+    }
+
+    /// Reads all users from the ACL file: they replace those there are, or, if a line is wrong, nothing changes.
+    ///
+    /// `ACL LOAD`
+    ///
+    /// O(N) in the size of the file. Since 6.0.0.
+    fn acl_load(self) -> Self::Out {
+        self.put(Command::new("ACL").arg("LOAD"))
+    }
+
+    /// Returns what was denied lately, newest first, ten entries if no number is given; or forgets it.
+    ///
+    /// `ACL LOG [<count> | RESET]`
+    ///
+    /// O(N) in the number of entries returned. Since 6.0.0.
+    fn acl_log(self) -> Self::Out {
+        self.put(Command::new("ACL").arg("LOG"))
+    }
+
+    /// Writes all users to the ACL file.
+    ///
+    /// `ACL SAVE`
+    ///
+    /// O(N) in the number of users. Since 6.0.0.
+    fn acl_save(self) -> Self::Out {
+        self.put(Command::new("ACL").arg("SAVE"))
+    }
+
+    /// Makes a user, or changes one, by rules: all of them apply, or none.
+    ///
+    /// `ACL SETUSER <username> [<rule> [<rule> ...]]`
+    ///
+    /// O(N) in the number of rules. Since 6.0.0.
+    fn acl_setuser(self, username: impl ToArg) -> Self::Out {
+        self.put(Command::new("ACL").arg("SETUSER").arg(username))
+    }
+
+    /// Returns the names of all users.
+    ///
+    /// `ACL USERS`
+    ///
+    /// O(N) in the number of users. Since 6.0.0.
+    fn acl_users(self) -> Self::Out {
+        self.put(Command::new("ACL").arg("USERS"))
+    }
+
+    /// Returns the name of the connection's user.
+    ///
+    /// `ACL WHOAMI`
+    ///
+    /// O(1). Since 6.0.0.
+    fn acl_whoami(self) -> Self::Out {
+        self.put(Command::new("ACL").arg("WHOAMI"))
+    }
+
     /// Rewrites the append-only file, so that it holds nothing that is not needed any more.
     ///
     /// `BGREWRITEAOF`
