@@ -74,6 +74,21 @@ impl Peer {
         }
     }
 
+    /// Reads at least so many bytes, whatever they are.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        // Behind the greeting.
+        self.words();
+        self.send("%1\r\n$5\r\nproto\r\n:3\r\n");
+        let mut taken = self.input.len();
+        let mut chunk = [0; 4096];
+        while taken < bytes {
+            match self.stream.read(&mut chunk) {
+                Ok(0) | Err(_) => return,
+                Ok(n) => taken += n,
+            }
+        }
+    }
+
     pub(crate) fn send(&mut self, bytes: &str) {
         let _ = self.stream.write_all(bytes.as_bytes());
     }
