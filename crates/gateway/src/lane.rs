@@ -236,10 +236,13 @@ impl Lane {
         }
         batch.sort();
         if batch.groups() == 0 {
-            for index in 0..batch.submits.len() {
+            let mut from = 0;
+            while let Some(index) = batch.next_open(from) {
                 self.append(&batch, index);
+                from = index + 1;
             }
-            self.flights.push_back(Flight::Append { batch, next: 0 });
+            let next = batch.next_open(0).unwrap_or(0);
+            self.flights.push_back(Flight::Append { batch, next });
             return;
         }
         let out = self.out.tail();
@@ -314,7 +317,10 @@ impl Lane {
         if let Value::Error(text) = &value
             && NOT_NOW.contains(&code(text))
         {
-            self.complain(text);
+            // Which goes by, and every server does it that has data.
+            if code(text) != b"LOADING" {
+                self.complain(text);
+            }
             self.not_now = true;
             return Ok(());
         }
@@ -369,8 +375,7 @@ impl Lane {
             }
             _ => Fate::Kept,
         };
-        if next + 1 < batch.submits.len() {
-            let next = next + 1;
+        if let Some(next) = batch.next_open(next + 1) {
             self.flights.push_front(Flight::Append { batch, next });
         } else {
             self.finished.push_back(batch);
@@ -618,7 +623,11 @@ impl Lane {
         }
     }
 
-    fn run_again(&mut self, batch: Batch) {
+    fn run_again(&mut self, mut batch: Batch) {
+        // What was only appended stays as far as it has come, and what is to be taken back is to be.
+        if batch.groups() > 0 && !batch.has_notes() {
+            batch.reopen();
+        }
         let at = self
             .queue
             .partition_point(|waiting| waiting.serial < batch.serial);
@@ -656,3 +665,7 @@ fn complain(complaint: &mut Option<(Vec<u8>, u64)>, text: &[u8]) {
 fn code(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == b' ').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "lane_test.rs"]
+mod tests;

@@ -388,7 +388,8 @@ impl Worker {
 impl Handler for Worker {
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
         self.begin(io);
-        let admitted = self.admit(io, conn, peer);
+        // What we have made ourselves, the gateway's, is nobody who has to be let in.
+        let admitted = peer.adopted || self.admit(io, conn, peer);
         let shared = &self.host.shared;
         let counters = &shared.workers[self.number];
         let keepalive_s = shared.knobs.keepalive_s.load(Ordering::Relaxed);
@@ -400,7 +401,7 @@ impl Handler for Worker {
         }
         let mut session = Session::new(
             shared.clients.next_id(),
-            !self.engine.password_required.load(Ordering::Relaxed),
+            peer.adopted || !self.engine.password_required.load(Ordering::Relaxed),
         );
         session.peer = ClientPeer {
             remote: peer.remote,
