@@ -103,6 +103,30 @@ fn with_a_token_once_without_one_each_time() {
 }
 
 #[test]
+fn the_same_messages_through_two_gateways_at_once() {
+    let (server, one) = start();
+    let other = Gateway::start(server.port, &["--threads", "2"]);
+    const MESSAGES: u32 = 2_000;
+    let devices: Vec<_> = [one.port, other.port, other.port]
+        .into_iter()
+        .map(|port| {
+            std::thread::spawn(move || {
+                let mut device = Device::with_token(port, "a");
+                // Few at a time, so that they stay side by side.
+                for first in (0..MESSAGES).step_by(5) {
+                    (first..first + 5).for_each(|number| device.submit(number, "x"));
+                    (0..5).for_each(|_| assert!(device.ack().unwrap().2));
+                }
+            })
+        })
+        .collect();
+    devices
+        .into_iter()
+        .for_each(|device| device.join().unwrap());
+    assert_eq!(stream_len(&mut server.client()), MESSAGES as usize);
+}
+
+#[test]
 fn the_window_moves_on_and_ids_wrap() {
     let server = Server::start("");
     let gateway = Gateway::start(

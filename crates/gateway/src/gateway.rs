@@ -202,7 +202,8 @@ impl Gateway {
                     return;
                 };
                 connection.pending += 1;
-                let token = connection.token.clone();
+                let (token, peer) = (connection.token.clone(), connection.name);
+                tracing::trace!("{peer}: Submit {id} of {} bytes", payload.len());
                 self.pending += 1;
                 self.pending_bytes += payload.len();
                 self.lane.push(conn, id, token, payload, now_ms);
@@ -449,7 +450,7 @@ impl Gateway {
 impl Handler for Gateway {
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
         if peer.adopted && self.store.opened(io, conn) {
-            return self.lane.connected();
+            return self.lane.connected(io.now_ms());
         }
         let counters = &self.shared.counters;
         let most = self.settings.limits.connections_max;
@@ -483,7 +484,7 @@ impl Handler for Gateway {
     fn connected(&mut self, io: &mut Io<'_>, conn: ConnId, _: &Peer) {
         if self.store.connected(io, conn) {
             tracing::info!("Connected to the store");
-            self.lane.connected();
+            self.lane.connected(io.now_ms());
         }
     }
 

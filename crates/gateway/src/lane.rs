@@ -59,7 +59,7 @@ pub(crate) enum LaneError {
 #[derive(Debug)]
 enum Flight {
     /// AUTH, SELECT, and whether the stream can be one.
-    Greeting { left: usize },
+    Greeting { left: usize, sent_ms: u64 },
     /// WATCH, TYPE, and a ZMSCORE for each token.
     Check {
         batch: Batch,
@@ -148,13 +148,13 @@ impl Lane {
     }
 
     /// The connection stands: greets the store.
-    pub(crate) fn connected(&mut self) {
+    pub(crate) fn connected(&mut self, sent_ms: u64) {
         self.parser = ReplyParser::new(ReplyLimits::default());
         self.not_now = false;
         let out = self.out.tail();
         let left = 1 + wire::login(out, &self.settings.login);
         wire::type_of(out, self.settings.stream());
-        self.flights.push_back(Flight::Greeting { left });
+        self.flights.push_back(Flight::Greeting { left, sent_ms });
     }
 
     /// The connection is gone: what was under way waits to be run again.
@@ -187,7 +187,8 @@ impl Lane {
             | Flight::Commit { batch, .. }
             | Flight::Append { batch, .. }
             | Flight::Unnote { batch, .. } => Some(batch.sent_ms),
-            Flight::Greeting { .. } | Flight::Other { .. } => None,
+            Flight::Greeting { sent_ms, .. } => Some(*sent_ms),
+            Flight::Other { .. } => None,
         };
         self.flights.iter().filter_map(of_flight).min()
     }
@@ -328,7 +329,7 @@ impl Lane {
             return Err(LaneError::Unasked);
         };
         match flight {
-            Flight::Greeting { left } => self.greeted(left - 1, &value),
+            Flight::Greeting { left, sent_ms } => self.greeted(left - 1, sent_ms, &value),
             Flight::Other { left } => self.other(left - 1, &value),
             Flight::Append { batch, next } => self.appended(batch, next, &value),
             Flight::Check {
@@ -346,13 +347,13 @@ impl Lane {
         Ok(())
     }
 
-    fn greeted(&mut self, left: usize, value: &Value) {
+    fn greeted(&mut self, left: usize, sent_ms: u64, value: &Value) {
         if let Value::Error(text) = value {
             // A password that is not accepted, for example. It may be by and by.
             self.complain(text);
             self.not_now = true;
         } else if left > 0 {
-            self.flights.push_front(Flight::Greeting { left });
+            self.flights.push_front(Flight::Greeting { left, sent_ms });
         } else {
             self.ready = true;
         }

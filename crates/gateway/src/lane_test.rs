@@ -63,7 +63,7 @@ impl Script {
     }
 
     fn connect(&mut self) {
-        self.lane.connected();
+        self.lane.connected(0);
         assert_eq!(self.sent(), "TYPE s");
         self.hear("+none\r\n");
     }
@@ -377,6 +377,20 @@ fn batches_have_limits() {
     );
     script.lane.abandon();
     assert_eq!(script.outcomes().split("; ").count(), 1 + max as usize);
+}
+
+#[test]
+fn since_when_an_answer_is_owed() {
+    let mut script = Script::new();
+    assert_eq!(script.lane.waits_since_ms(), None);
+    script.push("a", 1);
+    script.lane.pump(7);
+    assert_eq!(script.lane.waits_since_ms(), Some(7));
+    script.lane.lost();
+    assert_eq!(script.lane.waits_since_ms(), None);
+    // Not even a greeting.
+    script.lane.connected(9);
+    assert_eq!(script.lane.waits_since_ms(), Some(9));
 }
 
 #[test]
