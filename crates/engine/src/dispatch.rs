@@ -340,6 +340,9 @@ impl Engine {
     #[inline]
     fn admit(&self, call: &mut Call<'_>) -> Result<usize, (Option<usize>, ReplyError)> {
         let mut checked = self.check(call.args, call.id, call.session);
+        if let Err((Some(id), ReplyError::NoPermission(_))) = checked {
+            self.report_denial(call.host, call.session, id, call.args);
+        }
         if let Ok(id) = checked
             && self.store.eviction.is_on()
             && needs_room(self.table.at(id), call.session)
@@ -387,12 +390,14 @@ impl Engine {
         {
             ReplyError::WrongArity(command.full_name)
         } else if !session.authenticated
-            && self.password_required.load(Ordering::Relaxed)
+            && self.users.password_required()
             && !command.flags.has(Flags::NO_AUTH)
         {
             ReplyError::NoAuth
         } else if session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")
+        } else if let Err(denial) = self.permits(session, id, args) {
+            ReplyError::NoPermission(self.denial_text(id, args, denial, false))
         } else if session.only_listens() && !is_for_listeners(command) {
             ReplyError::OnlyListens(command.full_name)
         } else if self.is_loading.load(Ordering::Relaxed)
@@ -678,7 +683,11 @@ impl Engine {
 impl Ctx<'_> {
     /// Runs a queued command to its end inside a transaction whose stripes are held; its error, which is answered, too.
     pub(crate) fn run_queued(&mut self, queued: &Queued) -> Option<ReplyError> {
-        let mut cx = self.nested(queued.command, queued.args.as_args());
+        let args = queued.args.as_args();
+        if let Err(denial) = self.engine.permits(self.session, queued.id, args) {
+            return Some(self.deny_queued(queued, denial));
+        }
+        let mut cx = self.nested(queued.command, args);
         let special = cx.observed | cx.paused | cx.session.no_touch;
         if special {
             cx.set_reads();

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dunlin_store::{Counter, Local, Settings, Store};
 
+use crate::acl::Users;
 use crate::disk_trouble::DiskTrouble;
 use crate::encodings::Encodings;
 use crate::error::ReplyError;
@@ -100,8 +101,8 @@ pub struct Engine {
     pub reply_bytes_max: AtomicUsize,
     /// How big packed collections may be.
     pub encodings: Encodings,
-    /// A password is required of new sessions.
-    pub password_required: AtomicBool,
+    /// Who may do what.
+    pub users: Users,
     /// How values are dumped and restored.
     pub payloads: Payloads,
     /// Data is being loaded: only commands with the flag LOADING run, and nothing expires or is evicted.
@@ -137,11 +138,11 @@ impl Engine {
             store,
             pubsub,
             stats: (0..=settings.workers).map(|_| stats()).collect(),
+            users: Users::new(&table),
             table,
             bulk_bytes_max: AtomicUsize::new(BULK_BYTES_MAX),
             reply_bytes_max: AtomicUsize::new(usize::MAX),
             encodings: Encodings::default(),
-            password_required: AtomicBool::new(false),
             payloads: Payloads::default(),
             is_loading: AtomicBool::new(false),
             disk_trouble: Arc::default(),

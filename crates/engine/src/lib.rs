@@ -6,6 +6,7 @@
 //! Invariants: a command is described once, by its [`Command`] constant; the order of checks before a handler runs stands
 //! in [`dispatch`]; a handler takes no lock and does no I/O.
 
+pub mod acl;
 pub mod args;
 pub mod blocking;
 pub mod command;

@@ -9,6 +9,7 @@ use dunlin_resp::Version;
 use dunlin_store::watch::WatchFlag;
 use dunlin_structures::Rope;
 
+use crate::acl::{User, Users};
 use crate::args::OwnedArgs;
 use crate::command::{Command, Flags};
 use crate::error::ReplyError;
@@ -120,6 +121,8 @@ pub struct Session {
     pub version: Version,
     /// Whether AUTH succeeded or no password is needed.
     pub authenticated: bool,
+    /// Who it is; `None` may do everything: the server itself.
+    pub user: Option<Arc<User>>,
     /// Its connection.
     pub peer: Peer,
     /// Name given by CLIENT SETNAME or HELLO.
@@ -154,6 +157,7 @@ impl Session {
             db: 0,
             version: Version::Resp2,
             authenticated,
+            user: None,
             peer: Peer::default(),
             name: Box::default(),
             transaction: None,
@@ -169,6 +173,14 @@ impl Session {
             wrote: 0,
             close_after_reply: false,
             replaying: false,
+        }
+    }
+
+    /// A fresh session of a client that has said nothing yet.
+    pub fn of_client(id: u64, users: &Users) -> Session {
+        Session {
+            user: Some(Arc::clone(users.default_user())),
+            ..Session::new(id, !users.password_required())
         }
     }
 

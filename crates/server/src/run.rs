@@ -16,6 +16,7 @@ use dunlin_reactor::{
 };
 use dunlin_store::Settings;
 
+use crate::access;
 use crate::auxiliary::{Auxiliary, Exchange};
 use crate::config::{Config, Loaded};
 use crate::frames;
@@ -27,6 +28,7 @@ use crate::logging::{self, startup};
 use crate::persistence;
 use crate::persistence::load::Loader;
 use crate::process::{self, Supervisor, oom_score};
+use crate::random::random_bytes;
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
 
@@ -76,6 +78,7 @@ fn serve<B: SystemBackend>(
     }
     let remotes = loops[0].remotes();
     let shared = make_shared(config, workers, allocator)?;
+    access::load_at_start(&shared).map_err(|error| anyhow!(error))?;
     // Nobody else has set it.
     let _ = shared.io_backend.set(chosen.name());
     let engine = Arc::clone(&shared.engine);
@@ -441,14 +444,10 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
 }
 
 fn random_u64() -> anyhow::Result<u64> {
-    let mut bytes = [0u8; 8];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        filled +=
-            rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
-                .context("no random numbers")?;
-    }
-    Ok(u64::from_ne_bytes(bytes))
+    let bytes = random_bytes(size_of::<u64>()).context("no random numbers")?;
+    Ok(bytes
+        .iter()
+        .fold(0, |word, &byte| word << 8 | u64::from(byte)))
 }
 
 /// Seed of a worker's generator for RANDOMKEY and the like; predictable numbers if the system has no better ones.

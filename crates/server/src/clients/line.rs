@@ -83,7 +83,7 @@ pub fn line(client: &Client, context: &Context<'_>) -> String {
     put("tot-mem", &figures.memory);
     put("events", &events);
     put("cmd", &command.unwrap_or("NULL"));
-    put("user", &"default");
+    put("user", &text(&client.user()));
     put("redir", &-1);
     put("resp", &figures.resp);
     put("lib-name", &text(&texts.lib.0));

@@ -273,7 +273,7 @@ impl Worker {
             shared.workers[self.number].rejected.add(1);
             "-ERR max number of clients reached\r\n"
         } else if shared.knobs.protected.load(Ordering::Relaxed)
-            && !shared.engine.password_required.load(Ordering::Relaxed)
+            && !shared.engine.users.password_required()
             && !is_local(peer)
         {
             shared.workers[self.number].rejected.add(1);
@@ -399,10 +399,12 @@ impl Handler for Worker {
                 (keepalive_s > 0).then(|| Duration::from_secs(u64::from(keepalive_s))),
             );
         }
-        let mut session = Session::new(
-            shared.clients.next_id(),
-            peer.adopted || !self.engine.password_required.load(Ordering::Relaxed),
-        );
+        let id = shared.clients.next_id();
+        let mut session = match peer.adopted {
+            // Of no user: nothing is forbidden to it.
+            true => Session::new(id, true),
+            false => Session::of_client(id, &self.engine.users),
+        };
         session.peer = ClientPeer {
             remote: peer.remote,
             local: peer.local,

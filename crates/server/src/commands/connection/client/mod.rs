@@ -210,7 +210,7 @@ pub(super) fn publish_name(cx: &mut Ctx<'_>) {
     edit_texts(cx, |texts| texts.name = name);
 }
 
-fn edit_texts(cx: &mut Ctx<'_>, edit: impl FnOnce(&mut Texts)) {
+pub(in crate::commands) fn edit_texts(cx: &mut Ctx<'_>, edit: impl FnOnce(&mut Texts)) {
     let id = cx.session.id;
     if let Some(client) = host(cx).shared.clients.find(id) {
         client.edit_texts(edit);

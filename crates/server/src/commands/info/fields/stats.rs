@@ -101,9 +101,15 @@ pub(super) const FIELDS: &[Field] = &[
     field("acl_access_denied_auth", |f| {
         Value::Number(f.totals().auth_failures)
     }),
-    none("acl_access_denied_cmd"),
-    none("acl_access_denied_key"),
-    none("acl_access_denied_channel"),
+    field("acl_access_denied_cmd", |f| {
+        Value::Number(f.totals().denied_commands)
+    }),
+    field("acl_access_denied_key", |f| {
+        Value::Number(f.totals().denied_keys)
+    }),
+    field("acl_access_denied_channel", |f| {
+        Value::Number(f.totals().denied_channels)
+    }),
     field("dunlin_batches", |f| Value::Number(f.totals().batches)),
     field("dunlin_parked_sessions", |f| {
         Value::Number(f.totals().parked)
