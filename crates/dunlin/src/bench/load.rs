@@ -144,7 +144,7 @@ pub(super) fn run(options: &Options, workload: &Workload) -> Result<Measured> {
             .context("histograms of one shape")?;
     }
     latencies
-        .add(&shared.live.total())
+        .add(shared.live.total())
         .context("histograms of one shape")?;
     let begun = parts.iter().map(|part| part.begun).min();
     let ended = parts.iter().map(|part| part.ended).max();
