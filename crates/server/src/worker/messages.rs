@@ -63,7 +63,8 @@ impl Worker {
             let token = delivery.token;
             let index = (token & u64::from(u32::MAX)) as usize;
             let slot = slots.get_mut(index).and_then(Option::as_deref_mut);
-            match slot.filter(|slot| token_of(slot.conn) == token) {
+            let slot = slot.filter(|slot| token_of(slot.conn) == token);
+            match slot.filter(|slot| !slot.is_leaving()) {
                 Some(slot) => {
                     let listens = slot.client.is(Mark::SUBSCRIBER);
                     let write = |out: &mut Rope, version| delivery.write(out, version, listens);
@@ -178,6 +179,12 @@ impl Worker {
 }
 
 impl Slot {
+    /// Whether it is about to be closed, and takes no messages any more.
+    fn is_leaving(&self) -> bool {
+        let is_closing = matches!(self.activity, Activity::Closing);
+        is_closing || self.client.is(Mark::KILLED) || self.client.figures().closing
+    }
+
     /// Takes messages into the output; whether that has to be flushed.
     fn take(&mut self, write: impl FnOnce(&mut Rope, Version)) -> bool {
         if self.client.is(Mark::KILLED) {
