@@ -282,6 +282,26 @@ fn messages_are_shown_while_nothing_is_typed() {
 }
 
 #[test]
+fn changes_of_tracked_keys_are_shown_with_the_next_reply() {
+    let server = Server::start("");
+    let plain = format!("127.0.0.1:{}> ", server.port);
+    let mut terminal = Terminal::at(&server, &["-3"]);
+    terminal.expect(&plain);
+    assert!(terminal.run("client tracking on", &plain).contains("OK"));
+    terminal.run("mget one two", &plain);
+    server.client().ask("set one 1");
+    let shown = terminal.run("ping", &plain);
+    assert!(shown.contains("-> invalidate: 'one'\r\nPONG"), "{shown}");
+    let mut quiet = Terminal::at(&server, &["-3", "--show-pushes", "no"]);
+    quiet.expect(&plain);
+    quiet.run("client tracking on", &plain);
+    quiet.run("get one", &plain);
+    server.client().ask("set one 2");
+    let shown = quiet.run("ping", &plain);
+    assert!(!shown.contains("invalidate"), "{shown}");
+}
+
+#[test]
 fn a_lost_connection_is_made_again() {
     let mut server = Server::start("");
     let plain = format!("127.0.0.1:{}> ", server.port);

@@ -409,20 +409,15 @@ impl Session {
     /// A push that nobody waited for. What is told of changed keys gets a line of its own.
     fn show_push(&self, value: &Value) -> Result<(), Failure> {
         if let (Output::Standard, Value::Push(items)) = (self.options.format.output, value)
-            && let [Value::Bulk(kind), what] = items.as_slice()
+            && let [Value::Bulk(kind), Value::Array(keys)] = items.as_slice()
             && kind == b"invalidate"
         {
             let mut line = b"-> invalidate: ".to_vec();
-            match what {
-                Value::Array(keys) => {
-                    for (i, key) in keys.iter().enumerate() {
-                        line.extend_from_slice(if i > 0 { b", " } else { b"" });
-                        if let Value::Bulk(key) = key {
-                            super::format::quote::quoted(&mut line, key);
-                        }
-                    }
+            for (i, key) in keys.iter().enumerate() {
+                line.extend_from_slice(if i > 0 { b", " } else { b"" });
+                if let Value::Bulk(key) = key {
+                    line.extend([b"'", key.as_slice(), b"'"].concat());
                 }
-                _ => line.extend_from_slice(b"all keys"),
             }
             line.push(b'\n');
             io::stdout().write_all(&line)?;
