@@ -4,7 +4,7 @@
 //! receives through the layer before the handler sees it, and what the handler sends before the backend does. Limits, deadlines,
 //! backpressure and the ways to close are the same as without one.
 //!
-//! Invariant: a layer makes no system call and knows no connection. Bytes that it made and that were not sent are bounded by
+//! Invariant: a layer makes no system call and knows no connection. Bytes that it made and that were not sent are bounded, but for a few buffers, by
 //! [`crate::Limits::output_turn_bytes`] for each connection: the rest waits uncoded. A connection without a layer pays for a
 //! flag on either way.
 
