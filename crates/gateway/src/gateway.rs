@@ -572,7 +572,9 @@ impl fmt::Debug for Gateway {
 fn reason(why: &CloseReason) -> String {
     match why {
         CloseReason::Eof => "the other side closed it".to_owned(),
-        CloseReason::Reset(error) | CloseReason::Connect(error) => error.to_string(),
+        CloseReason::Reset(error) | CloseReason::Connect(error) | CloseReason::Layer(error) => {
+            error.to_string()
+        }
         CloseReason::Local => "closed by the gateway".to_owned(),
         CloseReason::OutputLimit => "it does not take its acks".to_owned(),
         CloseReason::SlowRequest => "a frame was begun and did not go on".to_owned(),

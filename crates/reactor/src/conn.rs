@@ -54,6 +54,8 @@ pub struct Peer {
     pub unix: bool,
     /// Which listener accepted it, in the order in which they were added. 0 for a connection that was made from here.
     pub listener: usize,
+    /// What the options of its listener said, see [`crate::ListenOptions::tag`]; 0 in the in-memory backend.
+    pub tag: u32,
     /// The descriptor, for listings; -1 in the in-memory backend.
     pub descriptor: i32,
     /// It came through the lane, see [`crate::EventLoop::add_lane`].
@@ -104,6 +106,9 @@ pub enum CloseReason {
     Connect(io::Error),
     /// The handler closed it, or the loop did in an orderly stop.
     Local,
+    /// Its [`crate::Layer`] could make nothing of what came, or was not established within [`crate::Limits::handshake_ms`]
+    /// ([`io::ErrorKind::TimedOut`]).
+    Layer(io::Error),
     /// More output piled up than [`crate::Limits::output_hard_bytes`] allows.
     OutputLimit,
     /// It began a request and sent less than [`crate::Limits::request_pace_bytes`] in [`crate::Limits::request_pace_ms`].
@@ -165,6 +170,12 @@ pub(crate) struct Connection {
     pub(crate) courteous: bool,
     /// After closing, wait for the peer to read what was sent.
     pub(crate) linger: bool,
+    /// Its bytes go through a layer.
+    pub(crate) layered: bool,
+    /// That layer is not established yet.
+    pub(crate) handshaking: bool,
+    /// That layer cannot go on.
+    pub(crate) refused: bool,
     /// Turns in which it was read since a stop began.
     pub(crate) stop_reads: u8,
     /// A timer watches that what it began to send goes on.
@@ -175,6 +186,8 @@ pub(crate) struct Connection {
     pub(crate) expected: u32,
     /// It is read in spite of its output up to so many unsent bytes, see [`crate::Io::overlook_output`].
     pub(crate) overlooked: usize,
+    /// Bytes that its layer made and that were not sent.
+    pub(crate) wire_bytes: u32,
     pub(crate) reason: Option<CloseReason>,
     /// While it is being made from here.
     pub(crate) attempt: Option<Box<Attempt>>,
@@ -210,13 +223,19 @@ impl Connection {
     pub(crate) fn wants_turn(&self) -> bool {
         match self.live {
             Life::Open => {
-                let holds_back = self.over_soft && self.output.len() > self.overlooked;
+                let holds_back = self.over_soft && self.unsent() > self.overlooked;
                 let held = self.paused || self.read_expired || holds_back || self.closing;
                 (self.readable || self.show) && !held
             }
             Life::Lingering => self.readable,
             _ => false,
         }
+    }
+
+    /// Output that the system has not taken, bytes: what is not coded yet, and what is.
+    #[inline]
+    pub(crate) fn unsent(&self) -> usize {
+        self.output.len() + self.wire_bytes as usize
     }
 
     pub(crate) fn state(&self) -> ConnState {

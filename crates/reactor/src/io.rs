@@ -13,6 +13,7 @@ use crate::backend::socket::ConnectAddress;
 use crate::clock::Clock;
 use crate::conn::{CloseReason, ConnId, ConnState};
 use crate::deadlines::Side;
+use crate::layer::Layer;
 use crate::limits::Limits;
 use crate::state::{State, Stats};
 use crate::timers::{Action, TimerId};
@@ -64,6 +65,13 @@ impl<'a> Io<'a> {
         self.state.connect(address.clone(), deadline_ms)
     }
 
+    /// Passes all bytes of `conn` through `layer` from now on. For [`crate::Handler::opened`] and [`crate::Handler::connected`], before
+    /// anything was received; a connection that has a layer keeps it. What is sent before the layer is established waits for
+    /// that; what is sent to a connection that closes before is dropped.
+    pub fn add_layer(&mut self, conn: ConnId, layer: Box<dyn Layer>) {
+        self.state.add_layer(conn, layer);
+    }
+
     /// Takes the contents of `rope` as output of `conn`; it is written at the end of the turn, with one system call as a rule.
     /// The rope is empty afterwards, and usually without its buffer: give it a new one with [`Io::buffer`]. Returns how many bytes
     /// of `conn` are to be sent now.
@@ -75,7 +83,7 @@ impl<'a> Io<'a> {
     /// Output of `conn` that the system has not taken yet, bytes.
     #[must_use]
     pub fn output_len(&mut self, conn: ConnId) -> usize {
-        self.state.conns.live(conn).map_or(0, |c| c.output.len())
+        self.state.conns.live(conn).map_or(0, |c| c.unsent())
     }
 
     /// Input of `conn` that was not consumed in earlier turns, bytes. (0 while it is being shown.)
@@ -88,9 +96,9 @@ impl<'a> Io<'a> {
     #[must_use]
     pub fn buffer_bytes(&mut self, conn: ConnId) -> usize {
         let conns = &mut self.state.conns;
-        conns
-            .live(conn)
-            .map_or(0, |c| c.input.capacity() + c.output.owned_bytes())
+        conns.live(conn).map_or(0, |c| {
+            c.input.capacity() + c.output.owned_bytes() + c.wire_bytes as usize
+        })
     }
 
     /// The state of `conn`.
@@ -128,7 +136,7 @@ impl<'a> Io<'a> {
     /// only when it has sent all.
     pub fn overlook_output(&mut self, conn: ConnId, bytes: usize) {
         if let Some(c) = self.state.conns.live(conn) {
-            c.overlooked = c.output.len() + bytes;
+            c.overlooked = c.unsent() + bytes;
             self.state.enqueue(conn.index() as u32);
         }
     }

@@ -34,6 +34,10 @@ pub struct Limits {
     pub request_pace_ms: u64,
     /// See `request_pace_ms`.
     pub request_pace_bytes: usize,
+    /// How long a connection with a [`crate::Layer`] has until that is established.
+    pub handshake_ms: u64,
+    /// Connections whose layer is not established yet that are read in one turn: each may cost a signature.
+    pub handshakes_per_turn: usize,
     /// Memory of the input and output buffers of a loop's connections above which the connection with the biggest ones is cut.
     pub buffer_memory_bytes_max: usize,
     /// Tasks that may wait in a loop's queue; posting one more fails.
@@ -67,6 +71,8 @@ impl Default for Limits {
             connections_per_address: usize::MAX,
             request_pace_ms: 0,
             request_pace_bytes: 1_024,
+            handshake_ms: 10_000,
+            handshakes_per_turn: 4,
             buffer_memory_bytes_max: usize::MAX,
             tasks_max: 64 * 1024,
             handover_max: 1024,

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::conn::{CloseReason, ConnId, Connections, Life};
 use crate::deadlines::Deadlines;
 use crate::event_loop::Attempt;
+use crate::layer::Layers;
 use crate::limits::Limits;
 use crate::timers::Timers;
 
@@ -78,6 +79,7 @@ pub(crate) struct State {
     pub(crate) pool: BufferPool,
     pub(crate) timers: Timers,
     pub(crate) deadlines: Deadlines,
+    pub(crate) layers: Layers,
     pub(crate) ready: VecDeque<u32>,
     pub(crate) dirty: Vec<u32>,
     /// Slots whose output goes on in the next turn.
@@ -113,6 +115,7 @@ impl State {
             pool: BufferPool::new(),
             timers: Timers::new(now_us / 1_000),
             deadlines: Deadlines::default(),
+            layers: Layers::default(),
             ready: VecDeque::new(),
             dirty: Vec::new(),
             again: Vec::new(),
@@ -165,7 +168,7 @@ impl State {
             return 0;
         };
         if added == 0 {
-            return c.output.len();
+            return c.unsent();
         }
         if c.closing || c.shutdown || c.shut {
             rope.clear();
@@ -175,7 +178,7 @@ impl State {
         c.output.append(rope);
         self.held_output += added;
         self.output_capacity = self.output_capacity + c.output.owned_bytes() - before;
-        let len = c.output.len();
+        let len = c.unsent();
         c.over_soft |= len > self.limits.output_soft_bytes;
         if !c.dirty {
             c.dirty = true;
@@ -229,6 +232,14 @@ impl State {
         self.doomed.push(index);
         self.drop_input(index);
         self.drop_deadlines(index);
+        self.drop_output(index);
+        if self.conns.at(index).layered {
+            self.drop_layer(index);
+        }
+    }
+
+    /// Forgets what a connection was sent, as far as a layer has not coded it.
+    pub(crate) fn drop_output(&mut self, index: u32) {
         let c = self.conns.at(index);
         let output = std::mem::take(&mut c.output);
         self.held_output -= output.len();

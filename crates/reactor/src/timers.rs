@@ -31,6 +31,8 @@ pub(crate) enum Action {
     Pace(u32, u32),
     /// Give up making a connection: slot and generation.
     GiveUpConnecting(u32, u32),
+    /// See whether a layer is established: slot and generation.
+    Handshake(u32, u32),
 }
 
 #[derive(Debug)]

@@ -26,6 +26,7 @@ pub mod process;
 mod random;
 mod run;
 pub mod shared;
+mod tls;
 pub mod worker;
 
 pub use run::run;

@@ -1,4 +1,4 @@
-//! Where the server listens: opened at the start, moved by CONFIG SET `bind` and `port`.
+//! Where the server listens: opened at the start, moved by CONFIG SET `bind`, `port` and `tls-port`.
 //!
 //! Invariant: after a failed move the server listens where it did. What stays is not touched; new sockets listen before
 //! old ones are closed, except where the kernel allows only one of the two (`127.0.0.1` and `*` on one port): there the old
@@ -13,10 +13,16 @@ use dunlin_reactor::{
 use rustix::io::Errno;
 
 use crate::config::{BindAddress, BindHost, Config, errno_text};
+use crate::tls;
+
+/// The tag of listeners whose clients speak RESP at once.
+pub(crate) const PLAIN: u32 = 0;
 
 /// A TCP listener of the running server.
 struct Open {
     address: SocketAddr,
+    /// See [`ListenOptions::tag`].
+    tag: u32,
     /// As the event loop knows it.
     number: usize,
     switch: ListenerSwitch,
@@ -37,6 +43,9 @@ pub(crate) struct Listening {
 )]
 pub(crate) struct ListenError {
     address: String,
+    /// `tcp` or `tls`.
+    pub(crate) kind: &'static str,
+    pub(crate) port: u16,
     cause: io::Error,
 }
 
@@ -51,14 +60,18 @@ pub(crate) fn options(config: &Config) -> ListenOptions {
 
 /// Listens on every address of `bind`; the caller adds the listeners to a loop, in this order.
 pub(crate) fn open_tcp(config: &Config) -> Result<Vec<Listener>, ListenError> {
-    open_port(config, config.port())
+    open(config, &addresses(config)?)
 }
 
-/// Listens on a port of every address of `bind`; port 0 is none.
+/// Listens on a port of every address of `bind`, without TLS; port 0 is none.
 pub(crate) fn open_port(config: &Config, port: u16) -> Result<Vec<Listener>, ListenError> {
+    open(config, &addresses_at(config, port, PLAIN)?)
+}
+
+fn open(config: &Config, all: &[Wanted]) -> Result<Vec<Listener>, ListenError> {
     let options = options(config);
     let mut listeners = Vec::new();
-    for wanted in addresses(config, port)? {
+    for wanted in all {
         if let Some(listener) = wanted.listen(&options)? {
             listeners.push(listener);
         }
@@ -89,15 +102,26 @@ fn mark(config: &Config, listeners: &[Listener]) {
 /// One address of `bind` with the port.
 struct Wanted {
     address: SocketAddr,
+    /// [`tls::TAG`] or [`PLAIN`].
+    tag: u32,
     /// As it was written.
     name: String,
     optional: bool,
 }
 
 impl Wanted {
+    /// Whether this listener is what is wanted.
+    fn is(&self, open: &Open) -> bool {
+        (self.address, self.tag) == (open.address, open.tag)
+    }
+
     /// `None` where the machine lacks the address or its family, and that is allowed.
     fn listen(&self, options: &ListenOptions) -> Result<Option<Listener>, ListenError> {
-        match Listener::bind(&ListenAddress::Tcp(self.address), options) {
+        let options = ListenOptions {
+            tag: self.tag,
+            ..options.clone()
+        };
+        match Listener::bind(&ListenAddress::Tcp(self.address), &options) {
             Ok(listener) => Ok(Some(listener)),
             Err(error) if may_lack(&error, self.optional) => {
                 tracing::debug!("Skipping {}: {}", self.name, errno_text(&error));
@@ -105,10 +129,17 @@ impl Wanted {
             }
             Err(cause) => Err(ListenError {
                 address: format!("{}:{}", self.name, self.address.port()),
+                kind: kind(self.tag),
+                port: self.address.port(),
                 cause,
             }),
         }
     }
+}
+
+/// As the log has it.
+fn kind(tag: u32) -> &'static str {
+    if tag == PLAIN { "tcp" } else { "tls" }
 }
 
 /// As redis-server: a missing address only if it was marked, a missing protocol family always.
@@ -126,14 +157,20 @@ fn may_lack(error: &io::Error, optional: bool) -> bool {
     }
 }
 
-/// What `bind` names, with a port; an address named twice stands once.
-fn addresses(config: &Config, port: u16) -> Result<Vec<Wanted>, ListenError> {
+/// What `bind` names with `port` and `tls-port`; an address named twice stands once.
+fn addresses(config: &Config) -> Result<Vec<Wanted>, ListenError> {
+    let mut all = addresses_at(config, config.port(), PLAIN)?;
+    all.extend(addresses_at(config, config.tls_port(), tls::TAG)?);
+    Ok(all)
+}
+
+fn addresses_at(config: &Config, port: u16, tag: u32) -> Result<Vec<Wanted>, ListenError> {
     let mut all: Vec<Wanted> = Vec::new();
     if port == 0 {
         return Ok(all);
     }
     for bind in config.bind() {
-        let Some(wanted) = resolve(&bind, port)? else {
+        let Some(wanted) = resolve(&bind, port, tag)? else {
             continue;
         };
         if !all.iter().any(|known| known.address == wanted.address) {
@@ -143,7 +180,7 @@ fn addresses(config: &Config, port: u16) -> Result<Vec<Wanted>, ListenError> {
     Ok(all)
 }
 
-fn resolve(bind: &BindAddress, port: u16) -> Result<Option<Wanted>, ListenError> {
+fn resolve(bind: &BindAddress, port: u16, tag: u32) -> Result<Option<Wanted>, ListenError> {
     let name = bind.host.to_string();
     let found = match &bind.host {
         BindHost::AnyV4 => Ok(Some(SocketAddr::from(([0, 0, 0, 0], port)))),
@@ -155,12 +192,15 @@ fn resolve(bind: &BindAddress, port: u16) -> Result<Option<Wanted>, ListenError>
     match found {
         Ok(Some(address)) => Ok(Some(Wanted {
             address,
+            tag,
             name,
             optional: bind.optional,
         })),
         Ok(None) => Ok(None),
         Err(cause) => Err(ListenError {
             address: format!("{name}:{port}"),
+            kind: kind(tag),
+            port,
             cause,
         }),
     }
@@ -186,9 +226,11 @@ impl Listening {
             unreachable!("only TCP listeners are moved")
         };
         let switch = listener.switch();
+        let tag = listener.tag();
         let number = accepting.add_listener(listener)?;
         self.open.push(Open {
             address,
+            tag,
             number,
             switch,
         });
@@ -197,13 +239,13 @@ impl Listening {
 
     /// Listens where this configuration says, and nowhere else.
     pub(crate) fn follow(&mut self, config: &Config) -> Result<(), String> {
-        let wanted = addresses(config, config.port()).map_err(|error| error.to_string())?;
-        let stays = |open: &Open| wanted.iter().any(|wanted| wanted.address == open.address);
+        let wanted = addresses(config).map_err(|error| error.to_string())?;
+        let stays = |open: &Open| wanted.iter().any(|wanted| wanted.is(open));
         let (kept, gone): (Vec<Open>, Vec<Open>) =
             std::mem::take(&mut self.open).into_iter().partition(stays);
         let fresh = wanted
             .iter()
-            .filter(|wanted| !kept.iter().any(|open| open.address == wanted.address));
+            .filter(|wanted| !kept.iter().any(|open| wanted.is(open)));
         let mut off = Vec::new();
         let opened = fresh
             .map(|wanted| listen_beside(wanted, &self.options, &gone, &mut off))
@@ -229,19 +271,26 @@ impl Listening {
 
     /// Gives new listeners to the event loop and takes the old ones away from it.
     fn hand_over(&mut self, listeners: Vec<Listener>, gone: &[Open]) -> Result<(), String> {
-        let notes: Vec<(ListenAddress, ListenerSwitch)> = listeners
+        let notes: Vec<(ListenAddress, u32, ListenerSwitch)> = listeners
             .iter()
-            .map(|listener| (listener.address().clone(), listener.switch()))
+            .map(|listener| {
+                (
+                    listener.address().clone(),
+                    listener.tag(),
+                    listener.switch(),
+                )
+            })
             .collect();
         let removed: Vec<usize> = gone.iter().map(|open| open.number).collect();
         let numbers = self
             .queue
             .change(listeners, &removed)
             .map_err(|error| error.to_string())?;
-        for ((address, switch), number) in notes.into_iter().zip(numbers) {
+        for ((address, tag, switch), number) in notes.into_iter().zip(numbers) {
             if let ListenAddress::Tcp(address) = address {
                 self.open.push(Open {
                     address,
+                    tag,
                     number,
                     switch,
                 });
@@ -291,7 +340,7 @@ fn listen_beside(
 fn excludes(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port()
         && one.is_ipv4() == other.is_ipv4()
-        && (one.ip().is_unspecified() || other.ip().is_unspecified())
+        && (one == other || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 #[cfg(test)]
@@ -303,6 +352,7 @@ mod tests {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         assert!(excludes(address("127.0.0.1:7"), address("0.0.0.0:7")));
         assert!(excludes(address("[::]:7"), address("[::1]:7")));
+        assert!(excludes(address("127.0.0.1:7"), address("127.0.0.1:7")));
         assert!(!excludes(address("127.0.0.1:7"), address("0.0.0.0:8")));
         assert!(!excludes(address("127.0.0.1:7"), address("[::]:7")));
         assert!(!excludes(address("127.0.0.1:7"), address("127.0.0.2:7")));

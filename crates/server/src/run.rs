@@ -30,6 +30,7 @@ use crate::persistence::load::Loader;
 use crate::process::{self, Supervisor, oom_score};
 use crate::random::random_bytes;
 use crate::shared::{Allocator, Shared};
+use crate::tls;
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
 
 /// Serves with this configuration until told to stop. `allocator` is the process's.
@@ -59,6 +60,7 @@ fn serve<B: SystemBackend>(
     let workers = config.workers().max(1);
     let listen_options = listeners::options(&config);
     let mut tcp = TcpServer::with_options(listen_options.clone());
+    let tls = tls::make(&config).map_err(|reason| anyhow!("Failed to configure TLS: {reason}"))?;
     let (tcp_listeners, kinds) = listen(&mut tcp, &config)?;
     startup::listening(&config);
     let frames = frames::listen(&config)?;
@@ -78,6 +80,7 @@ fn serve<B: SystemBackend>(
     }
     let remotes = loops[0].remotes();
     let shared = make_shared(config, workers, allocator)?;
+    shared.tls.replace(tls);
     access::load_at_start(&shared).map_err(|error| anyhow!(error))?;
     // Nobody else has set it.
     let _ = shared.io_backend.set(chosen.name());
@@ -320,13 +323,16 @@ fn listen(
             tracing::warn!("Warning: {error}");
             // The words that Redis's tools look for; the caller logs them.
             bail!(
-                "Failed listening on port {} (tcp), aborting.",
-                config.port()
+                "Failed listening on port {} ({}), aborting.",
+                error.port,
+                error.kind
             );
         }
     };
-    if !listeners.is_empty() {
-        kinds.push("tcp");
+    for (kind, tag) in [("tcp", listeners::PLAIN), ("tls", tls::TAG)] {
+        if listeners.iter().any(|listener| listener.tag() == tag) {
+            kinds.push(kind);
+        }
     }
     if let Some(path) = config.unixsocket() {
         let address = ListenAddress::Unix {

@@ -22,6 +22,7 @@ use crate::persistence::aof::Aof;
 use crate::persistence::journal::Journal;
 use crate::persistence::loading::Loading;
 use crate::persistence::saving::{Order, Saving};
+use crate::tls::Tls;
 
 pub use recent::Recent;
 pub use totals::{CommandTotals, Totals};
@@ -212,6 +213,8 @@ pub struct Shared {
     baseline: Mutex<Totals>,
     /// What DEBUG PAUSE-CRON makes of signals: one of [`signals`].
     signals: AtomicU8,
+    /// What connections to `tls-port` are given.
+    pub(crate) tls: Tls,
     /// The port listened on, for INFO.
     pub port: AtomicU32,
     /// Peak of the allocated bytes, as far as they were measured.
@@ -307,6 +310,7 @@ impl Shared {
             move_listeners: OnceLock::new(),
             baseline: Mutex::default(),
             signals: AtomicU8::new(signals::ACTED_ON),
+            tls: Tls::default(),
             port: AtomicU32::new(0),
             peak_bytes: AtomicU64::new(0),
             startup_bytes: (allocator.figures)().allocated,
@@ -338,7 +342,7 @@ impl Shared {
         knobs.key_load_delay_us.store(delay_us, relaxed);
         knobs.keepalive_s.store(config.tcp_keepalive_s(), relaxed);
         knobs.protected.store(config.protected_mode(), relaxed);
-        self.port.store(u32::from(config.port()), relaxed);
+        self.port.store(u32::from(config.main_port()), relaxed);
         knobs.output.set(&config.output_limit(ClientClass::Normal));
         let subscribers = config.output_limit(ClientClass::Pubsub);
         knobs.subscriber_output.set(&subscribers);

@@ -219,7 +219,7 @@ fn refusals_have_the_texts_of_redis() {
 /// Saying OK would promise what is not built.
 #[test]
 fn what_is_not_built_is_not_turned_on_at_run_time() {
-    for (name, on, off) in [("activedefrag", "yes", "no"), ("tls-port", "1", "0")] {
+    for (name, on, off) in [("activedefrag", "yes", "no"), ("tls-cluster", "yes", "no")] {
         assert!(set(name, on).is_err(), "{name} {on}");
         assert_eq!(set(name, off).as_deref(), Ok(off));
     }

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use super::lists::Setting;
 use super::log::UnitLog;
 use super::source::Suite;
+use super::tls;
 use crate::process::{kill_below, run_to_file};
 use crate::workspace;
 
@@ -40,6 +41,8 @@ pub(crate) struct Setup {
     pub(crate) server: PathBuf,
     /// Folder below target/tcl for copies and logs.
     pub(crate) name: String,
+    /// Some units are run over TLS.
+    pub(crate) over_tls: bool,
     pub(crate) limit: Duration,
     /// An exception inside a test body fails that test instead of ending the unit.
     pub(crate) durable: bool,
@@ -49,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) own_clients: bool,
     /// What the servers of some units are given; nothing where the server is the genuine one, which knows no such keys.
     pub(crate) settings: BTreeMap<String, Vec<Setting>>,
+    /// What every server of a unit over TLS is given.
+    pub(crate) tls_settings: &'static [Setting],
 }
 
 /// One unit's result.
@@ -94,6 +99,9 @@ impl Job {
             };
             link(&path, &source.join(tool))?;
         }
+        if setup.over_tls {
+            link(&tls::certificates(suite)?, &dir.join("tests/tls"))?;
+        }
         let slot = (std::process::id() as usize * JOBS_MAX + index) % SLOTS;
         Ok(Job { slot, dir })
     }
@@ -122,10 +130,11 @@ impl Job {
     ) -> Result<UnitRun> {
         let logs = workspace::scratch(&format!("tcl/{}/logs", setup.name))?;
         let log_path = logs.join(format!("{}.log", unit.replace('/', ".")));
+        let (name, is_over_tls) = tls::split(unit);
         let mut command = Command::new("tclsh");
         command
             .arg("tests/test_helper.tcl")
-            .args(["--single", unit, "--clients", "1", "--ignore-encoding"])
+            .args(["--single", name, "--clients", "1", "--ignore-encoding"])
             .args(["--baseport", &base_port.to_string()])
             .args(["--portcount", &PORTS_PER_JOB.to_string()])
             .current_dir(&self.dir)
@@ -141,7 +150,12 @@ impl Job {
                 .collect();
             command.arg("--tags").arg(tags.join(" "));
         }
-        for (key, value) in setup.settings.get(unit).into_iter().flatten() {
+        let mut settings: Vec<Setting> = setup.settings.get(unit).cloned().unwrap_or_default();
+        if is_over_tls {
+            command.arg("--tls");
+            settings.extend(setup.tls_settings);
+        }
+        for (key, value) in settings {
             // The harness writes it into the configuration of every server that it starts.
             command.args(["--config", key, value]);
         }

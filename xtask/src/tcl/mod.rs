@@ -7,6 +7,7 @@ mod harness;
 mod lists;
 mod log;
 mod source;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub(crate) struct Arguments {
     /// Run this unit, such as unit/type/string (may be repeated); without it, those of tests/tcl/units.txt.
     #[arg(long)]
     unit: Vec<String>,
+    /// Run the named units over TLS, as those of the list whose names end in `+tls` always are.
+    #[arg(long, requires = "unit")]
+    tls: bool,
     /// Run all units of the suite.
     #[arg(long)]
     all: bool,
@@ -71,6 +75,7 @@ impl Default for Arguments {
     fn default() -> Arguments {
         Arguments {
             unit: Vec::new(),
+            tls: false,
             all: false,
             genuine: false,
             bless: false,
@@ -93,14 +98,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<usize> {
     } else if arguments.unit.is_empty() {
         lists::units()?
     } else {
-        arguments.unit.clone()
+        let over_tls = |unit: &String| match arguments.tls {
+            true => tls::over_tls(unit),
+            false => unit.clone(),
+        };
+        arguments.unit.iter().map(over_tls).collect()
     };
     let known = if arguments.genuine {
         BTreeMap::new()
     } else {
         lists::known()?
     };
-    let setup = setup(arguments)?;
+    let mut setup = setup(arguments)?;
+    setup.over_tls = tls::wanted(&units)?;
     println!(
         "suite: redis {}; server: {}; {} units",
         suite.version,
@@ -129,6 +139,11 @@ fn setup(arguments: &Arguments) -> Result<Setup> {
         limit: Duration::from_secs(arguments.limit_s),
         durable: arguments.durable,
         without_tags,
+        over_tls: false,
+        tls_settings: match arguments.genuine {
+            true => &[],
+            false => tls::SETTINGS,
+        },
         settings: match arguments.genuine {
             true => BTreeMap::new(),
             false => lists::settings()?,
@@ -329,11 +344,12 @@ fn report(
 
 /// The names that the genuine server passes in a unit, by running it.
 fn genuine_names(suite: &Suite, unit: &str, arguments: &Arguments) -> Result<Counts> {
-    let setup = setup(&Arguments {
+    let mut setup = setup(&Arguments {
         genuine: true,
         without_tag: arguments.without_tag.clone(),
         ..Arguments::default()
     })?;
+    setup.over_tls = tls::split(unit).1;
     println!("  {unit}: running the genuine server for its test names");
     let run = Job::new(suite, &setup, 0)?.run(&setup, unit, &[])?;
     ensure!(

@@ -9,11 +9,12 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// A crate and the crates of ours that it may import. Each knows only what lies below it.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("dunlin-structures", &[]),
     ("dunlin-resp", &[]),
     ("dunlin-frame", &[]),
     ("dunlin-reactor", &["dunlin-structures"]),
+    ("dunlin-tls", &["dunlin-reactor"]),
     ("dunlin-store", &["dunlin-structures"]),
     ("dunlin-persist", &["dunlin-store", "dunlin-structures"]),
     (
@@ -41,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "dunlin-persist",
             "dunlin-engine",
             "dunlin-gateway",
+            "dunlin-tls",
         ],
     ),
     (

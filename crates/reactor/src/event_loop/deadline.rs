@@ -40,7 +40,7 @@ impl<B: Backend> EventLoop<B> {
 
     /// There is output that may not be written any more, or may be later on.
     pub(super) fn tell_write_deadline<H: Handler>(&mut self, index: u32, handler: &mut H) {
-        if self.state.conns.at(index).output.is_empty() {
+        if self.state.conns.at(index).unsent() == 0 {
             return;
         }
         let id = self.state.conns.id(index);

@@ -5,6 +5,8 @@
 
 use std::mem;
 
+use dunlin_structures::Rope;
+
 use super::EventLoop;
 use crate::backend::{Backend, Token};
 use crate::conn::{CloseReason, Life};
@@ -44,7 +46,7 @@ impl<B: Backend> EventLoop<B> {
 
     fn flush_one<H: Handler>(&mut self, index: u32, handler: &mut H) {
         let c = self.state.conns.at(index);
-        if c.write_expired && !c.output.is_empty() {
+        if c.write_expired && c.unsent() > 0 {
             return self.tell_write_deadline(index, handler);
         }
         if !self.write(index) {
@@ -52,7 +54,7 @@ impl<B: Backend> EventLoop<B> {
         }
         let soft = self.state.limits.output_soft_bytes;
         let c = self.state.conns.at(index);
-        if c.over_soft && c.output.len() <= soft / 2 {
+        if c.over_soft && c.unsent() <= soft / 2 {
             c.over_soft = false;
             c.overlooked = 0;
             let id = self.state.conns.id(index);
@@ -61,7 +63,7 @@ impl<B: Backend> EventLoop<B> {
             self.state.enqueue(index);
         }
         let c = self.state.conns.at(index);
-        let left = !c.output.is_empty();
+        let left = c.unsent() > 0;
         if c.is_live() && (left || c.backlog) {
             // Rare: most output is taken by the system at once.
             c.backlog = left;
@@ -70,7 +72,7 @@ impl<B: Backend> EventLoop<B> {
             handler.backlog(&mut Io::new(&mut self.state), id);
         }
         let c = self.state.conns.at(index);
-        if !c.is_live() || !c.output.is_empty() {
+        if !c.is_live() || c.unsent() > 0 {
             return;
         }
         if c.closing {
@@ -79,48 +81,65 @@ impl<B: Backend> EventLoop<B> {
             } else {
                 self.finish_close(index);
             }
-        } else if c.shutdown && !c.shut {
+        } else if c.shutdown && !c.shut && !c.handshaking {
             self.shut_down(index);
         }
     }
 
     /// One send call. False: the connection failed.
     fn write(&mut self, index: u32) -> bool {
-        let state = &mut self.state;
-        let c = state.conns.at(index);
         let Some(socket) = self.sockets[index as usize].as_mut() else {
             return false;
         };
-        if c.output.is_empty() || c.blocked {
+        let state = &mut self.state;
+        let c = state.conns.at(index);
+        if c.blocked {
+            return true;
+        }
+        if c.layered {
+            state.seal(index);
+        }
+        let c = state.conns.at(index);
+        let output = match state.layers.at(index) {
+            Some(layered) if c.layered => &mut layered.wire,
+            _ => &mut c.output,
+        };
+        if output.is_empty() {
             return true;
         }
         let pool = &mut state.pool;
         let budget = state.limits.output_turn_bytes;
-        let capacity = c.output.owned_bytes();
+        let capacity = output.owned_bytes();
         let mut recycle = |buffer| pool.give(buffer);
-        let sent = match self
-            .backend
-            .send(socket, &mut c.output, budget, &mut recycle)
-        {
+        let sent = match self.backend.send(socket, output, budget, &mut recycle) {
             Ok(sent) => sent,
             Err(error) => {
                 // A failed call may have let go of buffers.
-                state.output_capacity = state.output_capacity + c.output.owned_bytes() - capacity;
+                state.output_capacity = state.output_capacity + output.owned_bytes() - capacity;
                 state.doom(index, CloseReason::Reset(error));
                 return false;
             }
         };
         state.stats.writes += 1;
-        state.output_capacity = state.output_capacity + c.output.owned_bytes() - capacity;
+        state.output_capacity = state.output_capacity + output.owned_bytes() - capacity;
         state.stats.bytes_out += sent.bytes as u64;
         state.held_output -= sent.bytes;
         c.taken |= sent.bytes > 0;
         if c.write_timed {
             state.deadlines.count(index, Side::Write, sent.bytes);
         }
-        let empty = c.output.is_empty();
+        let empty = output.is_empty();
+        let spent = match empty {
+            true => mem::take(output),
+            false => Rope::new(),
+        };
+        if c.layered {
+            c.wire_bytes = output.len() as u32;
+        }
         c.blocked = sent.blocked && !empty;
-        if !empty && !sent.blocked {
+        // What a layer left uncoded goes on, unless it waits for the peer.
+        let left = !empty || (c.layered && !c.handshaking && !c.output.is_empty());
+        if left && !sent.blocked {
             state.again.push(index);
         } else if c.blocked != c.armed {
             // Rare: once when a socket fills up, and once when it is empty again.
@@ -132,9 +151,8 @@ impl<B: Backend> EventLoop<B> {
             }
         }
         if empty {
-            let output = mem::take(&mut state.conns.at(index).output);
-            state.output_capacity -= output.owned_bytes();
-            state.recycle(output);
+            state.output_capacity -= spent.owned_bytes();
+            state.recycle(spent);
         }
         true
     }
@@ -191,9 +209,9 @@ impl<B: Backend> EventLoop<B> {
         let sending = self.is_sending(index);
         let c = self.state.conns.at(index);
         if c.live == Life::Connecting {
-            return !c.output.is_empty();
+            return c.unsent() > 0;
         }
         c.live == Life::Open
-            && (c.readable || c.queued || c.paused || c.closing || !c.output.is_empty() || sending)
+            && (c.readable || c.queued || c.paused || c.closing || c.unsent() > 0 || sending)
     }
 }

@@ -22,6 +22,7 @@ impl<B: Backend> EventLoop<B> {
         // Who is queued again during the turn has its next read in the next one.
         let turns = self.state.ready.len();
         let turns = turns.min(self.state.limits.inputs_per_turn);
+        let mut handshakes = self.state.limits.handshakes_per_turn;
         for _ in 0..turns {
             let Some(index) = self.state.ready.pop_front() else {
                 break;
@@ -30,7 +31,10 @@ impl<B: Backend> EventLoop<B> {
             if !mem::take(&mut c.queued) || !c.wants_turn() {
                 continue;
             }
-            if c.live == Life::Lingering {
+            if c.handshaking && !take_one(&mut handshakes) {
+                c.queued = true;
+                self.state.ready.push_back(index);
+            } else if c.live == Life::Lingering {
                 self.discard(index);
             } else {
                 self.read_one(index);
@@ -64,10 +68,19 @@ impl<B: Backend> EventLoop<B> {
             } else {
                 buffer = Buffer::from_vec(state.pool.lend());
             }
-            if let Err(error) = self.receive(index, &mut buffer) {
+            let layered = c.layered;
+            let received = match layered {
+                false => self.receive(index, &mut buffer),
+                true => self.receive_layered(index, &mut buffer),
+            };
+            if let Err(error) = received {
                 self.state.pool.give(buffer.into_vec());
                 self.state.doom(index, CloseReason::Reset(error));
                 return;
+            }
+            if layered && self.state.conns.at(index).closing {
+                // Its layer refused what came.
+                return self.state.pool.give(buffer.into_vec());
             }
         }
         let state = &mut self.state;
@@ -88,6 +101,17 @@ impl<B: Backend> EventLoop<B> {
             state.keep_input(index, buffer);
             state.enqueue(index);
         }
+    }
+
+    /// Receives the coded bytes of a connection into a buffer of their own, and decodes them all.
+    fn receive_layered(&mut self, index: u32, plain: &mut Buffer) -> io::Result<()> {
+        let mut wire = Buffer::from_vec(self.state.pool.lend_wide());
+        let received = self.receive(index, &mut wire);
+        if received.is_ok() && !wire.is_empty() {
+            self.state.unseal(index, wire.as_slice(), plain);
+        }
+        self.state.pool.give(wire.into_vec());
+        received
     }
 
     /// One receive call, and a second one if it would find the end of the stream.
@@ -155,4 +179,11 @@ impl<B: Backend> EventLoop<B> {
             }
         }
     }
+}
+
+/// Takes one of what is left, if there is any.
+fn take_one(left: &mut usize) -> bool {
+    let any = *left > 0;
+    *left -= usize::from(any);
+    any
 }

@@ -57,7 +57,7 @@ impl<B: Backend> EventLoop<B> {
             let mut greediest = None;
             for index in 0..self.state.conns.slots() {
                 let c = self.state.conns.at(index);
-                let bytes = c.input.capacity() + c.output.owned_bytes();
+                let bytes = c.input.capacity() + c.output.owned_bytes() + c.wire_bytes as usize;
                 if c.is_live() && greediest.is_none_or(|(most, _)| bytes > most) {
                     greediest = Some((bytes, index));
                 }

@@ -152,6 +152,9 @@ impl<B: Backend> EventLoop<B> {
                 Due::Fired(Action::Pace(index, generation)) => {
                     self.state.check_pace(index, generation);
                 }
+                Due::Fired(Action::Handshake(index, generation)) => {
+                    self.state.check_handshake(index, generation);
+                }
                 Due::Fired(Action::GiveUpConnecting(index, generation)) => {
                     self.give_up_connecting(index, generation);
                 }

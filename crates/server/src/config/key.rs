@@ -121,6 +121,8 @@ pub struct Key {
     pub refusal: Option<&'static str>,
     /// The refusal holds in a file as well: the server does not start.
     pub fatal: bool,
+    /// CONFIG SET of the value that it has is followed, too: what it names may have changed.
+    pub volatile: bool,
     /// Not in Redis: CONFIG SET of the value that it has is no error even where it can't change, so that programs which
     /// write back all that they read go on working.
     pub ours: bool,
@@ -165,6 +167,7 @@ impl Key {
             idle: None,
             refusal: None,
             fatal: false,
+            volatile: false,
             ours: false,
             missing: None,
             hidden: false,
@@ -203,6 +206,11 @@ impl Key {
     pub(super) const fn fatal(mut self, idle: &'static str, reason: &'static str) -> Self {
         self.fatal = true;
         self.refused(idle, reason)
+    }
+
+    pub(super) const fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
     }
 
     pub(super) const fn ours(mut self) -> Self {

@@ -220,7 +220,7 @@ impl Config {
         }
     }
 
-    fn path(&self, name: &str) -> Option<&Path> {
+    pub(crate) fn path(&self, name: &str) -> Option<&Path> {
         let text = self.text(name);
         (!text.is_empty()).then(|| Path::new(OsStr::from_bytes(text)))
     }
@@ -251,6 +251,19 @@ impl Config {
     /// The TCP port; 0 means no TCP.
     pub fn port(&self) -> u16 {
         self.narrow("port")
+    }
+
+    /// The port for TLS; 0 means none.
+    pub fn tls_port(&self) -> u16 {
+        self.narrow("tls-port")
+    }
+
+    /// The port by which the server is known: that for TLS if there is no other.
+    pub fn main_port(&self) -> u16 {
+        match self.port() {
+            0 => self.tls_port(),
+            port => port,
+        }
     }
 
     /// The path of the Unix socket.

@@ -58,7 +58,7 @@ impl Config {
     }
 
     /// Sets several keys at once, as CONFIG SET does: either all values stand afterwards, or an error says why none does.
-    /// Returns the keys whose values are new.
+    /// Returns the keys whose values are new, or name what may be.
     pub fn set<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &mut self,
         pairs: &[(N, V)],
@@ -81,7 +81,7 @@ impl Config {
         self.clamp();
         let mut changed: Vec<&'static Key> = Vec::new();
         for (entry, before) in entries.iter().zip(&before) {
-            let is_new = self.values[entry.index] != *before;
+            let is_new = entry.key.volatile || self.values[entry.index] != *before;
             if is_new && !changed.iter().any(|key| key.name == entry.key.name) {
                 changed.push(entry.key);
             }

@@ -31,7 +31,7 @@ pub fn banner(config: &Config, warnings: &[String]) {
 pub fn listening(config: &Config) {
     info!(
         "Running mode=standalone, port={}, PID: {}",
-        config.port(),
+        config.main_port(),
         std::process::id()
     );
 }
@@ -41,7 +41,7 @@ pub fn initialized() {
     info!("Server initialized");
 }
 
-/// Connections are accepted on a listener of this kind: `tcp` or `unix`.
+/// Connections are accepted on a listener of this kind: `tcp`, `tls` or `unix`.
 pub fn ready(kind: &str) {
     info!("Ready to accept connections {kind}");
 }

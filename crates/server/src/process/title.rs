@@ -53,14 +53,14 @@ fn variable(config: &Config, program: &[u8], name: &[u8]) -> Vec<u8> {
     };
     match name {
         b"title" => program.to_vec(),
-        b"listen-addr" if config.port() == 0 => unix_socket(),
+        b"listen-addr" if config.main_port() == 0 => unix_socket(),
         b"listen-addr" => {
             let first = config.bind().into_iter().next();
             let host = first.map_or_else(|| "*".to_owned(), |bind| bind.host.to_string());
-            format!("{host}:{}", config.port()).into_bytes()
+            format!("{host}:{}", config.main_port()).into_bytes()
         }
-        // There is no cluster and no Sentinel to tell of, and no TLS.
-        b"tls-port" => b"0".to_vec(),
+        // There is no cluster and no Sentinel to tell of.
+        b"tls-port" => config.tls_port().to_string().into_bytes(),
         b"port" => config.port().to_string().into_bytes(),
         b"unixsocket" => unix_socket(),
         b"config-file" => {
@@ -87,6 +87,10 @@ mod tests {
             (
                 &["--port", "0", "--unixsocket", "/run/x.sock"],
                 "redis-server /run/x.sock",
+            ),
+            (
+                &["--port", "0", "--tls-port", "7001", "--bind", "::1"],
+                "redis-server ::1:7001",
             ),
             (
                 &[

@@ -11,6 +11,7 @@ mod postponed;
 mod slot;
 mod suspended;
 mod timing;
+mod tls;
 mod unsafe_replies;
 
 use std::collections::VecDeque;
@@ -389,7 +390,8 @@ impl Handler for Worker {
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
         self.begin(io);
         // What we have made ourselves, the gateway's, is nobody who has to be let in.
-        let admitted = peer.adopted || self.admit(io, conn, peer);
+        let admitted =
+            peer.adopted || (self.begin_tls(io, conn, peer) && self.admit(io, conn, peer));
         let shared = &self.host.shared;
         let counters = &shared.workers[self.number];
         let keepalive_s = shared.knobs.keepalive_s.load(Ordering::Relaxed);
@@ -479,12 +481,15 @@ impl Handler for Worker {
         self.run_batch(io, inputs);
     }
 
-    fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, _why: CloseReason) {
+    fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, why: CloseReason) {
         self.begin(io);
         let Some(mut slot) = self.slots.get_mut(conn.index()).and_then(Option::take) else {
             return;
         };
         self.abandon_wait(io, &mut slot);
+        if let CloseReason::Layer(error) = &why {
+            self.log_tls_failure(&slot.client, error);
+        }
         tracing::debug!(
             "Client closed connection {}",
             self.host

@@ -25,6 +25,7 @@ pub(in crate::backend) fn accept(listener: &Listener) -> io::Result<Option<(Sock
     let mut peer = Peer {
         unix,
         descriptor: fd.as_raw_fd(),
+        tag: listener.tag(),
         ..Peer::default()
     };
     if !unix {

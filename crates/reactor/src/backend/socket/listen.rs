@@ -55,6 +55,8 @@ pub struct ListenOptions {
     pub nodelay: bool,
     /// Accepted connections probe an idle peer after this time.
     pub keepalive: Option<Duration>,
+    /// What its connections are to be known by, see [`crate::Peer::tag`].
+    pub tag: u32,
 }
 
 impl Default for ListenOptions {
@@ -64,6 +66,7 @@ impl Default for ListenOptions {
             reuse_port: false,
             nodelay: true,
             keepalive: Some(Duration::from_secs(300)),
+            tag: 0,
         }
     }
 }
@@ -74,6 +77,7 @@ pub struct Listener {
     fd: Arc<OwnedFd>,
     backlog: i32,
     address: ListenAddress,
+    tag: u32,
     /// It is known to its loop's backend.
     pub(in crate::backend) registered: bool,
     /// Its place in that backend's tables, if it has any.
@@ -114,6 +118,7 @@ impl Listener {
             fd: Arc::new(fd),
             backlog: options.backlog,
             address: ListenAddress::Tcp(bound),
+            tag: options.tag,
             registered: false,
             slot: u32::MAX,
         })
@@ -138,6 +143,7 @@ impl Listener {
                 path: path.clone(),
                 mode,
             },
+            tag: options.tag,
             registered: false,
             slot: u32::MAX,
         };
@@ -169,6 +175,12 @@ impl Listener {
             fd: Arc::clone(&self.fd),
             backlog: self.backlog,
         }
+    }
+
+    /// What its options said.
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        self.tag
     }
 
     pub(in crate::backend) fn is_unix(&self) -> bool {

@@ -172,7 +172,7 @@ impl Uring {
     ) -> io::Result<Option<(Socket, Peer)>> {
         let port = &mut self.ports[listener.slot as usize];
         if let Some(fd) = port.accepted.pop_front() {
-            return Ok(Some(describe(fd, listener.is_unix())));
+            return Ok(Some(describe(fd, listener)));
         }
         match port.failure.take() {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
@@ -207,10 +207,12 @@ impl Uring {
     }
 }
 
-fn describe(fd: OwnedFd, unix: bool) -> (Socket, Peer) {
+fn describe(fd: OwnedFd, listener: &Listener) -> (Socket, Peer) {
+    let unix = listener.is_unix();
     let mut peer = Peer {
         unix,
         descriptor: fd.as_raw_fd(),
+        tag: listener.tag(),
         ..Peer::default()
     };
     if !unix {

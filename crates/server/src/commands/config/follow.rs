@@ -10,6 +10,7 @@ use crate::config::{Config, Key, SetError, errno_text};
 use crate::logging;
 use crate::process::{oom_score, title};
 use crate::shared::Shared;
+use crate::tls;
 
 /// Descriptors needed beside those of clients, as at the start.
 const RESERVED_DESCRIPTORS: u64 = 64;
@@ -28,13 +29,22 @@ pub(super) fn follow(
     if has("dir") {
         env::set_current_dir(next.dir()).map_err(|error| refused("dir", errno_text(&error)))?;
     }
-    let with_process = follow_with_process(shared, old, next, &has);
+    let with_process = follow_tls(shared, next, changed).and_then(|before| {
+        follow_with_process(shared, old, next, &has).inspect_err(|_| {
+            if let Some(before) = before {
+                shared.tls.replace(before);
+            }
+        })
+    });
     if with_process.is_err() && has("dir") {
         // It was there a moment ago; were it gone, the next relative path would say so.
         let _ = env::set_current_dir(old.dir());
     }
     with_process?;
-    if has("proc-title-template") || has("bind") || has("port") {
+    if ["proc-title-template", "bind", "port", "tls-port"]
+        .into_iter()
+        .any(&has)
+    {
         title::follow(next);
     }
     if has("loglevel") {
@@ -44,6 +54,25 @@ pub(super) fn follow(
         logging::set_report_enabled(next.crash_log_enabled());
     }
     Ok(())
+}
+
+/// Reads the files of TLS anew if any of its keys was set. Returns what held before, to be put back; connections that stand keep it.
+fn follow_tls(
+    shared: &Shared,
+    next: &Config,
+    changed: &[&'static Key],
+) -> Result<Option<Option<tls::Acceptor>>, SetError> {
+    let Some(key) = changed.iter().find(|key| key.name.starts_with("tls-")) else {
+        return Ok(None);
+    };
+    match tls::make(next) {
+        Ok(made) => Ok(Some(shared.tls.replace(made))),
+        Err(reason) => {
+            tracing::warn!("TLS stays as it is: {reason}");
+            let reason = "Unable to update TLS configuration. Check server logs.";
+            Err(refused(key.name, reason.to_owned()))
+        }
+    }
 }
 
 /// Moves listeners and sets the process's score; after an error both are as before.
@@ -62,16 +91,19 @@ fn follow_with_process(
         let reason = "Failed to set new oom_score_adj. Check server logs.";
         return Err(refused(name, reason.to_owned()));
     }
-    if (has("bind") || has("port"))
+    let moved = ["tls-port", "port", "bind"]
+        .into_iter()
+        .find(|name| has(name));
+    if let Some(name) = moved
         && let Err(reason) = shared.move_listeners(next)
     {
         tracing::warn!("{reason}");
         if scored.is_some() && oom_score::apply(old).is_err() {
             tracing::warn!("The process keeps the oom_score_adj that was asked for");
         }
-        let (name, reason) = match has("port") {
-            true => ("port", "Unable to listen on this port. Check server logs."),
-            false => ("bind", "Failed to bind to specified addresses."),
+        let reason = match name {
+            "bind" => "Failed to bind to specified addresses.",
+            _ => "Unable to listen on this port. Check server logs.",
         };
         return Err(refused(name, reason.to_owned()));
     }

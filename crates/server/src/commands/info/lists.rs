@@ -12,8 +12,11 @@ use crate::shared::CommandTotals;
 pub(super) fn listeners(facts: &Facts, text: &mut String) {
     let config = facts.shared.config();
     let mut number = 0;
-    if config.port() != 0 {
-        let _ = write!(text, "listener{number}:name=tcp");
+    for (name, port) in [("tcp", config.port()), ("tls", config.tls_port())] {
+        if port == 0 {
+            continue;
+        }
+        let _ = write!(text, "listener{number}:name={name}");
         for address in config.bind() {
             let host = match address.host {
                 BindHost::AnyV4 => "*".to_owned(),
@@ -23,7 +26,7 @@ pub(super) fn listeners(facts: &Facts, text: &mut String) {
             let dash = if address.optional { "-" } else { "" };
             let _ = write!(text, ",bind={dash}{host}");
         }
-        let _ = write!(text, ",port={}\r\n", config.port());
+        let _ = write!(text, ",port={port}\r\n");
         number += 1;
     }
     if let Some(path) = config.unixsocket() {
