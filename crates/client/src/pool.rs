@@ -332,7 +332,9 @@ impl<M: Manage> Inner<M> {
             state.vacate();
             Some(idle)
         };
-        if state.idle.len() < self.options.idle_min {
+        let next_old = state.next_old(&self.options);
+        let is_sooner = next_old.is_some_and(|at| state.upkeep_at.is_none_or(|then| at < then));
+        if is_sooner || state.idle.len() < self.options.idle_min {
             self.upkeep.notify_one();
         }
         drop(state);
@@ -369,7 +371,8 @@ impl<M: Manage> Inner<M> {
                 }
                 continue;
             }
-            state = match state.next_old(&self.options) {
+            state.upkeep_at = state.next_old(&self.options);
+            state = match state.upkeep_at {
                 Some(at) => {
                     let time = at.saturating_duration_since(now);
                     let waited = self

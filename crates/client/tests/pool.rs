@@ -193,6 +193,8 @@ fn the_old_and_the_long_idle_are_dropped() {
         lifetime: Some(Duration::from_millis(40)),
         ..PoolOptions::default()
     });
+    // The keeper sleeps for good by now, since nothing is idle: what comes back has to call it.
+    thread::sleep(Duration::from_millis(20));
     drop(lifetimes.get().unwrap());
     wait_for("its end", || numbers.alive.load(Ordering::SeqCst) == 0);
     let held = lifetimes.get().unwrap();

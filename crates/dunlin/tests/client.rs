@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{PROGRAM, Server, free_port, scratch, wait_for};
+use common::{PROGRAM, Server, scratch, wait_for};
 use dunlin_client::commands::*;
 use dunlin_client::{Client, Error, Options, Pipeline, Pool, PoolOptions, Protocol, RetryLimits};
 
@@ -62,7 +63,22 @@ impl Drop for Victim {
     }
 }
 
+/// Starts a server, again and again if need be: the kernel may take a moment to let go of the port of one that was killed.
 fn start(directory: &Path, port: u16) -> Victim {
+    let mut victim = None;
+    wait_for("the server", || {
+        let victim = victim.get_or_insert_with(|| spawn(directory, port));
+        if victim.0.try_wait().unwrap().is_some() {
+            *victim = spawn(directory, port);
+        }
+        // An answer: the one that was killed may take connections for that moment.
+        let probe = common::Client::connect(([127, 0, 0, 1], port).into());
+        probe.is_ok_and(|mut probe| probe.try_ask(&["PING"]).is_ok())
+    });
+    victim.unwrap()
+}
+
+fn spawn(directory: &Path, port: u16) -> Victim {
     let child = Process::new(PROGRAM)
         .args(["--port", &port.to_string(), "--dir"])
         .arg(directory)
@@ -71,6 +87,7 @@ fn start(directory: &Path, port: u16) -> Victim {
         .arg(directory.join("log"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn();
     Victim(child.unwrap())
 }
@@ -99,7 +116,7 @@ fn count(client: &Client, key: &str, stop: &AtomicBool, answers: &AtomicU64) {
                 tried -= 1;
                 thread::sleep(Duration::from_millis(2));
             }
-            Err(other) => panic!("{other}"),
+            Err(other) => panic!("{other}: {:?}", client.stats()),
         }
     }
     let left = client.get(key).call::<Option<i64>>().unwrap();
@@ -110,7 +127,10 @@ fn count(client: &Client, key: &str, stop: &AtomicBool, answers: &AtomicU64) {
 fn killed_in_mid_flight_no_reply_is_wrong_and_no_acknowledgement_lost() {
     let kills = setting("DUNLIN_CLIENT_KILLS", 5);
     let directory = scratch("client");
-    let port = free_port();
+    // Below those that the system hands out to clients: one of these could have it while the server is down.
+    let port = (10_000 + std::process::id() as u16 % 20_000..)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap();
     let mut victim = start(&directory, port);
     let client = Client::start(options(port).deadline(Duration::from_secs(20))).unwrap();
     wait_for("the server", || client.set("ready", 1).call::<()>().is_ok());

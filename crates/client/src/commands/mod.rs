@@ -68,16 +68,6 @@ pub(crate) enum FirstKey {
     Behind(&'static str),
 }
 
-/// Commands that this crate's table lacks as long as the server's does.
-const SCRIPTS: [&str; 6] = [
-    "EVAL",
-    "EVALSHA",
-    "EVAL_RO",
-    "EVALSHA_RO",
-    "FCALL",
-    "FCALL_RO",
-];
-
 /// Where the first key of a command is, if it has one.
 pub(crate) fn first_key(command: &Command) -> Option<usize> {
     let place = place_of_key(command)?;
@@ -110,9 +100,6 @@ fn place_of_key(command: &Command) -> Option<FirstKey> {
     };
     if let Some(place) = find(&name) {
         return Some(place);
-    }
-    if SCRIPTS.iter().any(|script| script.as_bytes() == name) {
-        return Some(FirstKey::Counted(2, 3));
     }
     let subcommand = words.next()?;
     find(&[&name[..], b" ", &subcommand[..]].concat())

@@ -93,6 +93,8 @@ pub(super) struct State<T> {
     active: usize,
     pub(super) waiters: VecDeque<Arc<Waiter<T>>>,
     pub(super) closed: bool,
+    /// Until when the keeper sleeps; `None`: until it is called.
+    pub(super) upkeep_at: Option<Instant>,
     pub(super) stats: PoolStats,
 }
 
@@ -103,6 +105,7 @@ impl<T> Default for State<T> {
             active: 0,
             waiters: VecDeque::new(),
             closed: false,
+            upkeep_at: None,
             stats: PoolStats::default(),
         }
     }

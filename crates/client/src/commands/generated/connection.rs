@@ -19,6 +19,15 @@ pub trait ConnectionCommands: Commands {
         self.put(Command::new("AUTH").arg(rest))
     }
 
+    /// Says whether what the next command reads is tracked.
+    ///
+    /// `CLIENT CACHING <YES | NO>`
+    ///
+    /// O(1). Since 6.0.0.
+    fn client_caching(self, mode: impl ToArg) -> Self::Out {
+        self.put(Command::new("CLIENT").arg("CACHING").arg(mode))
+    }
+
     /// Returns the name of this connection.
     ///
     /// `CLIENT GETNAME`
@@ -28,7 +37,7 @@ pub trait ConnectionCommands: Commands {
         self.put(Command::new("CLIENT").arg("GETNAME"))
     }
 
-    /// Returns the client that gets this one's invalidations; -1 when it tracks nothing.
+    /// Returns the client that gets this one's invalidations; 0 when it gets them itself, -1 when it tracks nothing.
     ///
     /// `CLIENT GETREDIR`
     ///
@@ -125,6 +134,15 @@ pub trait ConnectionCommands: Commands {
     /// O(1). Since 2.6.9.
     fn client_setname(self, connection_name: impl ToArg) -> Self::Out {
         self.put(Command::new("CLIENT").arg("SETNAME").arg(connection_name))
+    }
+
+    /// Has changes of the keys that this client reads told to it, or no longer.
+    ///
+    /// `CLIENT TRACKING <ON | OFF> [REDIRECT <client-id>] [PREFIX <prefix> [PREFIX <prefix> ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]`
+    ///
+    /// O(1), or O(N) in the number of prefixes. Since 6.0.0.
+    fn client_tracking(self, status: impl ToArg) -> Self::Out {
+        self.put(Command::new("CLIENT").arg("TRACKING").arg(status))
     }
 
     /// Tells what this client tracks.
