@@ -25,6 +25,10 @@ pub trait Host {
     fn monotonic_us(&mut self) -> u64 {
         self.unix_time_us()
     }
+    /// Whether the server stops: a script that takes long is not waited for.
+    fn is_stopping(&self) -> bool {
+        false
+    }
     /// A script writes to the server's log, at one of Redis's four levels.
     fn script_logs(&mut self, _level: u8, _line: &str) {}
     /// Lets time pass: DEBUG SLEEP, on the auxiliary thread only.

@@ -51,6 +51,10 @@ impl Host for ServerHost {
         self.clock.monotonic_us()
     }
 
+    fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
     fn script_logs(&mut self, level: u8, line: &str) {
         match level {
             0 => tracing::trace!("{line}"),

@@ -128,10 +128,14 @@ impl<'a> Txn<'a> {
         self.held.as_ref().is_some_and(|held| held.covers(stripe))
     }
 
+    /// Which stripes are held.
+    pub fn held_set(&self) -> Option<&LockSet> {
+        self.held.as_ref().map(|held| held.set())
+    }
+
     /// Whether every stripe is held.
     pub fn holds_all(&self) -> bool {
-        let held = self.held.as_ref();
-        held.is_some_and(|held| matches!(held.set(), LockSet::All))
+        matches!(self.held_set(), Some(LockSet::All))
     }
 
     /// The store.

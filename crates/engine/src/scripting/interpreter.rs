@@ -74,7 +74,7 @@ pub(crate) struct State {
     pub(crate) has_written: Cell<bool>,
     /// Its effects are not logged: `redis.set_repl`.
     pub(crate) unlogged: Cell<bool>,
-    /// When it began, monotonic microseconds.
+    /// When the clock was first looked at, monotonic microseconds; 0 before.
     pub(crate) since_us: Cell<u64>,
     /// How long it may run here.
     pub(crate) limit_us: Cell<Option<(u64, Abort)>>,
@@ -93,11 +93,20 @@ impl State {
         let abort = self.cx.with(|cx| {
             let scripts = &cx.engine.scripts;
             let limit = self.limit_us.get();
-            if scripts.running.is_killed(cx.keys.local().worker) {
+            if cx.host.is_stopping() || scripts.running.is_killed(cx.keys.local().worker) {
                 return Some(Abort::Killed);
             }
+            // The log has no clock.
+            if cx.session.replaying {
+                return None;
+            }
+            let now_us = cx.host.monotonic_us();
+            if self.since_us.get() == 0 {
+                // Most scripts end before anybody looks at the clock.
+                self.since_us.set(now_us);
+            }
             let (limit_us, abort) = limit?;
-            let ran_us = cx.host.monotonic_us().saturating_sub(self.since_us.get());
+            let ran_us = now_us.saturating_sub(self.since_us.get());
             (ran_us > limit_us).then_some(abort)
         });
         self.abort.set(abort.flatten());

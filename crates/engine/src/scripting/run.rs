@@ -3,6 +3,8 @@
 //! Whatever ends it before its time leaves no trace: images of all that it touched are put back, its effects, events and wake-ups are
 //! dropped. Then it is run again elsewhere, or its client gets an error.
 
+use std::sync::atomic::Ordering;
+
 use dunlin_resp::{Version, reply};
 use mlua::{Function, Table, Value};
 
@@ -47,12 +49,7 @@ pub(crate) fn run(
     invocation: &Invocation<'_>,
 ) -> Outcome {
     check(cx, subject.flags, invocation.read_only)?;
-    if cx.may_defer
-        && subject
-            .habits
-            .is_slow
-            .load(std::sync::atomic::Ordering::Relaxed)
-    {
+    if cx.may_defer && subject.habits.is_slow.load(Ordering::Relaxed) {
         return Ok(Flow::Heavy);
     }
     let before = (cx.session.db, cx.session.version);
@@ -68,6 +65,14 @@ pub(crate) fn run(
     } else if !nested {
         cx.keys.keep_changes();
     }
+    let is_slow = &subject.habits.is_slow;
+    if !cx.may_defer && is_slow.load(Ordering::Relaxed) {
+        // It may be quick from now on: on a worker it would have been no burden this time.
+        let since_us = interpreter.state.since_us.get();
+        let was_quick =
+            since_us == 0 || cx.host.monotonic_us().saturating_sub(since_us) < SLICE_US / 2;
+        is_slow.store(!was_quick, Ordering::Relaxed);
+    }
     match abort {
         None => answer(cx, interpreter, left, invocation),
         Some(Abort::Undeclared) => {
@@ -75,10 +80,7 @@ pub(crate) fn run(
             Ok(Flow::Again)
         }
         Some(Abort::Slow) => {
-            subject
-                .habits
-                .is_slow
-                .store(true, std::sync::atomic::Ordering::Relaxed);
+            is_slow.store(true, Ordering::Relaxed);
             Ok(Flow::Heavy)
         }
         Some(Abort::Killed | Abort::LoadTimeout) => {
@@ -153,9 +155,10 @@ fn call(
     if !cx.may_defer && !cx.session.replaying {
         let since_us = cx.host.monotonic_us();
         let name = (invocation.shown)().into_bytes();
+        let held = cx.keys.held_set().cloned();
         running.show(
             worker,
-            RunningScript::of(name, cx.args, subject.kind, since_us),
+            RunningScript::of(name, cx.args, subject.kind, since_us, held),
         );
     }
     cx.session.in_script = true;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
+use dunlin_store::stripes::LockSet;
 
 use super::lock;
 use crate::args::Args;
@@ -45,6 +46,8 @@ pub struct RunningScript {
     pub kind: Kind,
     /// When it began, monotonic microseconds.
     pub since_us: u64,
+    /// The stripes that it holds.
+    pub held: Option<LockSet>,
 }
 
 /// Why nothing was killed.
@@ -144,12 +147,19 @@ impl Running {
 }
 
 impl RunningScript {
-    pub(super) fn of(name: Vec<u8>, args: Args<'_>, kind: Kind, since_us: u64) -> RunningScript {
+    pub(super) fn of(
+        name: Vec<u8>,
+        args: Args<'_>,
+        kind: Kind,
+        since_us: u64,
+        held: Option<LockSet>,
+    ) -> RunningScript {
         RunningScript {
             name,
             command: args.iter().map(<[u8]>::to_vec).collect(),
             kind,
             since_us,
+            held,
         }
     }
 }

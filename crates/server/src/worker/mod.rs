@@ -5,6 +5,7 @@
 mod backlog;
 mod batch;
 mod blocked;
+mod busy;
 mod limits;
 mod messages;
 mod postponed;
@@ -66,6 +67,8 @@ const PAUSE_OVER: u64 = 2;
 const OUTPUT_CHECK: u64 = 3;
 /// Token of the reactor timer that looks at clients held back by their output.
 const HELD_BACK_CHECK: u64 = 4;
+/// Token of the reactor timer that looks whether a script keeps sessions waiting.
+const BUSY_CHECK: u64 = 5;
 
 /// Wakes a worker's loop from a stripe's release.
 struct WakeLoop(Remote);
@@ -133,6 +136,7 @@ pub struct Worker {
     expired_before: u64,
     awake: bool,
     idle_check_set: bool,
+    busy_check_set: bool,
     /// Nobody may wait for a key any more.
     is_stopping: bool,
 }
@@ -176,6 +180,7 @@ impl Worker {
             expired_before: 0,
             awake: false,
             idle_check_set: false,
+            busy_check_set: false,
             is_stopping: false,
         }
     }
@@ -528,6 +533,7 @@ impl Handler for Worker {
                 self.release_postponed(io);
             }
             OUTPUT_CHECK => self.check_over_soft(io),
+            BUSY_CHECK => self.check_busy(io),
             HELD_BACK_CHECK => self.check_held_back(io),
             token if token & BLOCKED_UNTIL != 0 => self.blocked_until(io, token),
             _ => self.close_idle(io),

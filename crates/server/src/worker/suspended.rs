@@ -61,9 +61,9 @@ impl Worker {
             Executed::Away(order) => self.send_off(conn, order),
             Executed::Again { .. } => unreachable!("only the auxiliary thread says so"),
         }
-        let counters = &self.host.shared.workers[number];
         if parked {
-            counters.parked.add(1);
+            self.watch_for_scripts(io);
+            self.host.shared.workers[number].parked.add(1);
         }
     }
 

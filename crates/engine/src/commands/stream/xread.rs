@@ -104,6 +104,12 @@ pub(super) fn parse<'a>(cx: &Ctx<'a>, of_group: bool) -> Result<Request<'a>, Rep
     while i < args.len() && request.first == 0 {
         let more = args.len() - i - 1;
         if more >= 1 && args.is(i, "block") {
+            if cx.session.in_script {
+                return Err(ReplyError::err(format!(
+                    "{} command is not allowed with BLOCK option from scripts",
+                    cx.command.name
+                )));
+            }
             i += 1;
             request.block_until = Some(deadline_of_ms(cx, i)?);
         } else if more >= 1 && args.is(i, "count") {

@@ -6,6 +6,7 @@
 mod allocator;
 mod config_rewrite;
 mod crash;
+mod deny_scripts;
 mod digest;
 mod log;
 mod matching;
@@ -62,6 +63,7 @@ pub(super) const DEBUG: Command = Command {
         &REPLYBUFFER,
         &crash::SEGFAULT,
         &SET_ACTIVE_EXPIRE,
+        &deny_scripts::SET_DISABLE_DENY_SCRIPTS,
         &SET_SKIP_CHECKSUM_VALIDATION,
         &sleep::SLEEP,
         &matching::STRINGMATCH_TEST,

@@ -8,7 +8,8 @@ const LONG_MAX: i64 = i64::MAX;
 pub(super) const KEYS: &[Key] = &[
     integer("busy-reply-threshold", "5000", 0, LONG_MAX)
         .alias("lua-time-limit")
-        .doc("Milliseconds after which other clients are told that a script is running."),
+        .doc("Milliseconds after which clients that want a key which a script holds are told so.")
+        .acted(),
     integer("hash-max-listpack-entries", "512", 0, LONG_MAX)
         .alias("hash-max-ziplist-entries")
         .doc("Fields of a packed hash.")
