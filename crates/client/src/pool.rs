@@ -329,7 +329,6 @@ impl<M: Manage> Inner<M> {
             state.put(idle, self.options.idle_max)
         } else {
             state.stats.dropped += 1;
-            state.vacate();
             Some(idle)
         };
         let next_old = state.next_old(&self.options);
@@ -338,7 +337,15 @@ impl<M: Manage> Inner<M> {
             self.upkeep.notify_one();
         }
         drop(state);
-        drop(rest);
+        self.end(rest);
+    }
+
+    /// Drops objects, and only then lets others have their places.
+    fn end(&self, objects: impl IntoIterator<Item = Idle<M::Object>>) {
+        for object in objects {
+            drop(object);
+            self.state().vacate();
+        }
     }
 
     /// The keeper's thread: makes idle objects up to the minimum, and drops those whose time has come.
@@ -353,14 +360,16 @@ impl<M: Manage> Inner<M> {
                 && state.claim_place(self.options.active_max);
             if !old.is_empty() || wants {
                 drop(state);
-                drop(old);
+                self.end(old);
                 let made = wants.then(|| self.manage.create());
                 state = self.state();
                 match made {
                     Some(Ok(object)) => {
                         state.stats.created += 1;
                         let rest = state.put(Idle::new(object), self.options.idle_max);
-                        drop(rest);
+                        drop(state);
+                        self.end(rest);
+                        state = self.state();
                     }
                     Some(Err(_)) => {
                         state.vacate();

@@ -136,10 +136,10 @@ impl<T> State<T> {
         }
     }
 
-    /// An active object is idle now, or the first waiter's. Returns it if it is one too many.
+    /// An active object is idle now, or the first waiter's. Returns it if it is one too many: it stays active until it was dropped, see
+    /// [`State::vacate`].
     pub(super) fn put(&mut self, idle: Idle<T>, idle_max: usize) -> Option<Idle<T>> {
         if self.closed || (self.waiters.is_empty() && self.idle.len() >= idle_max) {
-            self.active -= 1;
             self.stats.dropped += 1;
             return Some(idle);
         }
@@ -161,7 +161,7 @@ impl<T> State<T> {
         }
     }
 
-    /// Takes out the objects that are too old, and those idle for too long.
+    /// Takes out the objects that are too old, and those idle for too long; they are active until they were dropped.
     pub(super) fn take_old(&mut self, options: &PoolOptions, now: Instant) -> Vec<Idle<T>> {
         let mut old = Vec::new();
         let mut at = 0;
@@ -173,6 +173,7 @@ impl<T> State<T> {
             }
         }
         self.stats.dropped += old.len() as u64;
+        self.active += old.len();
         old
     }
 
