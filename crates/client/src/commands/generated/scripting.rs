@@ -136,7 +136,7 @@ pub trait ScriptingCommands: Commands {
         self.put(Command::new("FUNCTION").arg("STATS"))
     }
 
-    /// Switches the debugger of scripts, which there is not.
+    /// Accepted, and does nothing: there is no debugger of scripts.
     ///
     /// `SCRIPT DEBUG <YES | SYNC | NO>`
     ///

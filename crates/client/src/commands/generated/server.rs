@@ -486,6 +486,15 @@ pub trait ServerCommands: Commands {
         self.put(Command::new("DEBUG").arg("SET-ACTIVE-EXPIRE").arg(on))
     }
 
+    /// Lets scripts run commands that are not for scripts (1), or no longer (0).
+    ///
+    /// `DEBUG SET-DISABLE-DENY-SCRIPTS <on>`
+    ///
+    /// O(1). Since 1.0.0.
+    fn debug_set_disable_deny_scripts(self, on: impl ToArg) -> Self::Out {
+        self.put(Command::new("DEBUG").arg("SET-DISABLE-DENY-SCRIPTS").arg(on))
+    }
+
     /// With 1, RESTORE takes payloads whatever their checksum.
     ///
     /// `DEBUG SET-SKIP-CHECKSUM-VALIDATION <on>`
