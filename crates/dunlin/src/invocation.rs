@@ -17,6 +17,17 @@ pub(crate) enum Invocation<'a> {
     CheckRdb(&'a [OsString]),
     /// Check a log.
     CheckAof(&'a [OsString]),
+    /// Put load on a server.
+    Bench(&'a [OsString]),
+    /// Be a client. `plain`: called by redis-cli's name, whose users expect its formats alone.
+    Cli {
+        arguments: &'a [OsString],
+        plain: bool,
+    },
+    /// Take messages of devices.
+    Gateway(&'a [OsString]),
+    /// Be such devices.
+    Submit(&'a [OsString]),
     /// Print the version.
     Version,
     /// Print how to use it.
@@ -41,12 +52,36 @@ impl<'a> Invocation<'a> {
         if name.ends_with(b"-check-aof") {
             return Invocation::CheckAof(rest);
         }
+        if name.ends_with(b"-benchmark") {
+            return Invocation::Bench(rest);
+        }
+        if name.ends_with(b"-cli") {
+            return Invocation::Cli {
+                arguments: rest,
+                plain: true,
+            };
+        }
         match rest.split_first() {
             Some((first, rest)) if !is_server && first == "check-rdb" => {
                 return Invocation::CheckRdb(rest);
             }
             Some((first, rest)) if !is_server && first == "check-aof" => {
                 return Invocation::CheckAof(rest);
+            }
+            Some((first, rest)) if !is_server && first == "bench" => {
+                return Invocation::Bench(rest);
+            }
+            Some((first, rest)) if !is_server && first == "cli" => {
+                return Invocation::Cli {
+                    arguments: rest,
+                    plain: false,
+                };
+            }
+            Some((first, rest)) if !is_server && first == "gateway" => {
+                return Invocation::Gateway(rest);
+            }
+            Some((first, rest)) if !is_server && first == "submit" => {
+                return Invocation::Submit(rest);
             }
             _ => {}
         }
@@ -79,11 +114,18 @@ Usage: dunlin [server] [/path/to/redis.conf] [--key value ...] [-]
        dunlin check-rdb FILE          look at a dump file
        dunlin check-aof [--fix | --truncate-to-timestamp SECONDS] FILE
                                       look at a log: FILE is its manifest, or one file of it
+       dunlin cli [OPTIONS] [COMMAND ...]
+                                      a client at the prompt and for scripts: docs/cli.md, or --help
+       dunlin bench [OPTIONS] [COMMAND ...]
+                                      load and latencies: docs/bench.md, or --help
+       dunlin gateway [OPTIONS]       take messages of devices into a stream: docs/gateway.md, or --help
+       dunlin submit [OPTIONS] ADDRESS
+                                      submit messages as many devices, and report
        dunlin -v | --version
        dunlin -h | --help
 
-A link to this program whose name ends in `-server` (redis-server) means the same as `dunlin server`; likewise redis-check-rdb and
-redis-check-aof.
+A link to this program whose name ends in `-server` (redis-server) means the same as `dunlin server`; likewise redis-check-rdb,
+redis-check-aof, redis-cli and redis-benchmark.
 Later settings win: the file, then standard input, then the options. Every key: docs/configuration.md.
 
 Examples:
@@ -137,6 +179,20 @@ mod tests {
         check("bin/redis-check-rdb -v", |all| {
             Invocation::CheckRdb(&all[1..])
         });
+        check("dunlin cli -h x", |all| Invocation::Cli {
+            arguments: &all[2..],
+            plain: false,
+        });
+        check("redis-benchmark -q", |all| Invocation::Bench(&all[1..]));
+        check("dunlin bench -q", |all| Invocation::Bench(&all[2..]));
+        check("src/redis-cli cli", |all| Invocation::Cli {
+            arguments: &all[1..],
+            plain: true,
+        });
+        check("dunlin gateway --listen :1", |all| {
+            Invocation::Gateway(&all[2..])
+        });
+        check("dunlin submit -c 5", |all| Invocation::Submit(&all[2..]));
         check("redis-server check-rdb", |all| {
             Invocation::Server(&all[1..])
         });

@@ -3,11 +3,15 @@
 //! Invariant: whatever is wrong before the server stands is one line on standard error and exit code 1.
 //! It holds no logic of the server; that is `dunlin-server`.
 
+mod bench;
 mod check;
+mod cli;
 mod daemon;
+mod gateway;
 mod invocation;
 mod memory;
 mod pidfile;
+mod submit;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -30,6 +34,10 @@ fn main() -> ExitCode {
         }
         Invocation::CheckRdb(rest) => check::rdb(rest),
         Invocation::CheckAof(rest) => check::aof(rest),
+        Invocation::Bench(rest) => bench::run(rest),
+        Invocation::Cli { arguments, plain } => Ok(cli::run(arguments, plain)),
+        Invocation::Gateway(rest) => gateway::run(rest),
+        Invocation::Submit(rest) => submit::run(rest),
         Invocation::Version => print(&invocation::version()),
         Invocation::Help => print(invocation::HELP),
         Invocation::Unsupported(option) => Err(anyhow::anyhow!(

@@ -239,6 +239,16 @@ impl KeySpec {
         !self.flags.contains(&"not_key")
     }
 
+    /// The flags of its keys in a call of `command`: of some they depend on the other arguments.
+    pub fn flags_in(&self, command: &Command, args: Args<'_>) -> &'static [&'static str] {
+        match command.full_name {
+            "set" if !(3..args.len()).any(|i| args.is(i, "get")) => &["OW", "update"],
+            "set" => &["RW", "access", "update"],
+            "bitfield" if bitfield_reads(args) => &["RO", "access"],
+            _ => self.flags,
+        }
+    }
+
     /// Calls `f` with the index of every key among `args`; false when the specs don't fit the arguments.
     pub fn for_each(&self, args: Args<'_>, mut f: impl FnMut(usize)) -> bool {
         let len = args.len();
@@ -328,6 +338,19 @@ impl KeySpec {
             Find::Values => true,
         }
     }
+}
+
+/// Whether BITFIELD has no operation that changes its key.
+fn bitfield_reads(args: Args<'_>) -> bool {
+    let mut i = 2;
+    while i < args.len() {
+        i += match () {
+            () if args.is(i, "get") => 3,
+            () if args.is(i, "overflow") => 2,
+            () => return false,
+        };
+    }
+    i == args.len()
 }
 
 /// Type of an argument, as COMMAND DOCS names it.

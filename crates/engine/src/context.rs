@@ -8,6 +8,7 @@ use dunlin_store::stripes::LockSet;
 use dunlin_store::{Event, Found, Key, Reads, Txn};
 use smallvec::SmallVec;
 
+use crate::acl::{Access, Denied};
 use crate::args::{Args, OwnedArgs};
 use crate::command::{Command, Flags};
 use crate::dispatch::HEAVY_ELEMENTS;
@@ -38,6 +39,8 @@ pub trait Host {
     fn inner_ran(&mut self, _id: usize, _args: Args<'_>, _session: &Session) {}
     /// A command has run, its stripes still held; called while [`crate::WorkerState::observed`] only.
     fn executed(&mut self, _command: &'static Command, _session: &Session, _args: Args<'_>) {}
+    /// A command was denied to the session's user.
+    fn denied(&mut self, _session: &Session, _denied: &Denied<'_>) {}
     /// RESTORE refused a value that is not consistent: for the log.
     fn refused_value(&mut self, _key: &[u8], _why: &dyn std::error::Error) {}
     /// FLUSHALL has removed all keys, their stripes still held. What it has to wait for, if it `may_wait`: see [`Flow::Away`].
@@ -203,6 +206,17 @@ impl<'a> Ctx<'a> {
             .record_args(self.session.db, key, event, self.args.iter());
     }
 
+    /// Whether the user may read whatever key a value names.
+    pub fn may_read_any_key(&self) -> bool {
+        let table = &self.engine.table;
+        match (&self.session.user, table.id_of_call(self.args)) {
+            (Some(user), Some(id)) if user.is_restricted() => {
+                user.with_rules(|rules| rules.allows_any_key(table, id, self.args, Access::READ))
+            }
+            _ => true,
+        }
+    }
+
     /// A database number from an argument.
     pub fn database(&self, arg: &[u8]) -> Result<u32, ReplyError> {
         let n = crate::number::parse_i64(arg).ok_or(ReplyError::NotInteger)?;
@@ -211,6 +225,13 @@ impl<'a> Ctx<'a> {
             Ok(db) if (db as usize) < self.engine.store.databases() => Ok(db),
             _ => Err(ReplyError::DatabaseOutOfRange),
         }
+    }
+
+    /// Whether anything has to be done beside running the command.
+    #[inline]
+    pub(crate) fn is_special(&self) -> bool {
+        let session = &self.session;
+        self.observed | self.paused | session.no_touch | session.tracking.is_some()
     }
 
     /// Tells the transaction what this command's reads leave alone.

@@ -318,6 +318,7 @@ impl Engine {
             }
         };
         let paused = call.worker.local.is_paused;
+        call.worker.local.client = 0;
         let mut cx = Ctx {
             // A step has no command of its own to check: only its continuation knows what it does.
             command: &Command::BASE,
@@ -366,6 +367,9 @@ impl Engine {
     #[inline]
     fn admit(&self, call: &mut Call<'_>) -> Result<usize, (Option<usize>, ReplyError)> {
         let mut checked = self.check(call.args, call.id, call.session);
+        if let Err((Some(id), ReplyError::NoPermission(_))) = checked {
+            self.report_denial(call.host, call.session, id, call.args);
+        }
         if self.store.eviction.is_on() {
             call.session.out_of_memory = false;
         }
@@ -420,12 +424,14 @@ impl Engine {
         {
             ReplyError::WrongArity(command.full_name)
         } else if !session.authenticated
-            && self.password_required.load(Ordering::Relaxed)
+            && self.users.password_required()
             && !command.flags.has(Flags::NO_AUTH)
         {
             ReplyError::NoAuth
         } else if session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")
+        } else if let Err(denial) = self.permits(session, id, args) {
+            ReplyError::NoPermission(self.denial_text(id, args, denial, false))
         } else if session.only_listens() && !is_for_listeners(command) {
             ReplyError::OnlyListens(command.full_name)
         } else if self.is_loading.load(Ordering::Relaxed)
@@ -626,6 +632,7 @@ impl Engine {
         // Whoever says that it is too long has looked its keys up already, and will again.
         let hits = &store.counters(call.worker.number).hits;
         let hits_before = hits.value();
+        call.worker.local.client = 0;
         let paused = call.worker.local.is_paused;
         let mut cx = Ctx {
             command,
@@ -645,14 +652,18 @@ impl Engine {
             cx.reply.write_in_background();
         }
         // One branch for all that is rare.
-        let special = cx.observed | cx.paused | cx.session.no_touch;
+        let special = cx.is_special();
         if special {
             cx.set_reads();
+            cx.begin_tracked();
         }
         if let Some(ticket) = ticket {
             cx.keys.take_turn(ticket);
         }
-        let outcome = (command.handler)(&mut cx);
+        let mut outcome = (command.handler)(&mut cx);
+        if special {
+            cx.end_tracked(&mut outcome);
+        }
         if special && cx.observed && matches!(outcome, Ok(Flow::Done | Flow::Continue(_)) | Err(_))
         {
             cx.observe();

@@ -76,6 +76,9 @@ pub enum ReplyError {
          between policies at runtime LRU and LFU data will take some time to adjust."
     )]
     NoFrequencies,
+    /// Something that the user may not do, with what that is.
+    #[error("NOPERM {0}")]
+    NoPermission(String),
     /// Data is being loaded.
     #[error("LOADING Redis is loading the dataset in memory")]
     Loading,

@@ -7,8 +7,13 @@ use crate::session::Queued;
 impl Ctx<'_> {
     /// Runs a queued command to its end inside a transaction whose stripes are held; its error, which is answered, too.
     pub(crate) fn run_queued(&mut self, queued: &Queued) -> Option<ReplyError> {
-        let mut cx = self.nested(queued.command, queued.args.as_args());
+        let args = queued.args.as_args();
+        if let Err(denial) = self.engine.permits(self.session, queued.id, args) {
+            return Some(self.deny_queued(queued, denial));
+        }
+        let mut cx = self.nested(queued.command, args);
         let failure = cx.run_inner(queued.id, true);
+        cx.remember_reads();
         let version = cx.reply.version();
         self.reply.set_version(version);
         failure
@@ -18,7 +23,7 @@ impl Ctx<'_> {
     /// if it is `measured`.
     pub(crate) fn run_inner(&mut self, id: usize, measured: bool) -> Option<ReplyError> {
         let cx = self;
-        let special = cx.observed | cx.paused | cx.session.no_touch;
+        let special = cx.is_special();
         if special {
             cx.set_reads();
         }

@@ -6,6 +6,7 @@
 //! Invariants: a command is described once, by its [`Command`] constant; the order of checks before a handler runs stands
 //! in [`dispatch`]; a handler takes no lock and does no I/O.
 
+pub mod acl;
 pub mod args;
 pub mod blocking;
 pub mod command;
@@ -30,6 +31,7 @@ pub mod scripting;
 pub mod session;
 pub mod table;
 pub mod testing;
+pub mod tracking;
 
 /// The version of Redis that we tell clients and scripts to be compatible with.
 pub const REDIS_VERSION: &str = "7.2.4";

@@ -9,10 +9,12 @@ use dunlin_resp::Version;
 use dunlin_store::watch::WatchFlag;
 use dunlin_structures::Rope;
 
+use crate::acl::{User, Users};
 use crate::args::OwnedArgs;
 use crate::command::{Command, Flags};
 use crate::error::ReplyError;
 use crate::pubsub::Subscriptions;
+use crate::tracking::SessionTracking;
 
 /// A command queued by MULTI.
 #[derive(Debug)]
@@ -120,6 +122,8 @@ pub struct Session {
     pub version: Version,
     /// Whether AUTH succeeded or no password is needed.
     pub authenticated: bool,
+    /// Who it is; `None` may do everything: the server itself.
+    pub user: Option<Arc<User>>,
     /// Its connection.
     pub peer: Peer,
     /// Name given by CLIENT SETNAME or HELLO.
@@ -132,6 +136,8 @@ pub struct Session {
     pub place: Place,
     /// What it has subscribed to; `None` when nothing.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// What it wants to be told of the keys that it reads: CLIENT TRACKING.
+    pub tracking: Option<Box<SessionTracking>>,
     /// What is sent to it though its replies are not.
     pub pushes: Option<Box<Rope>>,
     /// Which replies are sent.
@@ -160,6 +166,7 @@ impl Session {
             db: 0,
             version: Version::Resp2,
             authenticated,
+            user: None,
             peer: Peer::default(),
             name: Box::default(),
             transaction: None,
@@ -169,6 +176,7 @@ impl Session {
                 token: id,
             },
             subscriptions: None,
+            tracking: None,
             pushes: None,
             replies: Replies::On,
             no_touch: false,
@@ -178,6 +186,14 @@ impl Session {
             out_of_memory: false,
             close_after_reply: false,
             replaying: false,
+        }
+    }
+
+    /// A fresh session of a client that has said nothing yet.
+    pub fn of_client(id: u64, users: &Users) -> Session {
+        Session {
+            user: Some(Arc::clone(users.default_user())),
+            ..Session::new(id, !users.password_required())
         }
     }
 

@@ -181,6 +181,12 @@ impl Table {
         self.commands.iter().copied().enumerate()
     }
 
+    /// Id of the container of this command, or its own.
+    #[inline]
+    pub fn container(&self, id: usize) -> usize {
+        self.containers[id]
+    }
+
     /// Id of a top-level command, letter case aside.
     #[inline]
     pub fn id_of(&self, name: &[u8]) -> Option<usize> {
@@ -221,6 +227,15 @@ impl Table {
             Some(subcommand) => self.subcommand(id, subcommand)?,
         };
         parts.next().is_none().then_some(found)
+    }
+
+    /// Id of what has this name in Redis, `get` or `config|get`, letter case aside, whatever it was renamed to. O(commands).
+    pub fn id_in_redis(&self, name: &[u8]) -> Option<usize> {
+        let is = |command: &Command| {
+            !command.is_hidden() && command.full_name.as_bytes().eq_ignore_ascii_case(name)
+        };
+        self.iter_all()
+            .find_map(|(id, command)| is(command).then_some(id))
     }
 
     /// Id of the subcommand `name` of the container with this id.

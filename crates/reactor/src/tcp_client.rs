@@ -95,6 +95,11 @@ impl TcpClient {
         &self.address
     }
 
+    /// Connects to another address from the next attempt on, such as another one that a name stands for.
+    pub fn set_address(&mut self, address: ConnectAddress) {
+        self.address = address;
+    }
+
     /// Its connection, while that stands.
     #[must_use]
     pub fn connection(&self) -> Option<ConnId> {

@@ -141,6 +141,11 @@ impl ReplyParser {
     fn token(&mut self, input: &[u8]) -> Result<(usize, Option<Token>), ProtocolError> {
         match &mut self.state {
             State::Line(line) => {
+                if line.is_empty()
+                    && let Some(whole) = whole_token(input, &self.limits)?
+                {
+                    return Ok(whole);
+                }
                 let Some(taken) = take_line(line, input, self.limits.line_bytes_max)? else {
                     return Ok((input.len(), None));
                 };
@@ -275,6 +280,34 @@ fn take_line(
     }
     line.pop();
     Ok(Some(cr_end + 1))
+}
+
+/// The token at the start of `input` if its line is all there, with the bytes behind a length if those are too: the usual case, read
+/// where it lies.
+fn whole_token(
+    input: &[u8],
+    limits: &ReplyLimits,
+) -> Result<Option<(usize, Option<Token>)>, ProtocolError> {
+    let Some(end) = memchr::memchr(b'\r', input) else {
+        return Ok(None);
+    };
+    if end > limits.line_bytes_max || input.get(end + 1) != Some(&b'\n') {
+        // Taken the slow way, which knows what is wrong and what is only late.
+        return Ok(None);
+    }
+    let line_end = end + 2;
+    let token = read_line(&input[..end], limits)?;
+    if let Token::Bulk { kind, len } = token
+        && let Some(rest) = input.get(line_end..line_end + len + 2)
+    {
+        let (bytes, tail) = rest.split_at(len);
+        if tail != b"\r\n" {
+            return Err(ProtocolError::MissingLineEnd);
+        }
+        let value = read_bulk(kind, bytes.to_vec())?;
+        return Ok(Some((line_end + len + 2, Some(Token::Value(value)))));
+    }
+    Ok(Some((line_end, Some(token))))
 }
 
 /// What a whole line, without its end, says.

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dunlin_engine::acl::{Denial, Denied, Setting};
 use dunlin_engine::{Args, Command, Ctx, Host, Session, WorkerState};
 use dunlin_reactor::Clock;
 
+use crate::access::{Entry, Reason};
 use crate::clients;
 use crate::config::Origin;
 use crate::observe::{REDACTED, Ran, secrets};
@@ -124,6 +126,23 @@ impl Host for ServerHost {
         None
     }
 
+    fn denied(&mut self, session: &Session, denied: &Denied<'_>) {
+        let counters = self.counters();
+        let (reason, counter) = match denied.denial {
+            Denial::Command => (Reason::Command, &counters.denied_commands),
+            Denial::Key(_) => (Reason::Key, &counters.denied_keys),
+            Denial::Channel(_) => (Reason::Channel, &counters.denied_channels),
+        };
+        counter.add(1);
+        let user = session.user.as_ref().map_or(&[][..], |user| user.name());
+        let id = self
+            .shared
+            .engine
+            .table
+            .id_in_redis(denied.command.full_name.as_bytes());
+        self.note_denied(session, id, user, reason, denied.setting, denied.object);
+    }
+
     fn subscribed(&mut self, session: &Session) {
         if let Some(client) = self.shared.clients.find(session.id) {
             client.publish_subscriptions(session);
@@ -189,6 +208,39 @@ impl ServerHost {
         let of_turn = std::mem::replace(&mut self.arrived_us, arrived_us);
         self.ran(id, args, session, ran_us, 1);
         self.arrived_us = of_turn;
+    }
+
+    /// Puts what was denied to a user into the log. `id` is of the command that the client called.
+    pub fn note_denied(
+        &self,
+        session: &Session,
+        id: Option<usize>,
+        user: &[u8],
+        reason: Reason,
+        setting: Setting,
+        object: &[u8],
+    ) {
+        let shared = &self.shared;
+        let (now_ms, now_mono_ms) = (
+            self.clock.wall_us() / 1_000,
+            self.clock.monotonic_us() / 1_000,
+        );
+        let client = shared.clients.find(session.id).map(|client| {
+            // The line says what it is just doing.
+            client.publish_session(session, id);
+            shared.client_line(&client, now_ms, now_mono_ms)
+        });
+        shared.access_log.add(Entry {
+            count: 0,
+            reason,
+            setting,
+            object: object.to_vec(),
+            user: user.to_vec(),
+            client: client.unwrap_or_default(),
+            id: 0,
+            created_ms: now_ms,
+            updated_ms: now_ms,
+        });
     }
 
     /// Wakes the workers that have something to see. To be called without a stripe.

@@ -9,10 +9,12 @@
     reason = "the server reads the clocks for everybody below"
 )]
 
+pub mod access;
 pub mod auxiliary;
 pub mod clients;
 pub mod commands;
 pub mod config;
+mod frames;
 pub mod host;
 mod housekeeping;
 mod io_backend;
@@ -21,6 +23,7 @@ pub mod logging;
 pub mod observe;
 pub mod persistence;
 pub mod process;
+mod random;
 mod run;
 pub mod shared;
 pub mod worker;

@@ -51,9 +51,14 @@ pub(crate) fn options(config: &Config) -> ListenOptions {
 
 /// Listens on every address of `bind`; the caller adds the listeners to a loop, in this order.
 pub(crate) fn open_tcp(config: &Config) -> Result<Vec<Listener>, ListenError> {
+    open_port(config, config.port())
+}
+
+/// Listens on a port of every address of `bind`; port 0 is none.
+pub(crate) fn open_port(config: &Config, port: u16) -> Result<Vec<Listener>, ListenError> {
     let options = options(config);
     let mut listeners = Vec::new();
-    for wanted in addresses(config)? {
+    for wanted in addresses(config, port)? {
         if let Some(listener) = wanted.listen(&options)? {
             listeners.push(listener);
         }
@@ -121,9 +126,8 @@ fn may_lack(error: &io::Error, optional: bool) -> bool {
     }
 }
 
-/// What `bind` and `port` name; an address named twice stands once.
-fn addresses(config: &Config) -> Result<Vec<Wanted>, ListenError> {
-    let port = config.port();
+/// What `bind` names, with a port; an address named twice stands once.
+fn addresses(config: &Config, port: u16) -> Result<Vec<Wanted>, ListenError> {
     let mut all: Vec<Wanted> = Vec::new();
     if port == 0 {
         return Ok(all);
@@ -193,7 +197,7 @@ impl Listening {
 
     /// Listens where this configuration says, and nowhere else.
     pub(crate) fn follow(&mut self, config: &Config) -> Result<(), String> {
-        let wanted = addresses(config).map_err(|error| error.to_string())?;
+        let wanted = addresses(config, config.port()).map_err(|error| error.to_string())?;
         let stays = |open: &Open| wanted.iter().any(|wanted| wanted.address == open.address);
         let (kept, gone): (Vec<Open>, Vec<Open>) =
             std::mem::take(&mut self.open).into_iter().partition(stays);

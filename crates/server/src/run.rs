@@ -16,8 +16,10 @@ use dunlin_reactor::{
 };
 use dunlin_store::Settings;
 
+use crate::access;
 use crate::auxiliary::{Auxiliary, Exchange};
 use crate::config::{Config, Loaded};
+use crate::frames;
 use crate::host::ServerHost;
 use crate::housekeeping;
 use crate::io_backend::{self, Chosen};
@@ -26,6 +28,7 @@ use crate::logging::{self, startup};
 use crate::persistence;
 use crate::persistence::load::Loader;
 use crate::process::{self, Supervisor, oom_score};
+use crate::random::random_bytes;
 use crate::shared::{Allocator, Shared};
 use crate::worker::{OUTPUT_SOFT_BYTES, Worker};
 
@@ -58,6 +61,7 @@ fn serve<B: SystemBackend>(
     let mut tcp = TcpServer::with_options(listen_options.clone());
     let (tcp_listeners, kinds) = listen(&mut tcp, &config)?;
     startup::listening(&config);
+    let frames = frames::listen(&config)?;
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
@@ -74,6 +78,7 @@ fn serve<B: SystemBackend>(
     }
     let remotes = loops[0].remotes();
     let shared = make_shared(config, workers, allocator)?;
+    access::load_at_start(&shared).map_err(|error| anyhow!(error))?;
     // Nobody else has set it.
     let _ = shared.io_backend.set(chosen.name());
     let engine = Arc::clone(&shared.engine);
@@ -84,13 +89,14 @@ fn serve<B: SystemBackend>(
     engine
         .store
         .on_wake_owner(Box::new(move |worker| owners[worker].waker().wake()));
-    let stopping = remotes.clone();
+    let frames = frames::Frames::start::<B>(frames, &shared.config(), &loops, seed(workers))?;
+    let stopping = frames.workers_after(remotes.clone());
     let supervisor = Arc::new(Supervisor::find(&shared.config()));
     let told = Arc::clone(&supervisor);
     shared.on_stop(Box::new(move |timeout_ms| {
         told.stopping();
         let deadline = SystemClock.monotonic_us() / 1_000 + timeout_ms.max(1);
-        stopping.iter().for_each(|r| r.stop(deadline));
+        stopping.stop(deadline);
     }));
 
     let woken = remotes.clone();
@@ -149,6 +155,7 @@ fn serve<B: SystemBackend>(
     }
 
     let report = pool.join()?;
+    frames.end();
     exchange.end();
     shared.saving.quit();
     saver.join().map_err(|_| anyhow!("saving failed"))?;
@@ -347,7 +354,8 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 /// Raises the soft limit of open files to what `maxclients` needs, or says that it can't.
 fn raise_descriptor_limit(config: &Config) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = u64::from(config.maxclients()) + RESERVED_DESCRIPTORS;
+    let kinds = if config.frame_port() > 0 { 2 } else { 1 };
+    let wanted = kinds * u64::from(config.maxclients()) + RESERVED_DESCRIPTORS;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
         return;
@@ -436,14 +444,10 @@ fn watch_signals(shared: Arc<Shared>, remotes: Vec<Remote>) -> anyhow::Result<()
 }
 
 fn random_u64() -> anyhow::Result<u64> {
-    let mut bytes = [0u8; 8];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        filled +=
-            rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
-                .context("no random numbers")?;
-    }
-    Ok(u64::from_ne_bytes(bytes))
+    let bytes = random_bytes(size_of::<u64>()).context("no random numbers")?;
+    Ok(bytes
+        .iter()
+        .fold(0, |word, &byte| word << 8 | u64::from(byte)))
 }
 
 /// Seed of a worker's generator for RANDOMKEY and the like; predictable numbers if the system has no better ones.

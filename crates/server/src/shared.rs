@@ -13,6 +13,7 @@ use dunlin_engine::Engine;
 use dunlin_store::Counter;
 use dunlin_store::eviction::Policy;
 
+use crate::access::AccessLog;
 use crate::clients::{self, Client, Clients};
 use crate::commands::migrate::Targets;
 use crate::config::{AdminLane, ClientClass, Config, OutputLimit};
@@ -119,6 +120,12 @@ pub struct WorkerCounters {
     pub protocol_errors: Counter,
     /// Wrong passwords, or users that do not exist.
     pub auth_failures: Counter,
+    /// Commands denied to a user.
+    pub denied_commands: Counter,
+    /// Keys denied to a user.
+    pub denied_keys: Counter,
+    /// Channels denied to a user.
+    pub denied_channels: Counter,
     /// Receive calls of the loop.
     pub reads: AtomicU64,
     /// Send calls of the loop.
@@ -181,8 +188,10 @@ pub struct Shared {
     pub journal: Journal,
     /// Its files.
     pub aof: Aof,
-    /// `requirepass`, while set.
-    password: Mutex<Option<Vec<u8>>>,
+    /// What was denied lately.
+    pub access_log: AccessLog,
+    /// `requirepass` as it was last given to the default user.
+    password: Mutex<Vec<u8>>,
     /// When the server started, milliseconds since 1970.
     pub started_ms: u64,
     /// `admin-lane`.
@@ -288,7 +297,8 @@ impl Shared {
             workers: (0..=workers).map(|_| CachePadded::default()).collect(),
             clients: Clients::new(workers),
             loading: Loading::default(),
-            password: Mutex::new(None),
+            access_log: AccessLog::default(),
+            password: Mutex::default(),
             started_ms: now_ms,
             run_id,
             exit_code: AtomicI64::new(-1),
@@ -375,12 +385,24 @@ impl Shared {
         self.apply_eviction(&config);
         self.saving.configure(&config);
         self.aof.configure(self, &config);
-        let password = config.requirepass().map(<[u8]>::to_vec);
-        self.engine
-            .password_required
-            .store(password.is_some(), relaxed);
-        *lock(&self.password) = password;
+        self.apply_access(&config);
+        let tracked_max = config.integer("tracking-table-max-keys");
+        let tracked_max = usize::try_from(tracked_max).unwrap_or(usize::MAX);
+        self.engine.tracking.set_keys_max(tracked_max);
         self.observer.configure(&config);
+    }
+
+    fn apply_access(&self, config: &Config) {
+        let users = &self.engine.users;
+        users.set_all_channels(config.choice("acl-pubsub-default") == "allchannels");
+        let entries = usize::try_from(config.integer("acllog-max-len")).unwrap_or(usize::MAX);
+        self.access_log.set_entries_max(entries);
+        // Only a change: ACL SETUSER may have given the user others meanwhile.
+        let (mut last, password) = (lock(&self.password), config.text("requirepass"));
+        if *last != password {
+            users.set_default_password(password);
+            *last = password.to_vec();
+        }
     }
 
     fn apply_eviction(&self, config: &Config) {
@@ -456,26 +478,6 @@ impl Shared {
         }
     }
 
-    /// Whether a password is required.
-    pub fn has_password(&self) -> bool {
-        lock(&self.password).is_some()
-    }
-
-    /// Whether this is the password; true when none is required.
-    pub fn password_matches(&self, given: &[u8]) -> bool {
-        match &*lock(&self.password) {
-            None => true,
-            Some(password) => {
-                // Every byte is looked at, so that the time tells nothing of where the first difference is.
-                let different = password
-                    .iter()
-                    .zip(given)
-                    .fold(0, |acc, (a, b)| acc | (a ^ b));
-                different == 0 && password.len() == given.len()
-            }
-        }
-    }
-
     /// Sum of one counter over all workers.
     pub fn total(&self, counter: impl Fn(&WorkerCounters) -> &Counter) -> u64 {
         self.workers.iter().map(|w| counter(w).value()).sum()
@@ -524,6 +526,7 @@ impl Shared {
         let socket = self.socket_path();
         let context = clients::Context {
             table: &self.engine.table,
+            tracking: &self.engine.tracking,
             socket: &socket,
             now_ms,
             now_mono_ms,

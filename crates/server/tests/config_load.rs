@@ -116,13 +116,11 @@ fn instructions_are_kept() {
         (b"NOSUCH".to_vec(), b"".to_vec()),
     ];
     assert_eq!(loaded.config.renamed_commands(), renamed);
-    assert_eq!(loaded.config.requirepass(), Some(&b"p"[..]));
+    let rules = [&b"on"[..], b">p", b"~*"].map(<[u8]>::to_vec).to_vec();
+    assert_eq!(loaded.config.users(), [(b"default".to_vec(), rules)]);
     assert_eq!(
         loaded.warnings,
-        [
-            "rename-command: this server has no command 'NOSUCH'",
-            "'user default' only sets a password: it is taken as 'requirepass'",
-        ]
+        ["rename-command: this server has no command 'NOSUCH'"]
     );
     for (line, reason) in [
         (
@@ -133,7 +131,12 @@ fn instructions_are_kept() {
             "rename-command get \"\"\nrename-command set GET\nrename-command del get",
             "already exists",
         ),
-        ("user alice on >p", "ACLs are not built in this server yet"),
+        (
+            "user alice on +nosuch",
+            "Unknown command or category name in ACL",
+        ),
+        ("user alice on (~x +get", "Unmatched parenthesis"),
+        ("user alice on\nuser alice off", "Duplicate user found"),
         ("loadmodule /m.so 1", "This server has no modules"),
     ] {
         assert!(fails(line).contains(reason), "{line}");

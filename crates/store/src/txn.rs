@@ -605,7 +605,7 @@ impl<'a> Txn<'a> {
             self.key_changed(key);
         }
         if self.store.any_observed() {
-            self.tell_observers(db, key);
+            self.tell_observers(db, key, true);
         }
     }
 
@@ -643,6 +643,9 @@ impl<'a> Txn<'a> {
     /// Returns how many keys it had.
     pub fn flush(&mut self, db: u32) -> u64 {
         let mut removed = 0;
+        if self.store.is_tracked() {
+            self.local.outbox.flushed();
+        }
         for stripe in 0..self.store.stripe_count() {
             if self.local.undo.is_some() {
                 self.remember_shard(db, stripe);

@@ -147,6 +147,29 @@ impl PubSub {
         names
     }
 
+    /// Places of the clients that have a subscription that is meant. O(subscriptions).
+    pub fn subscribed_to(&self, is_meant: impl Fn(Kind, &[u8]) -> bool) -> BTreeSet<(usize, u64)> {
+        let mut topics = Vec::new();
+        let mut visit = |kind: Kind, topic: &Topic| {
+            if is_meant(kind, &topic.name) {
+                topics.push(topic.id);
+            }
+        };
+        self.channels.for_each(|topic| visit(Kind::Channel, topic));
+        self.shard_channels
+            .for_each(|topic| visit(Kind::Shard, topic));
+        read(&self.patterns)
+            .values()
+            .for_each(|topic| visit(Kind::Pattern, topic));
+        let mut places = BTreeSet::new();
+        for (worker, desk) in self.desks.iter().enumerate() {
+            let lists = lock(&desk.lists);
+            let tokens = topics.iter().filter_map(|id| lists.get(id)).flatten();
+            places.extend(tokens.map(|&token| (worker, token)));
+        }
+        places
+    }
+
     /// Who would get a message now.
     pub fn receivers(&self, shard: bool, channel: &[u8]) -> usize {
         let mut receivers = self.count(shard, channel);
@@ -383,6 +406,7 @@ impl Listener for PubSub {
             } => {
                 self.publish(shard, channel, message, telling);
             }
+            Told::Changed { .. } | Told::Flushed => {}
         }
     }
 }

@@ -190,6 +190,10 @@ impl State {
             }
             inner.run_inner(id, measured);
         }
+        if command.flags.has(Flags::READONLY) && cx.session.tracking.is_some() {
+            // All that the script declares, as in Redis.
+            cx.remember_keys();
+        }
         if let Some(effects) = effects {
             cx.keys.forget_effects_since(effects);
         }
@@ -223,6 +227,10 @@ impl State {
             && !engine.scripts.allows_denied.load(Ordering::Relaxed)
         {
             ReplyError::err("This Redis command is not allowed from script")
+        } else if let Err(denial) = engine.permits(cx.session, id, args) {
+            cx.report_denied_call(id, args, denial);
+            let text = engine.denial_text(id, args, denial, false);
+            ReplyError::err(format!("ACL failure in script: {text}"))
         } else if self.read_only.get()
             && (command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE))
         {
@@ -267,10 +275,11 @@ impl State {
         }
         let known = self.cx.with(|cx| {
             let args = buffers.args();
-            cx.engine.table.id_of_call(args).is_some()
+            let id = cx.engine.table.id_of_call(args)?;
+            Some(cx.engine.permits(cx.session, id, args).is_ok())
         });
         Ok(match known {
-            Some(true) => (Some(true), None),
+            Some(Some(may)) => (Some(may), None),
             _ => (
                 None,
                 Some("Invalid command passed to redis.acl_check_cmd()"),

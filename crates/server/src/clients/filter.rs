@@ -46,6 +46,8 @@ pub struct Filter {
     pub id: Option<u64>,
     /// Its class.
     pub class: Option<Class>,
+    /// Its user.
+    pub user: Option<Vec<u8>>,
     /// Its own address, as CLIENT LIST shows it.
     pub addr: Option<Vec<u8>>,
     /// The address that it connected to.
@@ -64,6 +66,10 @@ impl Filter {
         };
         self.id.is_none_or(|id| id == client.id)
             && self.class.is_none_or(|class| class == Class::of(client))
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| *client.user() == **user)
             && is(&self.addr, client.peer.remote)
             && is(&self.laddr, client.peer.local)
             && self

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
 use dunlin_engine::Session;
+use dunlin_engine::acl::DEFAULT_USER;
 use dunlin_engine::pubsub::Kind;
 use dunlin_engine::session::Peer;
 use dunlin_resp::Version;
@@ -70,6 +71,8 @@ pub struct Texts {
     pub name: Box<[u8]>,
     /// CLIENT SETINFO: library and version.
     pub lib: (Box<[u8]>, Box<[u8]>),
+    /// Its user; nothing for the default one.
+    pub user: Box<[u8]>,
     /// How many channels, patterns and shard channels it has subscribed to.
     pub subscriptions: [usize; 3],
 }
@@ -288,6 +291,14 @@ impl Client {
     /// What changes rarely.
     pub fn texts(&self) -> Texts {
         self.lock_texts().as_deref().cloned().unwrap_or_default()
+    }
+
+    /// Name of its user.
+    pub fn user(&self) -> Box<[u8]> {
+        match self.lock_texts().as_deref() {
+            Some(texts) if !texts.user.is_empty() => texts.user.clone(),
+            _ => DEFAULT_USER.into(),
+        }
     }
 
     /// Notes what its session has subscribed to.

@@ -2,6 +2,7 @@
 //!
 //! Their handlers reach the server by [`crate::host::host`]. To add one: the file, and a row here or in its family.
 
+mod acl;
 mod cluster;
 mod config;
 mod connection;
@@ -20,7 +21,16 @@ mod slowlog;
 mod testing;
 mod wait;
 
-use dunlin_engine::Command;
+pub use dunlin_engine::Command;
+pub use dunlin_engine::command::{ArgKind, Argument};
+
+/// Every command of the engine and the server by name, for those who describe commands rather than run them.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    let engine = dunlin_engine::commands::FAMILIES.iter();
+    engine
+        .chain(FAMILIES)
+        .flat_map(|family| family.iter().copied())
+}
 
 /// Added to the engine's own families.
 pub const FAMILIES: &[&[&Command]] = &[
@@ -28,6 +38,7 @@ pub const FAMILIES: &[&[&Command]] = &[
     connection::TABLE,
     persistence::TABLE,
     &[
+        &acl::ACL,
         &config::CONFIG,
         &debug::DEBUG,
         &info::INFO,

@@ -102,10 +102,10 @@ impl Console {
 
     /// The session of that number, made when first asked for.
     pub(super) fn session(&mut self, id: u64) -> &mut Session {
-        let authenticated = !self.shared.has_password();
+        let users = &self.shared.engine.users;
         self.sessions
             .entry(id)
-            .or_insert_with(|| Session::new(id, authenticated))
+            .or_insert_with(|| Session::of_client(id, users))
     }
 
     fn saver(&self) -> Saver {

@@ -13,7 +13,10 @@ use super::key::{Key, Kind, Line};
 use super::rename::Names;
 use super::table::{self, TABLE};
 use super::value::{Reading, Value};
-use super::{Config, source, user, words};
+use dunlin_engine::acl::{Rules, is_plain_name, merge_selectors};
+use dunlin_engine::table::Table;
+
+use super::{Config, source, words};
 
 /// `include` inside `include`: deeper than this is a loop.
 pub const INCLUDE_DEPTH_MAX: usize = 16;
@@ -130,6 +133,8 @@ struct Loader {
     given: Vec<bool>,
     /// Made at the first `rename-command`.
     names: Option<Names>,
+    /// For `user` lines.
+    table: Option<Table>,
     /// What is to be said of single lines.
     remarks: Vec<String>,
 }
@@ -158,6 +163,7 @@ impl Loader {
             config: Config::default(),
             given: vec![false; TABLE.len()],
             names: None,
+            table: None,
             remarks: Vec::new(),
         }
     }
@@ -250,12 +256,7 @@ impl Loader {
             (Line::Include, [path]) => self.include(path, depth),
             (Line::RenameCommand, [from, to]) => self.rename(from, to),
             (Line::User, [name, rules @ ..]) => {
-                let password = user::default_password(name, rules)?;
-                let index = table::index_of("requirepass");
-                self.config.values[index] = Value::Text(password);
-                self.remarks.push(
-                    "'user default' only sets a password: it is taken as 'requirepass'".to_owned(),
-                );
+                self.read_user(name, rules)?;
                 Ok(())
             }
             (Line::LoadModule, [_, ..]) => {
@@ -265,6 +266,34 @@ impl Loader {
             (Line::Sentinel, _) => Err("sentinel directive while not in sentinel mode".into()),
             _ => Err("Bad directive or wrong number of arguments".into()),
         }
+    }
+
+    /// Checked here, so that the error tells the line; applied when the server starts.
+    fn read_user(&mut self, name: &[u8], rules: &[&[u8]]) -> Result<(), String> {
+        if !is_plain_name(name) {
+            return Err("Usernames can't contain spaces or null characters".to_owned());
+        }
+        if self.config.users.iter().any(|(known, _)| *known == *name) {
+            return Err(
+                "Duplicate user found. A user can only be defined once in config files".to_owned(),
+            );
+        }
+        let table = self.table.get_or_insert_with(|| {
+            let engine = dunlin_engine::commands::FAMILIES.iter();
+            let families: Vec<_> = engine.chain(crate::commands::FAMILIES).copied().collect();
+            Table::new(&families)
+        });
+        let rules = merge_selectors(rules).map_err(|at| {
+            let start = String::from_utf8_lossy(rules[at]).into_owned();
+            format!("Unmatched parenthesis in acl selector starting at '{start}'.")
+        })?;
+        let mut made = Rules::new(table, false);
+        for rule in &rules {
+            made.apply(rule, table, false)
+                .map_err(|error| error.to_string())?;
+        }
+        self.config.users.push((name.to_vec(), rules));
+        Ok(())
     }
 
     fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), LineError> {

@@ -15,7 +15,6 @@ mod set;
 mod source;
 mod special;
 pub mod table;
-mod user;
 mod value;
 mod words;
 
@@ -27,6 +26,7 @@ pub use error::{ConfigError, SetError, Source};
 pub use key::{Change, Key, Kind, Line, Status};
 pub use load::{INCLUDE_DEPTH_MAX, LINE_LENGTH_MAX_BYTES, Loaded};
 pub use markdown::markdown;
+pub(crate) use rewrite::replace_file;
 pub use rewrite::{Appended, RewriteError};
 pub use set::Origin;
 pub use source::FILE_LENGTH_MAX_BYTES;
@@ -46,6 +46,8 @@ pub struct Config {
     /// The file of the command line, absolute: what CONFIG REWRITE will write.
     file: Option<PathBuf>,
     renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
+    /// `user` lines: name and rules.
+    users: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     /// True once a `save` line was read: from then on they add up.
     save_given: bool,
 }
@@ -119,6 +121,7 @@ impl Default for Config {
             values,
             file: None,
             renamed_commands: Vec::new(),
+            users: Vec::new(),
             save_given: false,
         }
     }
@@ -271,6 +274,16 @@ impl Config {
     /// Whether clients from elsewhere are refused while there is no password.
     pub fn protected_mode(&self) -> bool {
         self.yes("protected-mode")
+    }
+
+    /// The file of ACL users.
+    pub fn aclfile(&self) -> Option<&Path> {
+        self.path("aclfile")
+    }
+
+    /// The users that the configuration names itself, with their rules.
+    pub fn users(&self) -> &[(Vec<u8>, Vec<Vec<u8>>)] {
+        &self.users
     }
 
     /// The password of the default user.
@@ -444,6 +457,11 @@ impl Config {
     pub fn io_backend(&self) -> IoBackend {
         // The table allows only names that are known.
         IoBackend::named(self.choice("io-backend")).unwrap_or(IoBackend::Auto)
+    }
+
+    /// The port of devices; 0 is none.
+    pub fn frame_port(&self) -> u16 {
+        self.narrow("frame-port")
     }
 
     /// Connections accepted in a second; 0: as many as come.

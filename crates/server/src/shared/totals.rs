@@ -44,6 +44,12 @@ pub struct Totals {
     pub protocol_errors: u64,
     /// Wrong passwords.
     pub auth_failures: u64,
+    /// See [`WorkerCounters`].
+    pub denied_commands: u64,
+    /// See [`WorkerCounters`].
+    pub denied_keys: u64,
+    /// See [`WorkerCounters`].
+    pub denied_channels: u64,
     /// Clients closed over `client-query-buffer-limit`.
     pub query_limit_closed: u64,
     /// Clients closed over `client-output-buffer-limit`.
@@ -91,6 +97,9 @@ impl Totals {
             batches: sum(|w| &w.batches),
             protocol_errors: sum(|w| &w.protocol_errors),
             auth_failures: sum(|w| &w.auth_failures),
+            denied_commands: sum(|w| &w.denied_commands),
+            denied_keys: sum(|w| &w.denied_keys),
+            denied_channels: sum(|w| &w.denied_channels),
             query_limit_closed: sum(|w| &w.query_limit_closed),
             output_limit_closed: sum(|w| &w.output_limit_closed),
             evicted_clients: sum(|w| &w.evicted_clients),
@@ -124,6 +133,9 @@ impl Totals {
             batches: self.batches.saturating_sub(before.batches),
             protocol_errors: self.protocol_errors.saturating_sub(before.protocol_errors),
             auth_failures: self.auth_failures.saturating_sub(before.auth_failures),
+            denied_commands: self.denied_commands.saturating_sub(before.denied_commands),
+            denied_keys: self.denied_keys.saturating_sub(before.denied_keys),
+            denied_channels: self.denied_channels.saturating_sub(before.denied_channels),
             query_limit_closed: self
                 .query_limit_closed
                 .saturating_sub(before.query_limit_closed),

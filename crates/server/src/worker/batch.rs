@@ -5,8 +5,6 @@
 //!
 //! Invariant: what was executed is consumed, what was not is shown again.
 
-use std::sync::atomic::Ordering;
-
 use dunlin_engine::{Args, Call, Executed, OwnedArgs, Replies, Session};
 use dunlin_reactor::{ConnId, Input, Io};
 use dunlin_resp::{Limits, Outcome, ProtocolError, RequestParser, Span};
@@ -192,7 +190,7 @@ impl Worker {
                 Limits {
                     bulk_bytes_max: self.engine.string_bytes_max(),
                     authenticated: slot.session.as_ref().is_some_and(|s| s.authenticated)
-                        || !self.engine.password_required.load(Ordering::Relaxed),
+                        || !self.engine.users.password_required(),
                     ..Limits::default()
                 }
             }

@@ -123,10 +123,7 @@ impl Worker {
         let change = slot.client.set_output(unsent);
         let is_stranger = slot.session.as_deref().is_some_and(|s| !s.authenticated);
         self.add_client_bytes(change);
-        if is_stranger
-            && unsent > STRANGER_BYTES_MAX
-            && self.engine.password_required.load(Ordering::Relaxed)
-        {
+        if is_stranger && unsent > STRANGER_BYTES_MAX && self.engine.users.password_required() {
             return self.close_over_output(io, conn, unsent);
         }
         if unsent >= self.output_watch_bytes {

@@ -278,7 +278,7 @@ impl Worker {
             shared.workers[self.number].rejected.add(1);
             "-ERR max number of clients reached\r\n"
         } else if shared.knobs.protected.load(Ordering::Relaxed)
-            && !shared.engine.password_required.load(Ordering::Relaxed)
+            && !shared.engine.users.password_required()
             && !is_local(peer)
         {
             shared.workers[self.number].rejected.add(1);
@@ -393,7 +393,8 @@ impl Worker {
 impl Handler for Worker {
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
         self.begin(io);
-        let admitted = self.admit(io, conn, peer);
+        // What we have made ourselves, the gateway's, is nobody who has to be let in.
+        let admitted = peer.adopted || self.admit(io, conn, peer);
         let shared = &self.host.shared;
         let counters = &shared.workers[self.number];
         let keepalive_s = shared.knobs.keepalive_s.load(Ordering::Relaxed);
@@ -403,10 +404,12 @@ impl Handler for Worker {
                 (keepalive_s > 0).then(|| Duration::from_secs(u64::from(keepalive_s))),
             );
         }
-        let mut session = Session::new(
-            shared.clients.next_id(),
-            !self.engine.password_required.load(Ordering::Relaxed),
-        );
+        let id = shared.clients.next_id();
+        let mut session = match peer.adopted {
+            // Of no user: nothing is forbidden to it.
+            true => Session::new(id, true),
+            false => Session::of_client(id, &self.engine.users),
+        };
         session.peer = ClientPeer {
             remote: peer.remote,
             local: peer.local,
@@ -494,6 +497,8 @@ impl Handler for Worker {
                 .client_line(&slot.client, self.now_ms, self.now_mono_ms)
         );
         self.host.shared.clients.remove(&slot.client);
+        let engine = &self.engine;
+        engine.tracking.forget(&engine.store, slot.client.id);
         self.add_client_bytes(-(slot.client.memory() as i64));
         if slot.client.mark(Mark::POSTPONED, false) {
             self.count_postponed(-1);

@@ -220,9 +220,15 @@ fn options<'a>(cx: &Ctx<'a>, may_store: bool) -> Result<Options<'a>, ReplyError>
             // Once without a key, it stays so, as in Redis.
             let pattern = args.at(i + 1);
             options.as_they_are |= !pattern.contains(&b'*');
+            if !options.as_they_are && !cx.may_read_any_key() {
+                return Err(denied("BY"));
+            }
             options.by = Some(Pattern::of(pattern));
             i += 1;
         } else if args.is(i, "get") && left >= 1 {
+            if !cx.may_read_any_key() {
+                return Err(denied("GET"));
+            }
             options.get.push(Pattern::of(args.at(i + 1)));
             i += 1;
         } else {
@@ -231,6 +237,13 @@ fn options<'a>(cx: &Ctx<'a>, may_store: bool) -> Result<Options<'a>, ReplyError>
         i += 1;
     }
     Ok(options)
+}
+
+#[cold]
+fn denied(option: &str) -> ReplyError {
+    ReplyError::err(format!(
+        "{option} option of SORT denied due to insufficient ACL permissions."
+    ))
 }
 
 /// Texts one after the other.

@@ -1,7 +1,5 @@
 //! What transactions promise: Redis's own suite for MULTI, and the corners beside it.
 
-use std::sync::atomic::Ordering;
-
 use crate::testing::{Console, check};
 
 #[test]
@@ -93,10 +91,7 @@ fn a_refused_exec_ends_the_transaction() {
 
 /// A password is required from now on, and session 1 has not given it.
 fn log_out(console: &mut Console) {
-    console
-        .engine
-        .password_required
-        .store(true, Ordering::Relaxed);
+    console.engine.users.set_default_password(b"secret");
     console.session(1).authenticated = false;
 }
 

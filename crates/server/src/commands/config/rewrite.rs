@@ -5,6 +5,7 @@
 
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
+use crate::access::described_beside;
 use crate::config::Appended;
 use crate::host::host;
 
@@ -26,7 +27,11 @@ fn rewrite(cx: &mut Ctx<'_>) -> Outcome {
 pub(crate) fn rewrite_with(cx: &mut Ctx<'_>, appended: Appended) -> Outcome {
     // A copy: nobody else waits for the disk.
     let config = host(cx).shared.config().clone();
-    let outcome = config.rewrite(appended);
+    let users = match config.aclfile() {
+        None => described_beside(&cx.engine.users, &cx.engine.table, &config),
+        Some(_) => Vec::new(),
+    };
+    let outcome = config.rewrite(appended, &users);
     match outcome {
         Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
         Err(error) => {

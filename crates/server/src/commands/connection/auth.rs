@@ -1,17 +1,16 @@
 //! AUTH [username] password. <https://redis.io/commands/auth>
-//!
-//! There is one user, `default`, whose password is `requirepass`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use dunlin_engine::acl::{DEFAULT_USER, Setting, User};
 use dunlin_engine::command::{ArgKind, Argument, Categories};
 use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use super::DOOR;
-use crate::host::host;
-
-/// The one user.
-pub(super) const DEFAULT_USER: &[u8] = b"default";
+use super::client::edit_texts;
+use crate::access::{Reason, is_default};
+use crate::host::ServerHost;
 
 /// AUTH.
 pub(super) const AUTH: Command = Command {
@@ -36,7 +35,12 @@ pub(super) const AUTH: Command = Command {
 
 fn auth(cx: &mut Ctx<'_>) -> Outcome {
     match cx.args.len() {
-        2 if !host(cx).shared.has_password() => {
+        2 if cx
+            .engine
+            .users
+            .default_user()
+            .with_rules(|rules| rules.nopass) =>
+        {
             return Err(ReplyError::Text(Cow::Borrowed(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
@@ -56,13 +60,36 @@ pub(super) fn authenticate(
     user: &[u8],
     password: &[u8],
 ) -> Result<(), ReplyError> {
-    let host = host(cx);
-    if user != DEFAULT_USER || !host.shared.password_matches(password) {
+    let Some(found) = cx.engine.users.authenticate(user, password) else {
+        let setting = if cx.session.in_transaction() {
+            Setting::Transaction
+        } else {
+            Setting::TopLevel
+        };
+        let (id, name) = (cx.engine.table.id_of_call(cx.args), cx.args.at(0));
+        let host: &mut ServerHost = cx
+            .host
+            .as_any_mut()
+            .downcast_mut()
+            .expect("the server's commands run on the server's host");
         host.counters().auth_failures.add(1);
+        host.note_denied(cx.session, id, user, Reason::Auth, setting, name);
         return Err(ReplyError::WrongPass);
-    }
-    cx.session.authenticated = true;
+    };
+    be(cx, found, true);
     Ok(())
+}
+
+/// Makes the session this user's.
+pub(super) fn be(cx: &mut Ctx<'_>, user: Arc<User>, authenticated: bool) {
+    let name = if is_default(user.name()) {
+        Box::default()
+    } else {
+        user.name().into()
+    };
+    cx.session.user = Some(user);
+    cx.session.authenticated = authenticated;
+    edit_texts(cx, |texts| texts.user = name);
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use dunlin_resp::Version;
 use super::DOOR;
 use super::auth::authenticate;
 use super::client::{check_name, publish_name};
-use crate::host::host;
 use crate::logging::startup::REDIS_VERSION;
 
 /// HELLO.
@@ -63,7 +62,7 @@ fn hello(cx: &mut Ctx<'_>) -> Outcome {
     if let Some((user, password)) = request.credentials {
         authenticate(cx, user, password)?;
     }
-    if !cx.session.authenticated && host(cx).shared.has_password() {
+    if !cx.session.authenticated && cx.engine.users.password_required() {
         return Err(ReplyError::Text(Cow::Borrowed(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \

@@ -2,12 +2,15 @@
 //!
 //! What CLIENT SETINFO told stays, as in Redis: it is the library's, not the application's.
 
+use std::sync::Arc;
+
 use dunlin_engine::command::{Categories, Scope};
 use dunlin_engine::{Command, Ctx, Flow, Outcome, Replies};
 use dunlin_resp::Version;
 use dunlin_store::Key;
 
 use super::DOOR;
+use super::auth::be;
 use super::client::publish_name;
 use crate::clients::Mark;
 use crate::host::host;
@@ -43,6 +46,8 @@ fn reset(cx: &mut Ctx<'_>) -> Outcome {
     }
     cx.engine.pubsub.unsubscribe_all(cx.session);
     cx.host.subscribed(cx.session);
+    let engine = cx.engine;
+    engine.tracking.stop(&engine.store, cx.session);
     cx.session.db = 0;
     cx.session.version = Version::Resp2;
     cx.reply.set_version(Version::Resp2);
@@ -57,7 +62,9 @@ fn reset(cx: &mut Ctx<'_>) -> Outcome {
         client.mark(Mark::NO_TOUCH, false);
         clients.monitors.remove(&client);
     }
-    cx.session.authenticated = !host(cx).shared.has_password();
+    let users = &cx.engine.users;
+    let (user, open) = (Arc::clone(users.default_user()), !users.password_required());
+    be(cx, user, open);
     cx.reply.simple("RESET");
     Ok(Flow::Done)
 }

@@ -30,6 +30,5 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Configures Sentinel, which this server is not: refused, as by redis-server."),
     line("user", Line::User)
         .acted()
-        .doc("Define an ACL user. ACLs are not built yet: only `user default` with one `>password` and nothing that restricts \
-             is taken, as `requirepass`; other lines are refused."),
+        .doc("Defines an ACL user by its rules; one line for each user, and no `aclfile` beside them."),
 ];

@@ -6,16 +6,14 @@ const PERMISSIONS: &[&str] = &["no", "yes", "local"];
 
 pub(super) const KEYS: &[Key] = &[
     choice("acl-pubsub-default", "resetchannels", &["allchannels", "resetchannels"])
-        .idle("resetchannels")
+        .acted()
         .doc("Channels that a new ACL user may use."),
     text("aclfile", "")
+        .acted()
         .at_start()
-        .fatal(
-            "",
-            "ACLs are not built in this server yet: without them every client that knows 'requirepass' may do everything",
-        )
-        .doc("File of ACL users. Refused, so that nobody may do more than such a file says."),
+        .doc("File of ACL users, which ACL LOAD reads again and ACL SAVE writes. Not together with `user` lines."),
     integer("acllog-max-len", "128", 0, i64::MAX)
+        .acted()
         .doc("Entries of the log of refused commands and logins."),
     choice("enable-debug-command", "no", PERMISSIONS)
         .acted()

@@ -42,7 +42,7 @@ fn extract(cx: &Ctx<'_>) -> Result<(OwnedArgs, Vec<KeyAt>), ReplyError> {
     }
     let mut keys: Vec<KeyAt> = Vec::new();
     for spec in specs {
-        let flags = variable_flags(command, args).unwrap_or(spec.flags);
+        let flags = spec.flags_in(command, args);
         if !spec.for_each(args, |at| keys.push((at, flags))) {
             return Err(ReplyError::GetKeysInvalidArguments);
         }
@@ -65,16 +65,6 @@ fn find(cx: &Ctx<'_>, args: Args<'_>) -> Option<&'static Command> {
     }
 }
 
-/// Flags that depend on the arguments, of the commands whose key specs say so.
-fn variable_flags(command: &Command, args: Args<'_>) -> Option<&'static [&'static str]> {
-    let with_get = |from: usize| (from..args.len()).any(|i| args.is(i, "get"));
-    match command.full_name {
-        "set" if with_get(3) => Some(&["RW", "access", "update"]),
-        "set" => Some(&["OW", "update"]),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::testing::check;
@@ -91,8 +81,9 @@ mod tests {
     #[test]
     fn flags_of_keys() {
         check(
-            "COMMAND GETKEYSANDFLAGS set k v; COMMAND GETKEYSANDFLAGS SET k v XX GET; COMMAND GETKEYSANDFLAGS rename a b",
-            "[[k [OW update]]]; [[k [RW access update]]]; [[a [RW access delete]] [b [OW update]]]",
+            "COMMAND GETKEYSANDFLAGS set k v; COMMAND GETKEYSANDFLAGS SET k v XX GET; COMMAND GETKEYSANDFLAGS rename a b; \
+             COMMAND GETKEYSANDFLAGS bitfield k GET u8 0",
+            "[[k [OW update]]]; [[k [RW access update]]]; [[a [RW access delete]] [b [OW update]]]; [[k [RO access]]]",
         );
     }
 

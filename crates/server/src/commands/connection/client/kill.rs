@@ -4,11 +4,11 @@
 //! Nobody finds a client that was killed again; its worker closes it, and executes no further batch of its. Who kills itself
 //! gets the reply first.
 
+use dunlin_engine::acl::Users;
 use dunlin_engine::command::{ArgKind, Argument};
 use dunlin_engine::number::parse_i64;
 use dunlin_engine::{Args, Command, Ctx, Flow, Outcome, ReplyError};
 
-use super::super::auth::DEFAULT_USER;
 use super::ADMIN;
 use super::list::{TYPES, class, with_context};
 use crate::clients::Filter;
@@ -75,7 +75,7 @@ fn kill(cx: &mut Ctx<'_>) -> Outcome {
             false,
         )
     } else {
-        read_filter(cx.args)?
+        read_filter(cx.args, &cx.engine.users)?
     };
     let me = cx.session.id;
     let mut victims = host(cx).shared.clients.all();
@@ -100,7 +100,7 @@ fn kill(cx: &mut Ctx<'_>) -> Outcome {
 }
 
 /// The filter, and whether the client that asks is spared.
-fn read_filter(args: Args<'_>) -> Result<(Filter, bool), ReplyError> {
+fn read_filter(args: Args<'_>, users: &Users) -> Result<(Filter, bool), ReplyError> {
     let (mut filter, mut skip_me) = (Filter::default(), true);
     let mut i = 2;
     while i < args.len() {
@@ -108,7 +108,7 @@ fn read_filter(args: Args<'_>) -> Result<(Filter, bool), ReplyError> {
         match args.at(i).to_ascii_lowercase().as_slice() {
             b"id" => filter.id = Some(positive(value, "client-id should be greater than 0")?),
             b"type" => filter.class = Some(class(value)?),
-            b"user" if value == DEFAULT_USER => {}
+            b"user" if users.find(value).is_some() => filter.user = Some(value.to_vec()),
             b"user" => {
                 let shown = String::from_utf8_lossy(value);
                 return Err(ReplyError::err(format!("No such user '{shown}'")));

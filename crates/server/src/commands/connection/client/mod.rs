@@ -29,6 +29,7 @@ pub(super) const CLIENT: Command = Command {
     complexity: "Depends on the subcommand",
     summary: "Tells and sets what is known of client connections.",
     subcommands: &[
+        &tracking::CACHING,
         &GETNAME,
         &tracking::GETREDIR,
         &HELP,
@@ -42,6 +43,7 @@ pub(super) const CLIENT: Command = Command {
         &reply::REPLY,
         &SETINFO,
         &SETNAME,
+        &tracking::TRACKING,
         &tracking::TRACKINGINFO,
         &unblock::UNBLOCK,
         &pause::UNPAUSE,
@@ -210,7 +212,7 @@ pub(super) fn publish_name(cx: &mut Ctx<'_>) {
     edit_texts(cx, |texts| texts.name = name);
 }
 
-fn edit_texts(cx: &mut Ctx<'_>, edit: impl FnOnce(&mut Texts)) {
+pub(in crate::commands) fn edit_texts(cx: &mut Ctx<'_>, edit: impl FnOnce(&mut Texts)) {
     let id = cx.session.id;
     if let Some(client) = host(cx).shared.clients.find(id) {
         client.edit_texts(edit);
