@@ -66,6 +66,11 @@ impl Libraries {
         self.functions.get(&name.to_ascii_lowercase())
     }
 
+    /// Whether there is a library of this name.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// Takes a library out; whether there was one.
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let Some(library) = self.by_name.remove(name) else {

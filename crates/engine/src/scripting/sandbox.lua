@@ -8,7 +8,7 @@ local error, type, tostring, tonumber, select, unpack = error, type, tostring, t
 local rawget, rawset, rawequal, next, pairs, ipairs = rawget, rawset, rawequal, next, pairs, ipairs
 local getmetatable, setmetatable, getfenv, setfenv = getmetatable, setmetatable, getfenv, setfenv
 local raw_pcall, raw_xpcall, raw_loadstring = pcall, xpcall, loadstring
-local collect, byte, concat, floor = collectgarbage, string.byte, table.concat, math.floor
+local collect, byte, find, concat, floor = collectgarbage, string.byte, string.find, table.concat, math.floor
 local raw_resume = coroutine.resume
 local stock = getfenv(0)
 local is_aborted, where = host.is_aborted, host.where
@@ -66,6 +66,25 @@ local function guarded_pairs(t)
   if behind[t] then return guarded_next, t, nil end
   local iterate, state, first = pairs(t)
   return iterate, state, first
+end
+
+-- Stock Lua adds up the number of results in an int, which a compiler may take as never overflowing.
+local RESULTS_MAX = 7990
+
+local function guarded_unpack(t, i, j)
+  local from, to = tonumber(i) or 1, tonumber(j) or #t
+  if to - from >= RESULTS_MAX then error("too many results to unpack", 2) end
+  return unpack(t, from, to)
+end
+
+-- The matcher calls itself once for each item of a pattern, on the thread's own stack.
+local PATTERN_BYTES_MAX = 4000
+
+local function with_pattern(f)
+  return function(text, pattern, ...)
+    if type(pattern) == "string" and #pattern > PATTERN_BYTES_MAX then error("pattern too complex", 2) end
+    return f(text, pattern, ...)
+  end
 end
 
 -- Errors -----------------------------------------------------------------------------------------------------------------
@@ -131,7 +150,8 @@ end
 
 -- The libraries ----------------------------------------------------------------------------------------------------------
 
-local base = copy(stock, [[assert error gcinfo ipairs rawequal select tonumber tostring type unpack _VERSION]])
+local base = copy(stock, [[assert error gcinfo ipairs rawequal select tonumber tostring type _VERSION]])
+base.unpack = guarded_unpack
 base.pcall, base.xpcall = guarded_pcall, guarded_xpcall
 base.rawget, base.rawset, base.next, base.pairs = guarded_rawget, guarded_rawset, guarded_next, guarded_pairs
 base.setmetatable, base.getmetatable = guarded_setmetatable, getmetatable
@@ -143,7 +163,11 @@ function base.collectgarbage(what, value)
   return answer
 end
 
-base.string = protect(copy(string, [[byte char find format gfind gmatch gsub len lower match rep reverse sub upper]]))
+local strings = copy(string, [[byte char find format gfind gmatch gsub len lower match rep reverse sub upper]])
+for _, name in ipairs({ "find", "gfind", "gmatch", "gsub", "match" }) do
+  strings[name] = with_pattern(strings[name])
+end
+base.string = protect(strings)
 base.table = protect(copy(table, [[concat foreach foreachi getn insert maxn remove setn sort]]))
 
 local math_copy = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min mod
@@ -333,6 +357,9 @@ local function own_loadstring(code, name)
     error("bad argument #1 to 'loadstring' (string expected, got " .. type(code) .. ")", 2)
   end
   if byte(code, 1) == 27 then return nil, "attempt to load a binary chunk" end
+  -- The parser keeps the chunk's name from the collector only if it is a string that somebody else holds: not one that ends at a NUL.
+  if type(name) ~= "string" then name = code end
+  if find(name, "%z") then name = "=(loadstring)" end
   local f, failure = raw_loadstring(code, name)
   if f then setfenv(f, current) end
   return f, failure
@@ -421,6 +448,8 @@ local function tidy()
 end
 
 local function bind(f, to)
+  -- The names of the host's chunks, held for the parser's sake: see own_loadstring.
+  local _, _, _ = "@user_script", "@user_function", "=(loadstring)"
   return setfenv(f, to == "eval" and eval_world or function_world)
 end
 

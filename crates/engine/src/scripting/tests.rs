@@ -466,6 +466,41 @@ fn bits() {
 }
 
 #[test]
+fn what_stock_lua_does_not_check_is_checked() {
+    let refused = |script: &str, error: &str| {
+        let mut console = Console::default();
+        let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"0"]);
+        let reply = crate::testing::show(&reply);
+        assert!(reply.contains(error), "{script}: {reply}");
+    };
+    for range in [
+        "-2, 2147483647",
+        "0, 2147483647",
+        "-2147483648, -2",
+        "-2147483648, 2147483647",
+        "1, 8000",
+    ] {
+        refused(
+            &format!("return {{unpack({{1, 2, 3}}, {range})}}"),
+            "too many results to unpack",
+        );
+    }
+    eval("return {unpack({1, 2, 3})}", "[1 2 3]");
+    eval("return {unpack({1, 2, 3}, 2)}", "[2 3]");
+    eval("return {unpack({1, 2, 3}, 1, 2)}", "[1 2]");
+    refused(
+        "return (string.rep('a', 10)):find(string.rep('a?', 1000000))",
+        "pattern too complex",
+    );
+    eval("return ('hello'):gsub('l+', 'L')", "heLo");
+    // CVE-2025-49844: a chunk's name that nobody else holds.
+    eval(
+        "for i = 1, 200 do local f = loadstring(string.rep('local a = {} ', 50) .. 'return 1', '=n' .. i .. '\\0x') assert(f() == 1) collectgarbage() end return 1",
+        "1",
+    );
+}
+
+#[test]
 fn memory_is_limited() {
     // CVE-2024-46981 and CVE-2025-49844 are about what the collector frees: a lot of garbage, in strings that are parsed as code.
     eval(

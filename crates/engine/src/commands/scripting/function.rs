@@ -269,6 +269,11 @@ fn restore(cx: &mut Ctx<'_>) -> Outcome {
         restored.push(interpreter.load_library_of(cx, code)?);
     }
     for library in &restored {
+        if !replaces && libraries.has(&library.name) {
+            // Not in the words of FUNCTION LOAD.
+            let name = String::from_utf8_lossy(&library.name);
+            return Err(ReplyError::err(format!("Library {name} already exists")));
+        }
         libraries.insert(Arc::clone(library), replaces)?;
     }
     let mut effects = Vec::<[&[u8]; 4]>::new();
@@ -421,7 +426,7 @@ mod tests {
         };
         assert_eq!(
             restore(&mut console, b"APPEND"),
-            "(error) ERR Library 'mylib' already exists"
+            "(error) ERR Library mylib already exists"
         );
         assert_eq!(restore(&mut console, b"REPLACE"), "OK");
         assert_eq!(console.run("FUNCTION FLUSH; FUNCTION LIST"), "OK; []");
