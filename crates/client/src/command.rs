@@ -85,6 +85,17 @@ impl Command {
         self
     }
 
+    /// Adds arguments behind their number, as commands with `numkeys` have it.
+    #[must_use]
+    pub fn counted(mut self, arguments: impl ToArg) -> Command {
+        let counted = Command::new("").arg(arguments);
+        self.push(counted.arguments.count - 1);
+        for argument in counted.args().skip(1) {
+            self.push(argument);
+        }
+        self
+    }
+
     /// As [`Command::arg`], for loops.
     #[inline]
     pub fn push(&mut self, argument: impl ToArg) {

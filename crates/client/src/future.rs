@@ -228,3 +228,23 @@ impl<T> fmt::Debug for Reply<T> {
         f.debug_struct("Reply").field("state", &state).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Client, Cluster, Command, Pipeline, Script, Subscription};
+
+    /// Executors with several threads take nothing else.
+    fn is_send<T: Send>(_: impl FnOnce() -> T) {}
+
+    #[test]
+    fn futures_are_send() {
+        fn check(client: &Client, cluster: &Cluster, messages: &Subscription, script: &Script) {
+            is_send(|| client.send::<i64>(Command::new("PING")));
+            is_send(|| client.run_async::<i64>(Pipeline::new()));
+            is_send(|| cluster.send::<i64>(Command::new("PING")));
+            is_send(|| messages.next());
+            is_send(|| script.run::<i64>(client, "k", "a"));
+        }
+        let _: fn(&Client, &Cluster, &Subscription, &Script) = check;
+    }
+}

@@ -1,31 +1,6 @@
 //! A client for Dunlin, Redis and Valkey: one connection for all threads of a program, futures without a runtime.
 //!
-//! ```no_run
-//! use dunlin_client::{Client, Error};
-//!
-//! let client = Client::connect("redis://127.0.0.1:6379")?;
-//!
-//! // A thread that waits. Any number of threads share the connection.
-//! let () = client.command("SET").arg("greeting").arg("hello").call()?;
-//! let greeting: Option<String> = client.command("GET").arg("greeting").call()?;
-//! assert_eq!(greeting.as_deref(), Some("hello"));
-//!
-//! // Many requests under way at once.
-//! let replies: Vec<_> = (0..100).map(|_| client.command("INCR").arg("n").send::<i64>()).collect();
-//! for reply in replies {
-//!     reply.wait()?;
-//! }
-//!
-//! // The same in a task, on any executor.
-//! async fn visits(client: &Client) -> Result<i64, Error> {
-//!     client.command("INCR").arg("visits").send().await
-//! }
-//!
-//! // Messages.
-//! let news = client.subscribe("news")?;
-//! println!("{:?}", news.recv()?);
-//! # Ok::<(), Error>(())
-//! ```
+#![doc = include_str!("front_page.md")]
 //!
 //! # What becomes of a request
 //!
@@ -45,8 +20,11 @@
 //! be a thread just as well.
 
 mod arg;
+mod blocking;
 mod client;
+mod cluster;
 mod command;
+pub mod commands;
 mod connection;
 mod error;
 mod future;
@@ -65,6 +43,7 @@ mod url;
 
 pub use arg::{Arguments, ToArg};
 pub use client::{Client, Request};
+pub use cluster::{Cluster, ClusterRequest, SLOTS, slot_of};
 pub use command::Command;
 pub use connection::{Connection, ConnectionRequest};
 pub use dunlin_reactor::RetryLimits;

@@ -88,8 +88,8 @@ pub struct Options {
     pub messages_max: usize,
     /// Nothing but subscriptions: what RESP2 has no other way for.
     pub(crate) subscriber: bool,
-    /// Tells the server that reads of a replica's slots are meant.
-    pub(crate) readonly: bool,
+    /// Says READONLY: for a replica of a cluster, which then answers reads itself.
+    pub readonly: bool,
 }
 
 impl Options {

@@ -47,6 +47,8 @@ enum Atomicity {
 #[must_use = "it is sent by `run`"]
 pub struct Pipeline {
     commands: Vec<Command>,
+    /// Begins with ASKING, which concerns the next command only.
+    asking: bool,
     atomicity: Atomicity,
     options: RequestOptions,
 }
@@ -62,6 +64,7 @@ impl Pipeline {
     pub fn new() -> Pipeline {
         Pipeline {
             commands: Vec::new(),
+            asking: false,
             atomicity: Atomicity::None,
             options: RequestOptions::default(),
         }
@@ -144,13 +147,34 @@ impl Pipeline {
         self.atomicity != Atomicity::None
     }
 
+    /// A command at a node that is just getting its slot.
+    pub(crate) fn asking(command: Command) -> Pipeline {
+        Pipeline {
+            asking: true,
+            options: command.options,
+            ..Pipeline::new().with(command)
+        }
+    }
+
+    /// Without commands, otherwise the same.
+    pub(crate) fn empty_like(&self) -> Pipeline {
+        Pipeline {
+            commands: Vec::new(),
+            ..*self
+        }
+    }
+
     pub(crate) fn options(&self) -> RequestOptions {
         self.options
     }
 
     /// Replies that it is answered with.
     pub(crate) fn replies(&self) -> u32 {
-        let around = if self.is_transaction() { 2 } else { 0 };
+        let around = if self.is_transaction() {
+            2
+        } else {
+            usize::from(self.asking)
+        };
         (self.commands.len() + around) as u32
     }
 
@@ -163,6 +187,9 @@ impl Pipeline {
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        if self.asking {
+            Command::new("ASKING").encode(out);
+        }
         if self.is_transaction() {
             Command::new("MULTI").encode(out);
         }

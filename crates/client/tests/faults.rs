@@ -459,3 +459,56 @@ fn what_would_change_the_shared_connection_is_refused() {
     }
     assert_eq!(echo(&client, "x").unwrap(), "x");
 }
+
+#[test]
+fn what_was_half_written_does_not_corrupt_the_next_stream() {
+    let fake = Fake::start(|peer| {
+        if peer.number > 0 {
+            return peer.echo();
+        }
+        // Takes a part of what is written, and goes.
+        peer.take(100_000);
+        peer.reset();
+    });
+    let client = Client::connect(fake.options()).unwrap();
+    let big = "x".repeat(8 << 20);
+    let half = client.command("ECHO").arg(&big).send::<String>();
+    thread::sleep(Duration::from_millis(5));
+    let behind: Vec<_> = (0..50)
+        .map(|n| client.command("ECHO").arg(n).send::<i64>())
+        .collect();
+    assert!(matches!(half.wait(), Err(Error::ConnectionReset)));
+    for (n, reply) in behind.into_iter().enumerate() {
+        // Not written yet: it goes out on the next connection, from its first byte on.
+        assert_eq!(reply.wait().unwrap(), n as i64);
+    }
+    assert_eq!(fake.connections.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_given_up_and_nobody_waits_longer_than_the_deadline() {
+    let fake = Fake::start(|peer| {
+        if peer.number > 0 {
+            return peer.echo();
+        }
+        peer.request();
+        thread::sleep(Duration::from_secs(2));
+    });
+    let options = fake
+        .options()
+        .deadline(Duration::from_millis(100))
+        .heartbeat(Duration::from_millis(50));
+    let client = Client::connect(options).unwrap();
+    let since = Instant::now();
+    let big = "x".repeat(16 << 20);
+    for _ in 0..2 {
+        let lost = client.command("ECHO").arg(&big).call::<String>();
+        let lost = lost.unwrap_err();
+        assert!(
+            matches!(lost, Error::TimeOut | Error::ConnectionReset),
+            "{lost}"
+        );
+    }
+    wait_for("the next connection", || echo(&client, "x").is_ok());
+    assert!(since.elapsed() < Duration::from_secs(2));
+}

@@ -204,3 +204,46 @@ where
         self.map(Result::unwrap).collect::<BTreeSet<T>>().len()
     }
 }
+
+#[test]
+fn typed_commands_are_there_for_everything_that_takes_commands() {
+    use dunlin_client::commands::*;
+    let Some(genuine) = Genuine::start(&[]) else {
+        return;
+    };
+    let client = Client::connect(genuine.options()).unwrap();
+    let () = client.mset([("a", 1), ("b", 2)]).call().unwrap();
+    assert_eq!(client.incrbyfloat("a", 0.5).call::<f64>().unwrap(), 1.5);
+    assert_eq!(
+        client
+            .zadd("z", [(1, "x"), (2, "y")])
+            .call::<i64>()
+            .unwrap(),
+        2
+    );
+    assert_eq!(client.zadd("z", ("NX", 3, "x")).call::<i64>().unwrap(), 0);
+    let union: Vec<String> = client.zunion(["z", "no"]).call().unwrap();
+    assert_eq!(union, ["x", "y"]);
+    let range = client.zrange("z", 0, -1).arg("WITHSCORES");
+    let range: Vec<(String, f64)> = range.call().unwrap();
+    assert_eq!(range, [("x".into(), 1.0), ("y".into(), 2.0)]);
+    let id: String = client.xadd("s", ("*", "field", "value")).call().unwrap();
+    type Entries = Vec<(String, Vec<(String, String)>)>;
+    let read: BTreeMap<String, Entries> = client.xread(("STREAMS", "s", "0")).call().unwrap();
+    assert_eq!(read["s"], [(id, vec![("field".into(), "value".into())])]);
+    let memory: BTreeMap<String, String> = client.config_get("maxmemory").call().unwrap();
+    assert_eq!(memory["maxmemory"], "0");
+    assert_eq!(client.object_encoding("b").call::<String>().unwrap(), "int");
+    let kind: String = client.type_("z").call().unwrap();
+    assert_eq!(kind, "zset");
+    assert_eq!(block_on(client.get("b").send::<i64>()).unwrap(), 2);
+
+    let mut pipeline = Pipeline::new();
+    pipeline.set("k", "v").arg(("EX", 9)).ttl("k").get("k");
+    let replies: (String, i64, String) = client.run(&pipeline).unwrap();
+    assert_eq!(replies, ("OK".into(), 9, "v".into()));
+
+    let mut connection = dunlin_client::Connection::connect(genuine.options()).unwrap();
+    let () = connection.select(3).call().unwrap();
+    assert_eq!(connection.dbsize().call::<i64>().unwrap(), 0);
+}

@@ -13,9 +13,10 @@ use std::thread;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Parser;
 use dunlin_frame::{AckBase, Codec, FRAME_BYTES_MAX_DEFAULT, FRAME_BYTES_MIN};
-use dunlin_gateway::{Limits, Login, Service, Settings, Stopper, Window};
+use dunlin_gateway::{Limits, Login, Service, Settings, Stopper, Store, Window};
 use dunlin_reactor::{
-    Clock, ConnectAddress, Epoll, ListenAddress, Poll, SystemBackend, SystemClock, Uring,
+    Clock, ConnectAddress, Epoll, Error, ListenAddress, ListenOptions, Listener, Poll,
+    SystemBackend, SystemClock, Uring,
 };
 use dunlin_server::logging::{self, Level};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -181,7 +182,7 @@ pub(crate) fn told(error: &clap::Error) -> anyhow::Result<ExitCode> {
 
 fn settings(options: &Options) -> anyhow::Result<Settings> {
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-    let mut settings = Settings::new(store(&options.store)?, options.stream.as_bytes())?;
+    let mut settings = Settings::new(Store::At(store(&options.store)?), options.stream.as_bytes())?;
     settings.codec = Codec {
         frame_bytes_max: options.max_frame,
         ack_base: options.ack_base,
@@ -250,14 +251,20 @@ fn listen(text: &str) -> anyhow::Result<Vec<ListenAddress>> {
 
 fn serve<B: SystemBackend>(options: &Options, settings: Settings) -> anyhow::Result<ExitCode> {
     raise_descriptor_limit(options.max_connections as u64 + RESERVED_DESCRIPTORS);
-    let mut addresses = Vec::new();
+    let mut listeners = Vec::new();
     for text in &options.listen {
-        addresses.extend(listen(text)?);
+        for address in listen(text)? {
+            let listener = Listener::bind(&address, &ListenOptions::default());
+            listeners.push(listener.map_err(|source| Error::Listen {
+                address: address.to_string(),
+                source,
+            })?);
+        }
     }
     let stream = options.stream.to_string_lossy().into_owned();
     let threads = usize::from(options.threads);
     let seed = u64::from(std::process::id());
-    let service = Service::start::<B>(&addresses, threads, "gateway", settings, seed)?;
+    let service = Service::start::<B>(listeners, threads, "gateway", settings, seed)?;
     let counters = std::sync::Arc::clone(service.counters());
     watch_signals(service.stopper())?;
     for address in service.addresses() {

@@ -66,6 +66,8 @@ mod flags {
         MAY_REPLICATE = "",
         /// Not while a replica loads beside serving.
         NO_ASYNC_LOADING = "no_async_loading",
+        /// The keys that its specs name may be none at all.
+        NO_MANDATORY_KEYS = "no_mandatory_keys",
         /// Not inside MULTI.
         NO_MULTI = "no_multi",
         /// Key positions need more than the specs.
@@ -486,6 +488,8 @@ pub enum Scope {
     All,
     /// Nothing by itself: its continuation locks a stripe at a time; inside a transaction every stripe.
     Stepwise,
+    /// The stripes of the keys that a script declares, or every stripe if it is known to touch others.
+    Script,
     /// The stripes of the queued and watched keys.
     Transaction,
     /// The stripes of the watched keys.

@@ -21,6 +21,12 @@ use crate::session::Session;
 pub trait Host {
     /// Wall clock in microseconds since 1970.
     fn unix_time_us(&mut self) -> u64;
+    /// A clock that never goes back, in microseconds; when it began to run does not matter.
+    fn monotonic_us(&mut self) -> u64 {
+        self.unix_time_us()
+    }
+    /// A script writes to the server's log, at one of Redis's four levels.
+    fn script_logs(&mut self, _level: u8, _line: &str) {}
     /// Lets time pass: DEBUG SLEEP, on the auxiliary thread only.
     fn sleep_us(&mut self, us: u64);
     /// EXEC begins with its queued commands.
@@ -51,7 +57,9 @@ pub enum Flow {
     Continue(Box<dyn Continuation>),
     /// Nothing was done yet: too long for a worker, to be run again on the auxiliary thread. See [`Ctx::is_heavy`].
     Heavy,
-    /// Likewise, and only the keys that the command declares will be read: it is run over images of them, their stripes free.
+    /// Nothing has remained of what was done: it is run again with every stripe held.
+    Again,
+    /// Like [`Flow::Heavy`], and only the keys that the command declares will be read: it is run over images of them, their stripes free.
     HeavyRead,
     /// The reply comes later, and not from the engine: whoever understands the order sends the session back with it. Only where
     /// [`Ctx::is_inside`] is false.
@@ -213,6 +221,13 @@ impl<'a> Ctx<'a> {
             Ok(db) if (db as usize) < self.engine.store.databases() => Ok(db),
             _ => Err(ReplyError::DatabaseOutOfRange),
         }
+    }
+
+    /// Whether anything has to be done beside running the command.
+    #[inline]
+    pub(crate) fn is_special(&self) -> bool {
+        let session = &self.session;
+        self.observed | self.paused | session.no_touch | session.tracking.is_some()
     }
 
     /// Tells the transaction what this command's reads leave alone.

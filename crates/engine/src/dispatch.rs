@@ -67,6 +67,11 @@ pub enum Executed {
     Continue(Box<dyn Continuation>),
     /// Suspend the session until it comes back with its reply from who carries this order out.
     Away(Box<dyn Any + Send>),
+    /// On the auxiliary thread only: the command must hold every stripe. Have its worker call [`Engine::run_again`].
+    Again {
+        /// Id of the command.
+        id: usize,
+    },
     /// Too long for a worker: suspend the session and have the auxiliary thread call [`Engine::run_heavy`].
     Heavy(Box<Heavy>),
 }
@@ -163,6 +168,9 @@ impl Engine {
                 Err(_parked) => Executed::Parked { id },
             };
         }
+        if command.scope == Scope::Script {
+            call.session.holds_all = self.scripts.needs_all(command, call.args);
+        }
         match self.lock_set(command, call.args, call.session, None) {
             None => self.run(call, &self.store, id, command, None, true),
             Some(set) => match self.store.lock_stripes(&set, call.waiter) {
@@ -222,6 +230,24 @@ impl Engine {
         let executed = self.run(&mut call, aside.store(), id, command, Some(held), false);
         self.store.count_reads_of(&aside, call.worker.number);
         executed
+    }
+
+    /// Runs a command again that turned out to need every stripe; nothing of it has remained.
+    #[cold]
+    pub fn run_again(&self, mut call: Call<'_>, id: usize) -> Executed {
+        self.again(&mut call, id)
+    }
+
+    #[cold]
+    fn again(&self, call: &mut Call<'_>, id: usize) -> Executed {
+        call.session.holds_all = true;
+        match self.store.lock_stripes(&LockSet::All, call.waiter) {
+            Ok(held) => {
+                let command = self.table.at(id);
+                self.run(call, &self.store, id, command, Some(held), true)
+            }
+            Err(_parked) => Executed::Parked { id },
+        }
     }
 
     /// Has the session wait for its keys, at its old place if it has one.
@@ -292,6 +318,7 @@ impl Engine {
             }
         };
         let paused = call.worker.local.is_paused;
+        call.worker.local.client = 0;
         let mut cx = Ctx {
             // A step has no command of its own to check: only its continuation knows what it does.
             command: &Command::BASE,
@@ -343,13 +370,20 @@ impl Engine {
         if let Err((Some(id), ReplyError::NoPermission(_))) = checked {
             self.report_denial(call.host, call.session, id, call.args);
         }
+        if self.store.eviction.is_on() {
+            call.session.out_of_memory = false;
+        }
         if let Ok(id) = checked
             && self.store.eviction.is_on()
-            && needs_room(self.table.at(id), call.session)
             && !call.session.replaying
+            && let Some(need) = needs_room(self.table.at(id), call.session)
             && matches!(self.make_room(call), Room::Full)
         {
-            checked = Err((Some(id), ReplyError::OutOfMemory));
+            match need {
+                Need::Now => checked = Err((Some(id), ReplyError::OutOfMemory)),
+                // Its commands are refused if they need it.
+                Need::Script => call.session.out_of_memory = true,
+            }
         }
         if let Ok(id) = checked
             && self.disk_trouble.is_there()
@@ -435,6 +469,9 @@ impl Engine {
             .as_ref()
             .map_or(Flags::NONE, |t| t.flags);
         let executes = command.scope == Scope::Transaction;
+        if command.scope == Scope::Script && self.scripts.says_no_writes(command, args) {
+            return Some(false);
+        }
         let changes = |flags: Flags| flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);
         Some(changes(command.flags) || (executes && changes(queued)))
     }
@@ -486,7 +523,8 @@ impl Engine {
                 (!stripes.is_empty()).then(|| LockSet::of(stripes))
             }
             Scope::Patterns if has_patterns(args) => Some(LockSet::All),
-            Scope::Keys | Scope::Patterns => {
+            Scope::Script if session.holds_all => Some(LockSet::All),
+            Scope::Keys | Scope::Patterns | Scope::Script => {
                 if let Some(stripe) = self.only_stripe(command, first_hash) {
                     return Some(LockSet::One(stripe));
                 }
@@ -530,7 +568,7 @@ impl Engine {
         self.watched_stripes(session, &mut stripes);
         for queued in session.transaction.iter().flat_map(|t| &t.queue) {
             match queued.command.scope {
-                Scope::All | Scope::Stepwise => return Some(LockSet::All),
+                Scope::All | Scope::Stepwise | Scope::Script => return Some(LockSet::All),
                 Scope::Patterns if has_patterns(queued.args.as_args()) => {
                     return Some(LockSet::All);
                 }
@@ -594,6 +632,7 @@ impl Engine {
         // Whoever says that it is too long has looked its keys up already, and will again.
         let hits = &store.counters(call.worker.number).hits;
         let hits_before = hits.value();
+        call.worker.local.client = 0;
         let paused = call.worker.local.is_paused;
         let mut cx = Ctx {
             command,
@@ -613,14 +652,18 @@ impl Engine {
             cx.reply.write_in_background();
         }
         // One branch for all that is rare.
-        let special = cx.observed | cx.paused | cx.session.no_touch;
+        let special = cx.is_special();
         if special {
             cx.set_reads();
+            cx.begin_tracked();
         }
         if let Some(ticket) = ticket {
             cx.keys.take_turn(ticket);
         }
-        let outcome = (command.handler)(&mut cx);
+        let mut outcome = (command.handler)(&mut cx);
+        if special {
+            cx.end_tracked(&mut outcome);
+        }
         if special && cx.observed && matches!(outcome, Ok(Flow::Done | Flow::Continue(_)) | Err(_))
         {
             cx.observe();
@@ -640,6 +683,17 @@ impl Engine {
                 cx.keys.commit(Some(call.waiter));
                 let keys = HeavyKeys::Held(held);
                 return Executed::Heavy(Box::new(Heavy { id, keys }));
+            }
+            Ok(Flow::Again) => {
+                hits.sub(hits.value() - hits_before);
+                cx.keys.commit(Some(call.waiter));
+                if let Some(held) = held {
+                    store.release_stripes(held);
+                }
+                return match may_defer {
+                    true => self.again(call, id),
+                    false => Executed::Again { id },
+                };
             }
             Ok(Flow::Block(block)) => {
                 let blocked = Engine::block(&mut cx, id, *block, ticket, call.waiter);
@@ -680,55 +734,33 @@ impl Engine {
     }
 }
 
-impl Ctx<'_> {
-    /// Runs a queued command to its end inside a transaction whose stripes are held; its error, which is answered, too.
-    pub(crate) fn run_queued(&mut self, queued: &Queued) -> Option<ReplyError> {
-        let args = queued.args.as_args();
-        if let Err(denial) = self.engine.permits(self.session, queued.id, args) {
-            return Some(self.deny_queued(queued, denial));
-        }
-        let mut cx = self.nested(queued.command, args);
-        let special = cx.observed | cx.paused | cx.session.no_touch;
-        if special {
-            cx.set_reads();
-        }
-        let mut outcome = (queued.command.handler)(&mut cx);
-        while let Ok(Flow::Continue(mut continuation)) = outcome {
-            outcome = loop {
-                match continuation.step(&mut cx) {
-                    Ok(Progress::More) => {}
-                    Ok(Progress::Done) => break Ok(Flow::Done),
-                    Err(error) => break Err(error),
-                }
-            };
-        }
-        if special && cx.observed {
-            cx.observe();
-        }
-        let stat = &cx.stats.commands[queued.id];
-        stat.calls.add(1);
-        let failure = outcome.err();
-        if let Some(error) = &failure {
-            stat.failed.add(1);
-            cx.stats.count_error(error);
-            cx.reply.error(error);
-        }
-        cx.host.inner_ran(queued.id, cx.args, cx.session);
-        let version = cx.reply.version();
-        self.reply.set_version(version);
-        failure
-    }
+/// What may take memory.
+#[derive(Copy, Clone, Eq, PartialEq)]
+enum Need {
+    /// The command: it is refused when there is none.
+    Now,
+    /// A script, which is told when there is none.
+    Script,
 }
 
-/// Whether a command may take memory, so that it is refused when there is none.
-fn needs_room(command: &Command, session: &Session) -> bool {
+/// Whether a command may take memory.
+fn needs_room(command: &Command, session: &Session) -> Option<Need> {
+    let of = |flags: Flags| match flags {
+        flags if flags.has(Flags::DENYOOM) => Some(Need::Now),
+        // Scripts have it; so has PUBLISH, which is none the worse for it.
+        flags if flags.has(Flags::MAY_REPLICATE) => Some(Need::Script),
+        _ => None,
+    };
     if command.scope != Scope::Transaction {
         // A queue may grow without end, whatever is queued.
         let queued = session.in_transaction() && !runs_inside_multi(command);
-        return queued || command.flags.has(Flags::DENYOOM);
+        return if queued {
+            Some(Need::Now)
+        } else {
+            of(command.flags)
+        };
     }
-    let queued = session.transaction.as_ref();
-    queued.is_some_and(|t| t.flags.has(Flags::DENYOOM))
+    session.transaction.as_ref().and_then(|t| of(t.flags))
 }
 
 /// Whether a command is refused while the disk takes nothing: what writes, and PING, by which others see that something is wrong.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dunlin_store::{Counter, Local, Settings, Store};
+use dunlin_store::{Counter, Listener, Local, Settings, Store, Telling, Told};
 
 use crate::acl::Users;
 use crate::disk_trouble::DiskTrouble;
@@ -12,7 +12,9 @@ use crate::encodings::Encodings;
 use crate::error::ReplyError;
 use crate::payloads::Payloads;
 use crate::pubsub::PubSub;
+use crate::scripting::Scripts;
 use crate::table::Table;
+use crate::tracking::Tracking;
 
 /// `proto-max-bulk-len` unless configured: 512 MiB.
 const BULK_BYTES_MAX: usize = 512 * 1024 * 1024;
@@ -93,6 +95,8 @@ pub struct Engine {
     pub table: Table,
     /// Who subscribed to what, and messages on their way.
     pub pubsub: Arc<PubSub>,
+    /// Which clients cache which keys.
+    pub tracking: Arc<Tracking>,
     /// Counters per command, one set for each worker and one for the auxiliary thread.
     pub stats: Box<[CommandStats]>,
     /// `proto-max-bulk-len`: longest string a command may make.
@@ -107,8 +111,25 @@ pub struct Engine {
     pub payloads: Payloads,
     /// Data is being loaded: only commands with the flag LOADING run, and nothing expires or is evicted.
     pub is_loading: AtomicBool,
+    /// Scripts that are known, and those that run.
+    pub scripts: Scripts,
     /// Why writes are refused, if they are.
     pub disk_trouble: Arc<DiskTrouble>,
+}
+
+/// All who are told what happens in the store.
+struct Listeners {
+    pubsub: Arc<PubSub>,
+    tracking: Arc<Tracking>,
+}
+
+impl Listener for Listeners {
+    fn told(&self, told: Told<'_>, telling: &mut Telling<'_>) {
+        match told {
+            Told::Event { .. } | Told::Message { .. } => self.pubsub.told(told, telling),
+            Told::Changed { .. } | Told::Flushed => self.tracking.told(told, telling),
+        }
+    }
 }
 
 impl Engine {
@@ -133,10 +154,15 @@ impl Engine {
         };
         let store = Store::new(settings);
         let pubsub = Arc::new(PubSub::new(settings.workers, *store.hasher()));
-        store.on_told(Arc::<PubSub>::clone(&pubsub));
+        let tracking = Arc::new(Tracking::new(settings.workers, *store.hasher()));
+        store.on_told(Arc::new(Listeners {
+            pubsub: Arc::clone(&pubsub),
+            tracking: Arc::clone(&tracking),
+        }));
         Engine {
             store,
             pubsub,
+            tracking,
             stats: (0..=settings.workers).map(|_| stats()).collect(),
             users: Users::new(&table),
             table,
@@ -145,6 +171,7 @@ impl Engine {
             encodings: Encodings::default(),
             payloads: Payloads::default(),
             is_loading: AtomicBool::new(false),
+            scripts: Scripts::new(settings.workers + 1),
             disk_trouble: Arc::default(),
         }
     }

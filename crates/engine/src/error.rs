@@ -154,6 +154,22 @@ pub enum ReplyError {
     /// RESTORE of a payload whose value is not consistent.
     #[error("ERR Bad data format")]
     BadDataFormat,
+    /// EVALSHA of a script that is not known.
+    #[error("NOSCRIPT No matching script. Please use EVAL.")]
+    NoScript,
+    /// SCRIPT KILL of nothing.
+    #[error("NOTBUSY No scripts in execution right now.")]
+    NotBusy,
+    /// A script takes long and holds what the command needs; SCRIPT KILL ends it.
+    #[error(
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+    )]
+    BusyScript,
+    /// The same of a function and FUNCTION KILL.
+    #[error(
+        "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+    )]
+    BusyFunction,
     /// The session owes a password.
     #[error("NOAUTH Authentication required.")]
     NoAuth,

@@ -20,15 +20,23 @@ pub mod engine;
 pub mod error;
 pub mod expiry;
 pub mod glob;
+mod inner;
 pub mod number;
 mod payloads;
 pub mod pubsub;
 pub mod replay;
 pub mod reply;
 pub mod sample;
+pub mod scripting;
 pub mod session;
 pub mod table;
 pub mod testing;
+pub mod tracking;
+
+/// The version of Redis that we tell clients and scripts to be compatible with.
+pub const REDIS_VERSION: &str = "7.2.4";
+/// The same as scripts compare it: a byte for each part.
+pub const REDIS_VERSION_NUMBER: u32 = 0x0007_0204;
 
 pub use args::{Args, OwnedArgs};
 pub use command::{Command, Flags};

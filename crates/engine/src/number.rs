@@ -6,7 +6,7 @@ mod general;
 mod long_double;
 
 pub use double::{parse_bound, parse_double};
-pub use general::push_general;
+pub use general::{push_general, push_general_digits};
 pub use long_double::LongDouble;
 
 /// Parses a decimal integer in canonical form (no `+`, no leading zeros, no blanks), as Redis demands of arguments.

@@ -27,6 +27,15 @@ impl Default for Payloads {
 }
 
 impl Payloads {
+    /// Libraries of functions, by their sources.
+    pub fn dump_libraries<'l>(&self, codes: impl Iterator<Item = &'l [u8]>) -> Vec<u8> {
+        let options = EncodeOptions {
+            version: self.version.load(Ordering::Relaxed),
+            compress: self.compress.load(Ordering::Relaxed),
+        };
+        rdb::dump_libraries(codes, &options)
+    }
+
     /// The value of an entry: of the version that is set, or of the first one that can hold it.
     pub fn dump(&self, entry: &Entry) -> Vec<u8> {
         let compress = self.compress.load(Ordering::Relaxed);

@@ -171,6 +171,10 @@ impl<'a> Reply<'a> {
         let version = self.version;
         reply::boolean(self.tail(), version, b);
     }
+    /// Lets `write` append whole encoded replies.
+    pub(crate) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(self.tail());
+    }
     /// Already encoded bytes.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.tail().extend_from_slice(bytes);

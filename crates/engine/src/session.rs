@@ -14,6 +14,7 @@ use crate::args::OwnedArgs;
 use crate::command::{Command, Flags};
 use crate::error::ReplyError;
 use crate::pubsub::Subscriptions;
+use crate::tracking::SessionTracking;
 
 /// A command queued by MULTI.
 #[derive(Debug)]
@@ -135,6 +136,8 @@ pub struct Session {
     pub place: Place,
     /// What it has subscribed to; `None` when nothing.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// What it wants to be told of the keys that it reads: CLIENT TRACKING.
+    pub tracking: Option<Box<SessionTracking>>,
     /// What is sent to it though its replies are not.
     pub pushes: Option<Box<Rope>>,
     /// Which replies are sent.
@@ -143,6 +146,12 @@ pub struct Session {
     pub no_touch: bool,
     /// The last record of the log that it has written.
     pub wrote: u64,
+    /// Its script has to hold every stripe.
+    pub holds_all: bool,
+    /// A script runs a command for it.
+    pub in_script: bool,
+    /// Memory was short when its script began.
+    pub out_of_memory: bool,
     /// Close the connection once the reply is out.
     pub close_after_reply: bool,
     /// The log is being replayed: deadlines in the past are stored, not carried out.
@@ -167,10 +176,14 @@ impl Session {
                 token: id,
             },
             subscriptions: None,
+            tracking: None,
             pushes: None,
             replies: Replies::On,
             no_touch: false,
             wrote: 0,
+            holds_all: false,
+            in_script: false,
+            out_of_memory: false,
             close_after_reply: false,
             replaying: false,
         }

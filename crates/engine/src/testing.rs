@@ -135,6 +135,7 @@ impl Console {
                 }
             },
             Executed::Away(_) => unreachable!("only commands of the server go away"),
+            Executed::Again { .. } => unreachable!("only the auxiliary thread says so"),
             Executed::Heavy(heavy) => {
                 let _ = &mut none;
                 self.engine.run_heavy(call!(owned), *heavy);

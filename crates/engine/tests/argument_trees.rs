@@ -130,7 +130,7 @@ fn rows_are_consistent() {
         );
         assert!(
             !command.keys.iter().any(KeySpec::is_of_keys)
-                || matches!(command.scope, Scope::Keys | Scope::Patterns),
+                || matches!(command.scope, Scope::Keys | Scope::Patterns | Scope::Script),
             "{full_name} locks its keys"
         );
         assert!(

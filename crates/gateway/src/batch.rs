@@ -88,12 +88,9 @@ impl Batch {
         submit.end - submit.start
     }
 
-    /// Finds the groups of messages that have one token, and the repeats among them. Forgets what was found out before.
+    /// Finds the groups of messages that have one token, and the repeats among them.
     pub(crate) fn sort(&mut self) {
         let submits = &mut self.submits;
-        submits
-            .iter_mut()
-            .for_each(|submit| submit.fate = Fate::Open);
         self.order.clear();
         self.groups.clear();
         let with_token = (0..submits.len() as u32).filter(|i| submits[*i as usize].token.is_some());
@@ -153,6 +150,20 @@ impl Batch {
         if self.submits[index].fate == Fate::Open {
             self.submits[index].fate = fate;
         }
+    }
+
+    /// Forgets what a check has found.
+    pub(crate) fn reopen(&mut self) {
+        for submit in &mut self.submits {
+            submit.fate = Fate::Open;
+        }
+    }
+
+    /// The first message from this one on that has no fate.
+    pub(crate) fn next_open(&self, from: usize) -> Option<usize> {
+        let mut rest = self.submits.iter().skip(from);
+        rest.position(|submit| submit.fate == Fate::Open)
+            .map(|at| from + at)
     }
 
     /// Whether IDs were noted in vain.

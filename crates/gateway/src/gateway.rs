@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dunlin_frame::{AckResult, Decoded, Id, Packet};
-use dunlin_reactor::{CloseReason, ConnId, Handler, Input, Io, Peer, RetryLimits, Rope, TcpClient};
+use dunlin_reactor::{Adopter, CloseReason, ConnId, Handler, Input, Io, Peer, Rope, Socket};
 
 use crate::batch::{Batch, Fate};
 use crate::connection::{Connection, PeerName, Phase};
@@ -17,6 +17,7 @@ use crate::counters::Counters;
 use crate::lane::Lane;
 use crate::settings::Settings;
 use crate::token::Tokens;
+use crate::uplink::Uplink;
 
 /// Timer of the lane's client.
 const RECONNECT: u64 = 1;
@@ -30,8 +31,6 @@ const PATIENCE_CHECK_MS: u64 = 250;
 const COMPLAINT_PERIOD_MS: u64 = 1_000;
 /// How long a connection that is being closed may take to take its last acks.
 const FAREWELL_MS: u64 = 1_000;
-/// A lane that cannot be made is tried again after this time at most: devices are waiting.
-const RETRY_MS_MAX: u64 = 1_000;
 /// No stop was asked for.
 const NEVER: u64 = u64::MAX;
 
@@ -77,7 +76,7 @@ enum Stop {
 pub struct Gateway {
     settings: Rc<Settings>,
     shared: Arc<Shared>,
-    store: TcpClient,
+    store: Uplink,
     lane: Lane,
     connections: Vec<Option<Box<Connection>>>,
     tokens: Tokens,
@@ -95,15 +94,15 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway for one loop; `seed` spreads the times at which it tries to reach a store that is away.
-    pub(crate) fn new(settings: Settings, shared: Arc<Shared>, seed: u64) -> Gateway {
+    pub(crate) fn new(
+        settings: Settings,
+        shared: Arc<Shared>,
+        adopter: Adopter<Socket>,
+        seed: u64,
+    ) -> Gateway {
         let settings = Rc::new(settings);
-        let retry = RetryLimits {
-            wait_max_ms: RETRY_MS_MAX,
-            ..RetryLimits::default()
-        };
-        let store = settings.store.clone();
         Gateway {
-            store: TcpClient::with_limits(store, RECONNECT, seed, retry),
+            store: Uplink::new(&settings.store, adopter, RECONNECT, seed),
             lane: Lane::new(Rc::clone(&settings)),
             settings,
             shared,
@@ -203,7 +202,8 @@ impl Gateway {
                     return;
                 };
                 connection.pending += 1;
-                let token = connection.token.clone();
+                let (token, peer) = (connection.token.clone(), connection.name);
+                tracing::trace!("{peer}: Submit {id} of {} bytes", payload.len());
                 self.pending += 1;
                 self.pending_bytes += payload.len();
                 self.lane.push(conn, id, token, payload, now_ms);
@@ -449,6 +449,9 @@ impl Gateway {
 
 impl Handler for Gateway {
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
+        if peer.adopted && self.store.opened(io, conn) {
+            return self.lane.connected(io.now_ms());
+        }
         let counters = &self.shared.counters;
         let most = self.settings.limits.connections_max;
         if counters.open.fetch_add(1, Ordering::Relaxed) >= most {
@@ -481,20 +484,18 @@ impl Handler for Gateway {
     fn connected(&mut self, io: &mut Io<'_>, conn: ConnId, _: &Peer) {
         if self.store.connected(io, conn) {
             tracing::info!("Connected to the store");
-            self.lane.connected();
+            self.lane.connected(io.now_ms());
         }
     }
 
     fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, why: CloseReason) {
         if self.store.closed(io, conn) {
-            if self.stop != Stop::Done {
-                let failures = self.store.failures();
-                if failures.is_power_of_two() {
-                    tracing::warn!(
-                        "No connection to the store, {failures} times in a row: {}",
-                        reason(&why)
-                    );
-                }
+            let failures = self.store.failures();
+            // Why the store cannot serve now is complained of by itself.
+            let is_told = self.stop == Stop::Done || self.lane.must_reconnect();
+            if !is_told && failures.is_power_of_two() {
+                let why = reason(&why);
+                tracing::warn!("No connection to the store, {failures} times in a row: {why}");
             }
             return self.lane.lost();
         }
@@ -525,9 +526,7 @@ impl Handler for Gateway {
                 self.lane.abandon();
             }
             DRAINED => {}
-            _ => {
-                self.store.timer(io, token);
-            }
+            _ => self.store.timer(io, token),
         }
     }
 

@@ -59,7 +59,7 @@ pub(crate) enum LaneError {
 #[derive(Debug)]
 enum Flight {
     /// AUTH, SELECT, and whether the stream can be one.
-    Greeting { left: usize },
+    Greeting { left: usize, sent_ms: u64 },
     /// WATCH, TYPE, and a ZMSCORE for each token.
     Check {
         batch: Batch,
@@ -148,13 +148,13 @@ impl Lane {
     }
 
     /// The connection stands: greets the store.
-    pub(crate) fn connected(&mut self) {
+    pub(crate) fn connected(&mut self, sent_ms: u64) {
         self.parser = ReplyParser::new(ReplyLimits::default());
         self.not_now = false;
         let out = self.out.tail();
         let left = 1 + wire::login(out, &self.settings.login);
         wire::type_of(out, self.settings.stream());
-        self.flights.push_back(Flight::Greeting { left });
+        self.flights.push_back(Flight::Greeting { left, sent_ms });
     }
 
     /// The connection is gone: what was under way waits to be run again.
@@ -187,7 +187,8 @@ impl Lane {
             | Flight::Commit { batch, .. }
             | Flight::Append { batch, .. }
             | Flight::Unnote { batch, .. } => Some(batch.sent_ms),
-            Flight::Greeting { .. } | Flight::Other { .. } => None,
+            Flight::Greeting { sent_ms, .. } => Some(*sent_ms),
+            Flight::Other { .. } => None,
         };
         self.flights.iter().filter_map(of_flight).min()
     }
@@ -236,10 +237,13 @@ impl Lane {
         }
         batch.sort();
         if batch.groups() == 0 {
-            for index in 0..batch.submits.len() {
+            let mut from = 0;
+            while let Some(index) = batch.next_open(from) {
                 self.append(&batch, index);
+                from = index + 1;
             }
-            self.flights.push_back(Flight::Append { batch, next: 0 });
+            let next = batch.next_open(0).unwrap_or(0);
+            self.flights.push_back(Flight::Append { batch, next });
             return;
         }
         let out = self.out.tail();
@@ -314,7 +318,10 @@ impl Lane {
         if let Value::Error(text) = &value
             && NOT_NOW.contains(&code(text))
         {
-            self.complain(text);
+            // Which goes by, and every server does it that has data.
+            if code(text) != b"LOADING" {
+                self.complain(text);
+            }
             self.not_now = true;
             return Ok(());
         }
@@ -322,7 +329,7 @@ impl Lane {
             return Err(LaneError::Unasked);
         };
         match flight {
-            Flight::Greeting { left } => self.greeted(left - 1, &value),
+            Flight::Greeting { left, sent_ms } => self.greeted(left - 1, sent_ms, &value),
             Flight::Other { left } => self.other(left - 1, &value),
             Flight::Append { batch, next } => self.appended(batch, next, &value),
             Flight::Check {
@@ -340,13 +347,13 @@ impl Lane {
         Ok(())
     }
 
-    fn greeted(&mut self, left: usize, value: &Value) {
+    fn greeted(&mut self, left: usize, sent_ms: u64, value: &Value) {
         if let Value::Error(text) = value {
             // A password that is not accepted, for example. It may be by and by.
             self.complain(text);
             self.not_now = true;
         } else if left > 0 {
-            self.flights.push_front(Flight::Greeting { left });
+            self.flights.push_front(Flight::Greeting { left, sent_ms });
         } else {
             self.ready = true;
         }
@@ -369,8 +376,7 @@ impl Lane {
             }
             _ => Fate::Kept,
         };
-        if next + 1 < batch.submits.len() {
-            let next = next + 1;
+        if let Some(next) = batch.next_open(next + 1) {
             self.flights.push_front(Flight::Append { batch, next });
         } else {
             self.finished.push_back(batch);
@@ -618,7 +624,11 @@ impl Lane {
         }
     }
 
-    fn run_again(&mut self, batch: Batch) {
+    fn run_again(&mut self, mut batch: Batch) {
+        // What was only appended stays as far as it has come, and what is to be taken back is to be.
+        if batch.groups() > 0 && !batch.has_notes() {
+            batch.reopen();
+        }
         let at = self
             .queue
             .partition_point(|waiting| waiting.serial < batch.serial);
@@ -656,3 +666,7 @@ fn complain(complaint: &mut Option<(Vec<u8>, u64)>, text: &[u8]) {
 fn code(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == b' ').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "lane_test.rs"]
+mod tests;

@@ -24,10 +24,11 @@ mod names;
 mod service;
 mod settings;
 mod token;
+mod uplink;
 mod wire;
 
 pub use counters::Counters;
 pub use gateway::Gateway;
-pub use names::NameError;
+pub use names::{NameError, check_stream};
 pub use service::{Service, Stopper};
-pub use settings::{Limits, Login, Settings, Window};
+pub use settings::{Dial, Limits, Login, Settings, Store, Window};

@@ -19,6 +19,14 @@ pub enum NameError {
     Brace,
 }
 
+/// Whether a stream can be called so.
+///
+/// # Errors
+/// Why it can't.
+pub fn check_stream(name: &[u8]) -> Result<(), NameError> {
+    Names::of(name).map(|_| ())
+}
+
 /// The names of a gateway's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {

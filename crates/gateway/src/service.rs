@@ -32,13 +32,13 @@ pub struct Stopper {
 }
 
 impl Service {
-    /// Listens on the addresses and serves on `threads` threads (at least one) named `name-<index>`. `seed` spreads the times at which
+    /// Serves what these listeners accept on `threads` threads (at least one) named `name-<index>`. `seed` spreads the times at which
     /// they try to reach a store that is away.
     ///
     /// # Errors
-    /// When an address is in use or not ours, or the system is out of descriptors or threads.
+    /// When the system is out of descriptors or threads.
     pub fn start<B: SystemBackend>(
-        addresses: &[ListenAddress],
+        listeners: Vec<Listener>,
         threads: usize,
         name: &str,
         settings: Settings,
@@ -47,25 +47,31 @@ impl Service {
     where
         EventLoop<B>: Send,
     {
-        let mut server = TcpServer::new();
-        let bound: Result<Vec<_>, _> = addresses.iter().map(|a| server.listen(a)).collect();
-        let bound = bound?;
-        let loops = server.into_loops::<B>(threads, &settings.loop_limits())?;
+        let mut loops = TcpServer::new().into_loops::<B>(threads, &settings.loop_limits())?;
+        let addresses = listeners.iter().map(|l| l.address().clone()).collect();
+        let numbers: Result<Vec<usize>, _> = listeners
+            .into_iter()
+            .map(|listener| loops[0].add_listener(listener))
+            .collect();
         let shared = Arc::new(Shared::new(Arc::default()));
         let stopper = Stopper {
             shared: Arc::clone(&shared),
             remotes: loops[0].remotes(),
             listeners: loops[0].listeners(),
-            // As they were added.
-            numbers: (0..bound.len()).collect(),
+            numbers: numbers.map_err(Error::Poller)?,
         };
         let make = move |event_loop: &mut EventLoop<B>| {
             let seed = seed.wrapping_add(event_loop.index() as u64);
-            Gateway::new(settings.clone(), Arc::clone(&shared), seed)
+            Gateway::new(
+                settings.clone(),
+                Arc::clone(&shared),
+                event_loop.adopter(),
+                seed,
+            )
         };
         Ok(Service {
             pool: EventLoopPool::start(loops, name, make)?,
-            addresses: bound,
+            addresses,
             stopper,
         })
     }

@@ -3,10 +3,35 @@
 //! Invariant: each limit is finite and carries its unit in its name. Nothing here is read from a file or from the environment: the
 //! caller decides.
 
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
 use dunlin_frame::Codec;
-use dunlin_reactor::ConnectAddress;
+use dunlin_reactor::{ConnectAddress, Socket};
 
 use crate::names::{NameError, Names};
+
+/// Makes a connection to a store in the same process: its other end is the store's already.
+pub type Dial = Arc<dyn Fn() -> io::Result<Socket> + Send + Sync>;
+
+/// Where the store is.
+#[derive(Clone)]
+pub enum Store {
+    /// At an address.
+    At(ConnectAddress),
+    /// In this process.
+    Within(Dial),
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Store::At(address) => f.debug_tuple("At").field(address).finish(),
+            Store::Within(_) => f.write_str("Within"),
+        }
+    }
+}
 
 /// How a lane introduces itself to the store.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -19,8 +44,8 @@ pub struct Login {
     pub database: u32,
 }
 
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the password.
         f.debug_struct("Login")
             .field("user", &self.user)
@@ -105,7 +130,7 @@ pub struct Settings {
     /// The codes and the longest frame.
     pub codec: Codec,
     /// Where the store is.
-    pub store: ConnectAddress,
+    pub store: Store,
     /// How to introduce oneself there.
     pub login: Login,
     /// How far back repeats are known.
@@ -120,7 +145,7 @@ impl Settings {
     ///
     /// # Errors
     /// When the stream's name is empty, or such that no other key can be made to lie beside it in a cluster.
-    pub fn new(store: ConnectAddress, stream: &[u8]) -> Result<Settings, NameError> {
+    pub fn new(store: Store, stream: &[u8]) -> Result<Settings, NameError> {
         Ok(Settings {
             codec: Codec::default(),
             store,

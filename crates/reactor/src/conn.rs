@@ -60,6 +60,8 @@ pub struct Peer {
     pub descriptor: i32,
     /// It came through the lane, see [`crate::EventLoop::add_lane`].
     pub lane: bool,
+    /// Nobody accepted it: it was given to the loop by an [`crate::Adopter`].
+    pub adopted: bool,
     /// Its place among the connections of its address, until the loop has it.
     pub(crate) place: Option<Arc<Place>>,
 }

@@ -35,6 +35,7 @@
 //! Invariant: nothing here depends on what the bytes mean, and no memory or time is spent without a limit in [`Limits`].
 
 mod acceptor;
+mod adopt;
 pub mod backend;
 mod backoff;
 mod blocking;
@@ -63,13 +64,16 @@ mod timers;
 mod udp;
 mod waker;
 
+pub use adopt::{AdoptError, Adopter};
 pub use backend::SystemBackend;
 pub use backend::epoll::Epoll;
 pub use backend::level::{EpollLevel, Level, Poll, Select};
 pub use backend::poller::{
     EpollPoller, Interest, PollPoller, Poller, Readiness, SelectPoller, Step,
 };
-pub use backend::socket::{ConnectAddress, ListenAddress, ListenOptions, Listener, ListenerSwitch};
+pub use backend::socket::{
+    ConnectAddress, ListenAddress, ListenOptions, Listener, ListenerSwitch, Socket,
+};
 pub use backend::uring::Uring;
 pub use backoff::{Backoff, RetryLimits};
 pub use blocking::{BlockingStream, CONNECT_TIMEOUT, ReceiveFlags, TransferError};

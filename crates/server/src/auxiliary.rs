@@ -48,6 +48,8 @@ pub struct Finished {
     pub turn: Option<Turn>,
     /// The latest record of the log that the reply depends on.
     pub awaits: u64,
+    /// Nothing has remained of the command, with this id and these arguments: it is to be run again with every stripe held.
+    pub again: Option<(usize, OwnedArgs)>,
 }
 
 #[derive(Default)]
@@ -207,17 +209,19 @@ impl Auxiliary {
         self.engine.store.epochs.offline(self.state.number);
         self.host.wake_others();
         self.host.wake(&mut self.state);
-        let Executed::Done { id } = executed else {
-            unreachable!("a heavy command runs to its end")
+        let (done, again) = match executed {
+            Executed::Done { id } => (id, None),
+            Executed::Again { id } => (None, Some(id)),
+            _ => unreachable!("a heavy command runs to its end"),
         };
         // Its worker has counted it already.
-        if let Some(id) = id {
+        if let Some(id) = done {
             let duration_us = self.host.clock.monotonic_us() - started_us + job.ran_us;
             let args = job.args.as_args();
             self.host.ran(id, args, &session, duration_us, 1);
         }
         // Freed first: until the next job nobody would publish that they are.
-        drop(job.args);
+        let again = again.map(|id| (id, job.args));
         // The reply is a client's memory from here on, first on its way and then in the worker's buffers.
         let usage = &self.engine.store.usage;
         usage.in_transit(out.owned_bytes() as i64);
@@ -231,6 +235,7 @@ impl Auxiliary {
                 out,
                 turn,
                 awaits,
+                again,
             },
         );
     }

@@ -47,6 +47,19 @@ impl Host for ServerHost {
         self.clock.wall_us()
     }
 
+    fn monotonic_us(&mut self) -> u64 {
+        self.clock.monotonic_us()
+    }
+
+    fn script_logs(&mut self, level: u8, line: &str) {
+        match level {
+            0 => tracing::trace!("{line}"),
+            1 => tracing::debug!("{line}"),
+            2 => tracing::info!("{line}"),
+            _ => tracing::warn!("{line}"),
+        }
+    }
+
     fn sleep_us(&mut self, us: u64) {
         if !self.may_sleep {
             return;
@@ -78,6 +91,7 @@ impl Host for ServerHost {
 
     fn executed(&mut self, command: &'static Command, session: &Session, args: Args<'_>) {
         let address = match session.peer.remote {
+            _ if session.in_script => "lua".to_owned(),
             Some(address) => address.to_string(),
             None if session.peer.unix => format!("unix:{}", self.shared.socket_path()),
             None => "?:0".to_owned(),

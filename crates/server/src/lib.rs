@@ -14,6 +14,7 @@ pub mod auxiliary;
 pub mod clients;
 pub mod commands;
 pub mod config;
+mod frames;
 pub mod host;
 mod housekeeping;
 mod io_backend;

@@ -19,6 +19,7 @@ use dunlin_store::Settings;
 use crate::access;
 use crate::auxiliary::{Auxiliary, Exchange};
 use crate::config::{Config, Loaded};
+use crate::frames;
 use crate::host::ServerHost;
 use crate::housekeeping;
 use crate::io_backend::{self, Chosen};
@@ -62,6 +63,7 @@ fn serve<B: SystemBackend>(
     let tls = tls::make(&config).map_err(|reason| anyhow!("Failed to configure TLS: {reason}"))?;
     let (tcp_listeners, kinds) = listen(&mut tcp, &config)?;
     startup::listening(&config);
+    let frames = frames::listen(&config)?;
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
@@ -90,13 +92,14 @@ fn serve<B: SystemBackend>(
     engine
         .store
         .on_wake_owner(Box::new(move |worker| owners[worker].waker().wake()));
-    let stopping = remotes.clone();
+    let frames = frames::Frames::start::<B>(frames, &shared.config(), &loops, seed(workers))?;
+    let stopping = frames.workers_after(remotes.clone());
     let supervisor = Arc::new(Supervisor::find(&shared.config()));
     let told = Arc::clone(&supervisor);
     shared.on_stop(Box::new(move |timeout_ms| {
         told.stopping();
         let deadline = SystemClock.monotonic_us() / 1_000 + timeout_ms.max(1);
-        stopping.iter().for_each(|r| r.stop(deadline));
+        stopping.stop(deadline);
     }));
 
     let woken = remotes.clone();
@@ -155,6 +158,7 @@ fn serve<B: SystemBackend>(
     }
 
     let report = pool.join()?;
+    frames.end();
     exchange.end();
     shared.saving.quit();
     saver.join().map_err(|_| anyhow!("saving failed"))?;
@@ -356,7 +360,8 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 /// Raises the soft limit of open files to what `maxclients` needs, or says that it can't.
 fn raise_descriptor_limit(config: &Config) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = u64::from(config.maxclients()) + RESERVED_DESCRIPTORS;
+    let kinds = if config.frame_port() > 0 { 2 } else { 1 };
+    let wanted = kinds * u64::from(config.maxclients()) + RESERVED_DESCRIPTORS;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
         return;

@@ -390,6 +390,9 @@ impl Shared {
         self.saving.configure(&config);
         self.aof.configure(self, &config);
         self.apply_access(&config);
+        let tracked_max = config.integer("tracking-table-max-keys");
+        let tracked_max = usize::try_from(tracked_max).unwrap_or(usize::MAX);
+        self.engine.tracking.set_keys_max(tracked_max);
         self.observer.configure(&config);
     }
 
@@ -527,6 +530,7 @@ impl Shared {
         let socket = self.socket_path();
         let context = clients::Context {
             table: &self.engine.table,
+            tracking: &self.engine.tracking,
             socket: &socket,
             now_ms,
             now_mono_ms,

@@ -43,6 +43,8 @@ pub struct Local {
     pub is_paused: bool,
     /// What subscribers are told once the transaction commits.
     pub outbox: Outbox,
+    /// Number of the client whose command runs, while clients track keys; 0 for none.
+    pub client: u64,
     /// Workers that have something to see, to be woken once no stripe is held.
     pub wakes: Vec<usize>,
     /// Replies wait until what they show is safe: see [`crate::log::Log::replies_wait`], as of this batch.
@@ -75,6 +77,7 @@ impl Local {
             batch_bytes: 0,
             is_paused: false,
             outbox: Outbox::default(),
+            client: 0,
             wakes: Vec::new(),
             replies_wait: false,
             awaits: 0,
@@ -113,6 +116,7 @@ impl Local {
         let mut telling = Telling {
             store,
             wakes: &mut self.wakes,
+            client: 0,
             client_bytes: 0,
         };
         let told = tell(&mut telling);

@@ -21,6 +21,15 @@ pub enum Told<'a> {
         /// What happened.
         event: Event,
     },
+    /// A key has changed, whatever that is called; told while clients track keys.
+    Changed {
+        /// The key.
+        key: &'a [u8],
+        /// By the client at work; else it has expired or was evicted.
+        by_client: bool,
+    },
+    /// A database was emptied; told likewise.
+    Flushed,
     /// A message to a channel.
     Message {
         /// A shard channel.
@@ -38,6 +47,8 @@ pub struct Telling<'a> {
     pub store: &'a Store,
     /// Workers that have something to see from here on: to be woken once no stripe is held.
     pub wakes: &'a mut Vec<usize>,
+    /// Number of the client at work; 0 for none.
+    pub client: u64,
     /// Bytes that the listener has allocated on this thread for clients, which are not the keyspace's.
     pub client_bytes: i64,
 }
@@ -86,6 +97,11 @@ enum Item {
         event: Event,
         key: usize,
     },
+    Changed {
+        key: usize,
+        by_client: bool,
+    },
+    Flushed,
     Message {
         shard: bool,
         channel: usize,
@@ -105,6 +121,20 @@ impl Outbox {
         self.bytes.extend_from_slice(key);
         let key = key.len();
         self.items.push(Item::Event { db, event, key });
+    }
+
+    /// A key has changed.
+    pub(crate) fn changed(&mut self, key: &[u8], by_client: bool) {
+        self.bytes.extend_from_slice(key);
+        let key = key.len();
+        self.items.push(Item::Changed { key, by_client });
+    }
+
+    /// A database was emptied; FLUSHALL tells it once.
+    pub(crate) fn flushed(&mut self) {
+        if !matches!(self.items.last(), Some(Item::Flushed)) {
+            self.items.push(Item::Flushed);
+        }
     }
 
     /// A message to a channel, a shard channel or an ordinary one.
@@ -148,6 +178,11 @@ impl Outbox {
                 event,
                 key: take(key),
             },
+            Item::Changed { key, by_client } => Told::Changed {
+                key: take(key),
+                by_client,
+            },
+            Item::Flushed => Told::Flushed,
             Item::Message {
                 shard,
                 channel,

@@ -119,6 +119,7 @@ pub struct Store {
     observed_keys: AtomicUsize,
     /// Of them, those that are watched.
     watched_keys: AtomicUsize,
+    trackers: AtomicUsize,
     /// Which keyspace events subscribers are told of.
     pub notify: Notify,
     listener: OnceLock<Arc<dyn Listener>>,
@@ -178,6 +179,7 @@ impl Store {
             active_expire: AtomicBool::new(true),
             observed_keys: AtomicUsize::new(0),
             watched_keys: AtomicUsize::new(0),
+            trackers: AtomicUsize::new(0),
             notify: Notify::default(),
             listener: OnceLock::new(),
             heap: Heap::default(),
@@ -552,6 +554,24 @@ impl Store {
     #[inline]
     pub(crate) fn any_observed(&self) -> bool {
         self.observed_keys.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether clients track keys, see [`Store::track`].
+    #[inline]
+    pub fn is_tracked(&self) -> bool {
+        self.trackers.load(Ordering::Relaxed) != 0
+    }
+
+    /// One client more, or one less, wants to be told of changed keys ([`crate::Told::Changed`]).
+    pub fn track(&self, on: bool) {
+        // Counted as observed, so that a change asks only once whether anybody is to be told.
+        for count in [&self.trackers, &self.observed_keys] {
+            if on {
+                count.fetch_add(1, Ordering::Relaxed);
+            } else {
+                count.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Keys that somebody watches, as of about now.

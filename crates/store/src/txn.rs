@@ -29,7 +29,7 @@ use crate::reads::Reads;
 use crate::reaper::Garbage;
 use crate::shard::Shard;
 use crate::store::{Store, StripeData};
-use crate::stripes::{Held, Waiter};
+use crate::stripes::{Held, LockSet, Waiter};
 
 /// Entries whose freeing takes more steps than this are freed in the background.
 const FREE_STEPS_MAX: usize = 16;
@@ -109,6 +109,29 @@ impl<'a> Txn<'a> {
     /// Takes the effects back that were recorded so far: they come from the log, and are there.
     pub fn forget_effects(&mut self) {
         self.local.record.truncate(0);
+    }
+
+    /// How much this transaction has recorded so far, for [`Txn::forget_effects_since`].
+    pub fn effects(&self) -> usize {
+        self.local.record.effects.len()
+    }
+
+    /// Takes the effects back that were recorded since there were so many: a script asked for it.
+    pub fn forget_effects_since(&mut self, effects: usize) {
+        self.local.record.truncate(effects);
+    }
+
+    /// Whether the stripe of a key with this hash is held.
+    #[inline]
+    pub fn holds(&self, hash: u64) -> bool {
+        let stripe = self.store.stripe_of(hash);
+        self.held.as_ref().is_some_and(|held| held.covers(stripe))
+    }
+
+    /// Whether every stripe is held.
+    pub fn holds_all(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| matches!(held.set(), LockSet::All))
     }
 
     /// The store.
@@ -578,7 +601,7 @@ impl<'a> Txn<'a> {
             self.key_changed(key);
         }
         if self.store.any_observed() {
-            self.tell_observers(db, key);
+            self.tell_observers(db, key, true);
         }
     }
 
@@ -616,6 +639,9 @@ impl<'a> Txn<'a> {
     /// Returns how many keys it had.
     pub fn flush(&mut self, db: u32) -> u64 {
         let mut removed = 0;
+        if self.store.is_tracked() {
+            self.local.outbox.flushed();
+        }
         for stripe in 0..self.store.stripe_count() {
             if self.local.undo.is_some() {
                 self.remember_shard(db, stripe);

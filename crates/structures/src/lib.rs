@@ -5,6 +5,7 @@ pub mod dict;
 pub mod epoch;
 pub mod geohash;
 pub mod hyperloglog;
+pub mod lent;
 pub mod packed;
 pub mod parcel;
 pub mod prefetch;

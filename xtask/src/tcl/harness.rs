@@ -26,9 +26,9 @@ const START_TRIES_MAX: usize = 3;
 const BASE_PORT: usize = 11_000;
 const PORTS_PER_JOB: usize = 500;
 const SLOTS: usize = 20;
-/// Debian's programs that tests call beside the server.
-const TOOLS: [&str; 2] = ["redis-cli", "redis-benchmark"];
-/// Tools that the server's program is, too, when it is called so.
+/// Programs that tests call beside the server: Dunlin is them, too; the genuine server is not.
+const CLIENTS: [&str; 2] = ["redis-cli", "redis-benchmark"];
+/// Tools that either server's program is, too, when it is called so.
 const OWN_TOOLS: [&str; 2] = ["redis-check-rdb", "redis-check-aof"];
 
 /// Units at a time, at most.
@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) durable: bool,
     /// Tests with these tags are left out.
     pub(crate) without_tags: Vec<String>,
+    /// The server's program is redis-cli and redis-benchmark, too; otherwise they are Debian's.
+    pub(crate) own_clients: bool,
     /// What the servers of some units are given; nothing where the server is the genuine one, which knows no such keys.
     pub(crate) settings: BTreeMap<String, Vec<Setting>>,
     /// What every server of a unit over TLS is given.
@@ -88,10 +90,13 @@ impl Job {
         for tool in OWN_TOOLS {
             link(&server, &source.join(tool))?;
         }
-        for tool in TOOLS {
-            let path = workspace::program(tool).with_context(|| {
-                format!("{tool} is not installed (Debian: apt-get install redis-tools)")
-            })?;
+        for tool in CLIENTS {
+            let path = match setup.own_clients {
+                true => server.clone(),
+                false => workspace::program(tool).with_context(|| {
+                    format!("{tool} is not installed (Debian: apt-get install redis-tools)")
+                })?,
+            };
             link(&path, &source.join(tool))?;
         }
         if setup.over_tls {

@@ -135,6 +135,7 @@ fn setup(arguments: &Arguments) -> Result<Setup> {
     Ok(Setup {
         server,
         name: name.to_owned(),
+        own_clients: name == "dunlin",
         limit: Duration::from_secs(arguments.limit_s),
         durable: arguments.durable,
         without_tags,

@@ -76,6 +76,8 @@ pub(crate) struct Link {
     greeted_by_ms: u64,
     closes_at_ms: Option<u64>,
     ending: bool,
+    /// The connection is about to be lost: nothing more is given to it.
+    doomed: bool,
     /// Replies were handed out in this turn.
     answers: bool,
     stats: Stats,
@@ -115,6 +117,7 @@ impl Link {
             greeted_by_ms: u64::MAX,
             closes_at_ms: None,
             ending: false,
+            doomed: false,
             answers: false,
             stats: Stats::default(),
         }
@@ -125,6 +128,11 @@ impl Link {
             Phase::Down => None,
             Phase::Greeting(conn, _) | Phase::Ready(conn) => Some(*conn),
         }
+    }
+
+    fn give_up(&mut self, io: &mut Io<'_>, conn: ConnId) {
+        self.doomed = true;
+        io.close(conn);
     }
 
     fn wake_all(&mut self) {
@@ -251,7 +259,7 @@ impl Link {
 
     /// Sends what waits, as far as the window allows.
     fn send(&mut self, io: &mut Io<'_>, conn: ConnId) {
-        if self.unsent.is_empty() || io.output_len(conn) > 0 {
+        if self.doomed || self.unsent.is_empty() || io.output_len(conn) > 0 {
             return;
         }
         let mut out = io.buffer();
@@ -311,7 +319,9 @@ impl Link {
             entry,
         };
         let direct = match self.phase {
-            Phase::Ready(conn) if self.unsent.is_empty() && io.output_len(conn) == 0 => Some(conn),
+            Phase::Ready(conn) if self.unsent.is_empty() && !self.doomed => {
+                Some(conn).filter(|_| io.output_len(conn) == 0)
+            }
             _ => None,
         };
         match direct.filter(|_| self.bytes.len() <= WINDOW_BYTES) {
@@ -331,6 +341,7 @@ impl Link {
             None => {
                 self.unsent.push(&self.bytes, entries.drain(..).map(timed));
                 self.bytes.clear();
+                self.bytes.shrink_to(WINDOW_BYTES);
             }
         }
         self.entries = entries;
@@ -368,11 +379,14 @@ impl Link {
 
     /// Asks a silent connection for a sign of life. Returns when to look again; closes one that gave none.
     fn keep_alive(&mut self, io: &mut Io<'_>) -> Option<u64> {
+        if self.doomed {
+            return None;
+        }
         let now_ms = io.now_ms();
         if let Phase::Greeting(conn, _) = self.phase {
             if now_ms >= self.greeted_by_ms {
                 self.stats.last_failure = Some("no answer to the greeting".into());
-                io.close(conn);
+                self.give_up(io, conn);
             }
             return Some(self.greeted_by_ms);
         }
@@ -384,7 +398,7 @@ impl Link {
             let due_ms = beat.map_or(u64::MAX, |beat| beat.timed.deadline_ms);
             if now_ms >= due_ms {
                 self.stats.last_failure = Some("no answer to a heartbeat".into());
-                io.close(conn);
+                self.give_up(io, conn);
                 return None;
             }
             return Some(due_ms);
@@ -432,6 +446,7 @@ impl Link {
     /// The connection is gone: what was sent over it is in doubt.
     fn lose(&mut self, io: &mut Io<'_>) {
         self.phase = Phase::Down;
+        self.doomed = false;
         self.parser = ReplyParser::new(ReplyLimits::default());
         self.heartbeat_sent = false;
         self.greeted_by_ms = u64::MAX;
@@ -525,10 +540,11 @@ impl Handler for Link {
                 if !sound {
                     let unknown = || "a reply that nobody asked for".into();
                     self.stats.last_failure.get_or_insert_with(unknown);
-                    io.close(conn);
+                    self.give_up(io, conn);
                     break;
                 }
             }
+            self.doomed |= input.is_eof() && self.conn() == Some(conn);
             let all = input.bytes().len();
             input.consume(all);
         }

@@ -74,6 +74,21 @@ impl Peer {
         }
     }
 
+    /// Reads at least so many bytes, whatever they are.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        // Behind the greeting.
+        self.words();
+        self.send("%1\r\n$5\r\nproto\r\n:3\r\n");
+        let mut taken = self.input.len();
+        let mut chunk = [0; 4096];
+        while taken < bytes {
+            match self.stream.read(&mut chunk) {
+                Ok(0) | Err(_) => return,
+                Ok(n) => taken += n,
+            }
+        }
+    }
+
     pub(crate) fn send(&mut self, bytes: &str) {
         let _ = self.stream.write_all(bytes.as_bytes());
     }
@@ -201,6 +216,18 @@ pub(crate) fn quick(options: Options) -> Options {
     })
 }
 
+/// A port that nobody has, from below those that the system hands out to clients, and from another place in each process.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::SeqCst);
+        let port = 10_000 + (std::process::id() as usize * 32 + next) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port as u16)).is_ok() {
+            return port as u16;
+        }
+    }
+}
+
 /// A genuine redis-server: Debian's redis-tools brings it under the name redis-check-rdb; `DUNLIN_GENUINE` names another.
 pub(crate) struct Genuine {
     child: Child,
@@ -211,9 +238,7 @@ pub(crate) struct Genuine {
 impl Genuine {
     /// `None`, with the reason printed, where there is no such program and none is required (`DUNLIN_REQUIRE_PEERS`).
     pub(crate) fn start(arguments: &[&str]) -> Option<Genuine> {
-        let probe = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = probe.local_addr().unwrap().port();
-        drop(probe);
+        let port = free_port();
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         match spawn(port, &arguments) {
             Ok(child) => {

@@ -144,7 +144,7 @@ pub(super) fn run(options: &Options, workload: &Workload) -> Result<Measured> {
             .context("histograms of one shape")?;
     }
     latencies
-        .add(&shared.live.total())
+        .add(shared.live.total())
         .context("histograms of one shape")?;
     let begun = parts.iter().map(|part| part.begun).min();
     let ended = parts.iter().map(|part| part.ended).max();
@@ -187,6 +187,8 @@ struct Client {
     in_flight: u64,
     /// When the pipeline was sent, microseconds of the loop's clock.
     sent_us: u64,
+    /// The pipeline is measured; otherwise it belongs to the warm-up.
+    counted: bool,
     /// With a rate: when each request in flight was due.
     due_us: VecDeque<u64>,
 }
@@ -368,7 +370,10 @@ impl Load {
             io.set_timer(io.now_ms() + LOOK.as_millis() as u64, LIVE_TOKEN);
         }
         if let Some(rate) = self.options.rate {
-            self.schedule = Some(Schedule::new(rate / self.share.1 as f64, now));
+            // Threads take turns, rather than all sending at once.
+            let (index, threads) = self.share;
+            let offset_us = (index as f64 * 1e6 / rate) as u64;
+            self.schedule = Some(Schedule::new(rate / threads as f64, now + offset_us));
             self.free.extend(0..self.clients.len());
         } else {
             for client in 0..self.clients.len() {
@@ -377,13 +382,13 @@ impl Load {
         }
     }
 
-    /// How many of `wanted` requests may be sent now.
-    fn grant(&mut self, now_us: u64, wanted: u64) -> u64 {
-        if now_us >= self.deadline_us {
+    /// How many of `wanted` requests may be sent that are due at this time. Those of the warm-up count nowhere.
+    fn grant(&mut self, due_us: u64, wanted: u64) -> u64 {
+        if due_us >= self.deadline_us {
             self.exhausted = true;
             return 0;
         }
-        if now_us < self.measured_from_us {
+        if due_us < self.measured_from_us {
             return wanted;
         }
         let granted = self.shared.grant(wanted);
@@ -397,6 +402,7 @@ impl Load {
         if granted == 0 {
             return self.end_if_done();
         }
+        self.clients[client].counted = io.now_us() >= self.measured_from_us;
         self.send(io, client, granted);
         self.armed.push(client);
     }
@@ -437,7 +443,7 @@ impl Load {
         let Some(mut schedule) = self.schedule.take() else {
             return;
         };
-        schedule.release(now, || self.grant(now, 1) > 0);
+        schedule.release(now, |due_us| self.grant(due_us, 1) > 0);
         while schedule.has_due()
             && let Some(client) = self.free.pop_front()
         {
@@ -509,7 +515,7 @@ impl Load {
             }
             return;
         }
-        if state.sent_us >= self.measured_from_us {
+        if state.counted {
             self.latencies
                 .saturating_record_n(now.saturating_sub(state.sent_us).max(1), n);
         }

@@ -37,11 +37,11 @@ impl Schedule {
         self.begun_ns + (k as f64 * self.interval_ns) as u64
     }
 
-    /// Takes note of what has fallen due, as long as `quota` grants it.
-    pub(super) fn release(&mut self, now_us: u64, mut quota: impl FnMut() -> bool) {
+    /// Takes note of what has fallen due, as long as `quota` grants it for its time.
+    pub(super) fn release(&mut self, now_us: u64, mut quota: impl FnMut(u64) -> bool) {
         while self.overdue.len() < OVERDUE_MAX
             && self.due_ns(self.released) <= now_us * 1_000
-            && quota()
+            && quota(self.due_ns(self.released) / 1_000)
         {
             self.overdue.push_back(self.due_ns(self.released) / 1_000);
             self.released += 1;
@@ -67,12 +67,12 @@ mod tests {
     fn a_late_sender_still_has_every_request_with_its_own_time() {
         let mut schedule = Schedule::new(1_000.0, 5_000);
         assert_eq!(schedule.next_us(), 5_000);
-        schedule.release(9_500, || true);
+        schedule.release(9_500, |_| true);
         let due: Vec<u64> = std::iter::from_fn(|| schedule.take()).collect();
         assert_eq!(due, [5_000, 6_000, 7_000, 8_000, 9_000]);
         assert_eq!(schedule.next_us(), 10_000);
         let mut left = 2;
-        schedule.release(99_000, || {
+        schedule.release(99_000, |_| {
             left -= 1;
             left >= 0
         });

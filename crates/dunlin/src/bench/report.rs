@@ -263,6 +263,11 @@ fn percentiles(out: &mut impl Write, latencies: &Histogram<u64>) -> Result<()> {
         }
         last = Some(seen);
     }
+    let max = ms(latencies.max());
+    writeln!(
+        out,
+        "100.000% <= {max:.3} milliseconds (cumulative count {seen})"
+    )?;
     Ok(())
 }
 

@@ -115,6 +115,11 @@ impl Session {
         self.interrupt = Some(interrupt);
     }
 
+    /// Becomes readable at Ctrl-C, if that was taken over.
+    pub(super) fn interrupt(&self) -> Option<&Interrupt> {
+        self.interrupt.as_deref()
+    }
+
     /// What stands before the line that is typed.
     pub(super) fn prompt(&self) -> String {
         if self.connection.is_none() {

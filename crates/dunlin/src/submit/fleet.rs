@@ -18,7 +18,7 @@ use super::report::{Progress, latencies};
 const READ_DEADLINE_MS: u64 = 5_000;
 /// How long it waits before it connects again, or sends again what was refused.
 const AGAIN_MS: u64 = 100;
-/// With --reconnect: how long it goes on without any ack.
+/// How long it goes on without any ack, with --reconnect or within a frame.
 const GIVE_UP_MS: u64 = 30_000;
 
 /// What is to be done.
@@ -239,12 +239,13 @@ impl Handler for Fleet {
         }
     }
 
-    fn read_deadline(&mut self, io: &mut Io<'_>, conn: ConnId, bytes: usize) {
+    fn read_deadline(&mut self, io: &mut Io<'_>, conn: ConnId, _: usize) {
         let Some(&index) = self.by_conn.get(&conn) else {
             return;
         };
-        if bytes > 0 && self.plan.reconnect {
-            // Within a frame: its rest may be on its way.
+        let silent_ms = io.now_ms() - self.devices[index].last_ack_ms;
+        if io.input_len(conn) > 0 && silent_ms < GIVE_UP_MS {
+            // Within a frame: its beginning is kept, and the rest may be on its way.
             return io.set_read_deadline(conn, Some(io.now_ms() + READ_DEADLINE_MS));
         }
         self.failed(io, index, "no ack within 5 s");

@@ -6,6 +6,8 @@
     reason = "each test is a crate of its own and uses a part of this"
 )]
 
+pub(crate) mod devices;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -66,6 +66,14 @@ impl Engine {
 }
 
 impl Ctx<'_> {
+    /// Tells the host that a script may not call a command.
+    #[cold]
+    pub(crate) fn report_denied_call(&mut self, id: usize, args: Args<'_>, denial: Denial) {
+        let (command, runs) = (self.engine.table.at(id), self.command);
+        let denied = denied(denial, command, args, runs, Setting::Script);
+        self.host.denied(self.session, &denied);
+    }
+
     /// The user's rules have changed since the command was queued.
     #[cold]
     pub(crate) fn deny_queued(&mut self, queued: &Queued, denial: Denial) -> ReplyError {

@@ -11,6 +11,7 @@ pub mod hyperloglog;
 pub mod keyspace;
 pub mod list;
 pub mod pubsub;
+pub mod scripting;
 pub mod server;
 pub mod set;
 pub mod stream;
@@ -28,6 +29,7 @@ pub const FAMILIES: &[&[&crate::Command]] = &[
     keyspace::TABLE,
     list::TABLE,
     pubsub::TABLE,
+    scripting::TABLE,
     server::TABLE,
     set::TABLE,
     stream::TABLE,

@@ -4,18 +4,31 @@ use std::io::Write as _;
 
 /// Appends 17 digits at most, without trailing zeros, with an exponent where that is below -4 or above 16.
 pub fn push_general(out: &mut Vec<u8>, value: f64) {
-    const DIGITS: i32 = 17;
+    push_general_digits(out, value, 17);
+}
+
+/// The same with `digits` digits: `%.14g` is how Lua prints numbers.
+pub fn push_general_digits(out: &mut Vec<u8>, value: f64, digits: u8) {
+    let wanted = i32::from(digits.max(1));
+    if value.is_nan() {
+        return out.extend_from_slice(if value.is_sign_negative() {
+            b"-nan"
+        } else {
+            b"nan"
+        });
+    }
     if value.is_infinite() {
         return out.extend_from_slice(if value < 0.0 { b"-inf" } else { b"inf" });
     }
-    let scientific = format!("{value:.16e}");
+    let mantissa = usize::from(digits.max(1)) - 1;
+    let scientific = format!("{value:.mantissa$e}");
     let (digits, exponent) = scientific
         .split_once('e')
         .expect("an exponent was asked for");
     let exponent: i32 = exponent.parse().expect("a small number");
     let start = out.len();
-    if (-4..DIGITS).contains(&exponent) {
-        let decimals = usize::try_from(DIGITS - 1 - exponent).unwrap_or(0);
+    if (-4..wanted).contains(&exponent) {
+        let decimals = usize::try_from(wanted - 1 - exponent).unwrap_or(0);
         write!(out, "{value:.decimals$}").expect("a vector takes everything");
     } else {
         out.extend_from_slice(digits.as_bytes());
@@ -27,7 +40,7 @@ pub fn push_general(out: &mut Vec<u8>, value: f64) {
             out.pop();
         }
     }
-    if !(-4..DIGITS).contains(&exponent) {
+    if !(-4..wanted).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         write!(out, "e{sign}{:02}", exponent.unsigned_abs()).expect("a vector takes everything");
     }

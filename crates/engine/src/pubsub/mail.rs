@@ -286,6 +286,7 @@ mod tests {
         let mut telling = Telling {
             store: &store,
             wakes: &mut wakes,
+            client: 0,
             client_bytes: 0,
         };
         assert_eq!(take_freed_bytes(), 0);

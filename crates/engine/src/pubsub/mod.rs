@@ -406,6 +406,7 @@ impl Listener for PubSub {
             } => {
                 self.publish(shard, channel, message, telling);
             }
+            Told::Changed { .. } | Told::Flushed => {}
         }
     }
 }

@@ -49,6 +49,7 @@ impl Client<'_> {
                     }
                 }
                 Executed::Away(_) => unreachable!("only commands of the server go away"),
+                Executed::Again { .. } => unreachable!("only the auxiliary thread says so"),
                 Executed::Heavy(heavy) => {
                     self.call(args.as_args(), now_ms, &mut out, |engine, call| {
                         engine.run_heavy(call, *heavy)

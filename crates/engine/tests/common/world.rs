@@ -229,6 +229,7 @@ impl World {
             }
             Executed::Continue(continuation) => *next = Some(Pending::Step(continuation)),
             Executed::Away(_) => unreachable!("only commands of the server go away"),
+            Executed::Again { .. } => unreachable!("only the auxiliary thread says so"),
             Executed::Heavy(heavy) => *next = Some(Pending::Heavy(heavy)),
             Executed::Parked { id } => return self.park(client, Pending::Stripe(id)),
         }

@@ -440,6 +440,19 @@ fn deadline(ms: i64) -> Option<u64> {
     (ms != -1).then(|| u64::try_from(ms).unwrap_or(0))
 }
 
+/// A string, copied.
+pub(super) fn owned_text(cursor: &mut Cursor<'_>, what: &'static str) -> Take<Vec<u8>> {
+    Ok(match cursor.text(what)? {
+        Text::Plain(text) => text.to_vec(),
+        Text::Int(n) => itoa::Buffer::new().format(n).into(),
+        Text::Lzf { packed, len, at } => {
+            let mut text = Vec::new();
+            lzf::decompress(packed, len, at, &mut text)?;
+            text
+        }
+    })
+}
+
 fn found(cursor: &mut Cursor<'_>, base: usize, what: &'static str) -> Take<Found> {
     Ok(match cursor.text(what)? {
         Text::Plain(text) => {

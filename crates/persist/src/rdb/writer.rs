@@ -97,6 +97,22 @@ pub fn dump(entry: &Entry, options: &EncodeOptions) -> Result<Vec<u8>, WriteErro
     Ok(out)
 }
 
+/// Libraries of functions as FUNCTION DUMP gives them: those that a dump file has, version, checksum.
+pub fn dump_libraries<'l>(
+    codes: impl Iterator<Item = &'l [u8]>,
+    options: &EncodeOptions,
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    for code in codes {
+        out.push(opcode::FUNCTION_2);
+        put_string(&mut out, code, options.compress);
+    }
+    out.extend_from_slice(&options.version.to_le_bytes());
+    let crc = super::crc64::crc64(&out);
+    out.extend_from_slice(&crc.to_le_bytes());
+    out
+}
+
 /// A buffer before a file, which sums up what passes.
 #[derive(Debug)]
 struct Output<W> {

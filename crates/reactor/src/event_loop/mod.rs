@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::acceptor::Acceptor;
+use crate::adopt::Adopter;
 use crate::backend::{Backend, Event, Token};
 use crate::clock::Clock;
 use crate::conn::ConnId;
@@ -171,6 +172,13 @@ impl<B: Backend> EventLoop<B> {
     pub fn remotes(&self) -> Vec<Remote> {
         let neighbours = self.neighbours.iter();
         neighbours.map(|n| n.remote.clone()).collect()
+    }
+
+    /// A handle that gives this loop connected sockets.
+    #[must_use]
+    pub fn adopter(&self) -> Adopter<B::Socket> {
+        let Neighbour { remote, inbox } = self.neighbours[self.index].clone();
+        Adopter { remote, inbox }
     }
 
     /// The loop's clock.

@@ -3,7 +3,8 @@
 use std::fmt::{Display, Write};
 use std::net::SocketAddr;
 
-use dunlin_engine::Table;
+use dunlin_engine::table::Table;
+use dunlin_engine::tracking::{Tracker, Tracking};
 
 use super::{Client, Mark};
 
@@ -14,6 +15,8 @@ const OUTPUT_BLOCK_BYTES: u64 = 16 << 10;
 pub struct Context<'a> {
     /// Names of commands.
     pub table: &'a Table,
+    /// Who tracks keys.
+    pub tracking: &'a Tracking,
     /// Path of the Unix socket, or nothing.
     pub socket: &'a str,
     /// Milliseconds since 1970.
@@ -53,6 +56,7 @@ pub fn line(client: &Client, context: &Context<'_>) -> String {
     let idle_s = context.now_mono_ms.saturating_sub(figures.active_ms) / 1_000;
     let events = if figures.output > 0 { "rw" } else { "r" };
     let mut line = String::with_capacity(384);
+    let tracker = context.tracking.tracker(client.id);
     let mut put = |name: &str, value: &dyn Display| {
         let blank = if line.is_empty() { "" } else { " " };
         let _ = write!(line, "{blank}{name}={value}");
@@ -64,7 +68,7 @@ pub fn line(client: &Client, context: &Context<'_>) -> String {
     put("name", &text(&texts.name));
     put("age", &context.age_s(client));
     put("idle", &idle_s);
-    put("flags", &flags(client));
+    put("flags", &flags(client, tracker.as_deref()));
     put("db", &figures.db);
     for (name, count) in ["sub", "psub", "ssub"].iter().zip(&texts.subscriptions) {
         put(name, count);
@@ -84,19 +88,29 @@ pub fn line(client: &Client, context: &Context<'_>) -> String {
     put("events", &events);
     put("cmd", &command.unwrap_or("NULL"));
     put("user", &text(&client.user()));
-    put("redir", &-1);
+    let redirect = tracker.as_deref().map_or(-1, redirect);
+    put("redir", &redirect);
     put("resp", &figures.resp);
     put("lib-name", &text(&texts.lib.0));
     put("lib-ver", &text(&texts.lib.1));
     line
 }
 
-fn flags(client: &Client) -> String {
+/// The client that gets what this one is to be told; 0 for itself.
+fn redirect(tracker: &Tracker) -> i64 {
+    let redirect = &tracker.options.redirect;
+    redirect.map_or(0, |(id, _)| id as i64)
+}
+
+fn flags(client: &Client, tracker: Option<&Tracker>) -> String {
     let figures = client.figures();
     let flags: String = [
         (client.is(Mark::MONITOR), 'O'),
         (client.is(Mark::SUBSCRIBER), 'P'),
         (figures.in_multi, 'x'),
+        (tracker.is_some(), 't'),
+        (tracker.is_some_and(Tracker::is_broken), 'R'),
+        (tracker.is_some_and(|t| t.options.broadcast.is_some()), 'B'),
         (client.is(Mark::POSTPONED) || client.is(Mark::BLOCKED), 'b'),
         (figures.dirty, 'd'),
         (figures.closing, 'c'),

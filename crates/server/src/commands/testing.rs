@@ -175,6 +175,7 @@ impl Console {
                     Stepped::Parked => panic!("one thread has nobody to wait for"),
                 }
             },
+            Executed::Again { .. } => unreachable!("only the auxiliary thread says so"),
             Executed::Away(order) => {
                 let order = order.downcast::<Order>().expect("an order to save");
                 let mut reply = Reply::new(call.out, call.session.version);

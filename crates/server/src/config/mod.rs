@@ -472,6 +472,11 @@ impl Config {
         IoBackend::named(self.choice("io-backend")).unwrap_or(IoBackend::Auto)
     }
 
+    /// The port of devices; 0 is none.
+    pub fn frame_port(&self) -> u16 {
+        self.narrow("frame-port")
+    }
+
     /// Connections accepted in a second; 0: as many as come.
     pub fn accept_rate(&self) -> u32 {
         self.narrow("accept-rate")

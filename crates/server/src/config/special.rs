@@ -321,6 +321,11 @@ pub(super) fn check_shutdown_flags(bits: u32, names: &[&str]) -> Result<(), Stri
 }
 
 /// Any bytes will do.
+pub(super) fn stream_name(name: &[u8]) -> Result<(), &'static str> {
+    dunlin_gateway::check_stream(name)
+        .map_err(|_| "it must have a name, and a hash tag if that has a '}'")
+}
+
 pub(super) fn any_text(_: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! What is known of data that is being loaded, or was last: for INFO, and for who saves.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// See the module's text. Whether data is being loaded right now is [`dunlin_engine::Engine::is_loading`].
 #[derive(Debug, Default)]
@@ -12,7 +11,6 @@ pub struct Loading {
     used_bytes: AtomicU64,
     keys_loaded: AtomicU64,
     keys_expired: AtomicU64,
-    libraries: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Loading {
@@ -24,7 +22,6 @@ impl Loading {
         self.keys_expired.store(0, Ordering::Relaxed);
         self.loaded_bytes.store(0, Ordering::Relaxed);
         self.used_bytes.store(0, Ordering::Relaxed);
-        self.libraries().clear();
     }
 
     /// So many bytes are read.
@@ -71,13 +68,5 @@ impl Loading {
     /// Keys of dumps whose deadlines had passed.
     pub fn keys_expired(&self) -> u64 {
         self.keys_expired.load(Ordering::Relaxed)
-    }
-
-    /// Libraries of functions that were in the dump, to be saved again with the data: this server does not run them.
-    pub fn libraries(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        // A panic aborts, so a poisoned lock is never seen.
-        self.libraries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

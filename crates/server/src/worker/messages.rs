@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering;
 
 use dunlin_engine::Args;
 use dunlin_engine::command::Flags;
-use dunlin_engine::pubsub::Run;
 use dunlin_reactor::{ConnId, Io};
 use dunlin_resp::Version;
+use dunlin_structures::Rope;
 
 use super::Worker;
 use super::slot::{Activity, Slot, token_of};
@@ -48,6 +48,44 @@ impl Worker {
         if self.engine.pubsub.has_mail(self.number) {
             self.deliver_mail(io);
         }
+        // Those that this worker itself is told of while it delivers, too.
+        while self.engine.tracking.has_mail(self.number) {
+            self.deliver_invalidations(io);
+        }
+    }
+
+    #[cold]
+    fn deliver_invalidations(&mut self, io: &mut Io<'_>) {
+        let engine = Arc::clone(&self.engine);
+        let mut reached = std::mem::take(&mut self.reached);
+        let (slots, mut broken) = (&mut self.slots, Vec::new());
+        engine.tracking.deliver(self.number, |delivery| {
+            let token = delivery.token;
+            let index = (token & u64::from(u32::MAX)) as usize;
+            let slot = slots.get_mut(index).and_then(Option::as_deref_mut);
+            match slot.filter(|slot| token_of(slot.conn) == token) {
+                Some(slot) => {
+                    let listens = slot.client.is(Mark::SUBSCRIBER);
+                    let write = |out: &mut Rope, version| delivery.write(out, version, listens);
+                    if slot.take(write) {
+                        reached.push(slot.conn);
+                    }
+                }
+                None if delivery.redirected => broken.push(delivery.tracker),
+                None => {}
+            }
+        });
+        for tracker in broken {
+            if let Some(worker) = engine.tracking.note_broken(tracker)
+                && worker != self.number
+            {
+                self.host.shared.wake_worker(worker);
+            }
+        }
+        for conn in reached.drain(..) {
+            self.flush_messages(io, conn);
+        }
+        self.reached = reached;
     }
 
     fn deliver_mail(&mut self, io: &mut Io<'_>) {
@@ -66,7 +104,7 @@ impl Worker {
                 let slot = slots.get_mut(index).and_then(Option::as_deref_mut);
                 if let Some(slot) = slot.filter(|slot| token_of(slot.conn) == token) {
                     slot.awaits = slot.awaits.max(awaits);
-                    if slot.take_run(run) {
+                    if slot.take(|out, version| run.append_to(out, version)) {
                         reached.push(slot.conn);
                     }
                 }
@@ -141,7 +179,7 @@ impl Worker {
 
 impl Slot {
     /// Takes messages into the output; whether that has to be flushed.
-    fn take_run(&mut self, run: &mut Run<'_, '_>) -> bool {
+    fn take(&mut self, write: impl FnOnce(&mut Rope, Version)) -> bool {
         if self.client.is(Mark::KILLED) {
             return false;
         }
@@ -154,13 +192,14 @@ impl Slot {
             Activity::Closing => return false,
             // A part of its reply may be out already, or nothing of it may go out yet.
             Activity::Stepping { .. } | Activity::Settling => {
-                run.append_to(self.pushes.get_or_insert_default(), version);
+                write(self.pushes.get_or_insert_default(), version);
                 return true;
             }
             _ => {}
         }
         let was_empty = self.out.is_empty();
-        run.append_to(&mut self.out, version);
-        was_empty
+        write(&mut self.out, version);
+        // What a RESP2 client can't be told leaves nothing to flush.
+        was_empty && !self.out.is_empty()
     }
 }

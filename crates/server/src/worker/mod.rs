@@ -389,7 +389,9 @@ impl Worker {
 impl Handler for Worker {
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
         self.begin(io);
-        let admitted = self.begin_tls(io, conn, peer) && self.admit(io, conn, peer);
+        // What we have made ourselves, the gateway's, is nobody who has to be let in.
+        let admitted =
+            peer.adopted || (self.begin_tls(io, conn, peer) && self.admit(io, conn, peer));
         let shared = &self.host.shared;
         let counters = &shared.workers[self.number];
         let keepalive_s = shared.knobs.keepalive_s.load(Ordering::Relaxed);
@@ -399,7 +401,12 @@ impl Handler for Worker {
                 (keepalive_s > 0).then(|| Duration::from_secs(u64::from(keepalive_s))),
             );
         }
-        let mut session = Session::of_client(shared.clients.next_id(), &self.engine.users);
+        let id = shared.clients.next_id();
+        let mut session = match peer.adopted {
+            // Of no user: nothing is forbidden to it.
+            true => Session::new(id, true),
+            false => Session::of_client(id, &self.engine.users),
+        };
         session.peer = ClientPeer {
             remote: peer.remote,
             local: peer.local,
@@ -490,6 +497,8 @@ impl Handler for Worker {
                 .client_line(&slot.client, self.now_ms, self.now_mono_ms)
         );
         self.host.shared.clients.remove(&slot.client);
+        let engine = &self.engine;
+        engine.tracking.forget(&engine.store, slot.client.id);
         self.add_client_bytes(-(slot.client.memory() as i64));
         if slot.client.mark(Mark::POSTPONED, false) {
             self.count_postponed(-1);

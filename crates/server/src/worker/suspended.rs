@@ -59,6 +59,7 @@ impl Worker {
             Executed::Blocked(blocked) => self.block(io, conn, *blocked, args.to_owned()),
             Executed::Heavy(heavy) => self.send_away(conn, heavy, args),
             Executed::Away(order) => self.send_off(conn, order),
+            Executed::Again { .. } => unreachable!("only the auxiliary thread says so"),
         }
         let counters = &self.host.shared.workers[number];
         if parked {
@@ -329,8 +330,43 @@ impl Worker {
         let conn = slot.conn;
         slot.session = Some(finished.session);
         slot.awaits = slot.awaits.max(finished.awaits);
+        if let Some((id, args)) = finished.again {
+            return self.run_again(io, conn, id, args);
+        }
         slot.out.append(&mut { finished.out });
         self.finish_in_turn(io, conn, finished.turn);
+    }
+
+    /// Runs a command again that came back because it needs every stripe.
+    fn run_again(&mut self, io: &mut Io<'_>, conn: ConnId, id: usize, args: OwnedArgs) {
+        let Some(slot) = self
+            .slots
+            .get_mut(conn.index())
+            .and_then(Option::as_deref_mut)
+        else {
+            return;
+        };
+        let session = slot.session.as_deref_mut().expect("it has come back");
+        let call = Call {
+            args: args.as_args(),
+            id: None,
+            first_hash: None,
+            session,
+            out: &mut slot.out,
+            host: &mut self.host,
+            worker: &mut self.state,
+            waiter: &slot.waiter,
+            now_ms: self.now_ms,
+        };
+        let executed = self.engine.run_again(call, id);
+        note_positions(&mut self.state.local, session, &mut slot.awaits);
+        match executed {
+            Executed::Done { .. } => {
+                let turn = self.state.local.turn.take();
+                self.finish_in_turn(io, conn, turn);
+            }
+            other => self.suspend(io, conn, other, args.as_args()),
+        }
     }
 
     /// Drops a session whose connection is gone; what it watches is unwatched as soon as its stripes are free.

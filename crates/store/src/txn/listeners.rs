@@ -3,7 +3,7 @@
 //! Invariant: called only while somebody listens; see [`crate::Store::has_listeners`].
 
 use super::Txn;
-use crate::event::Event;
+use crate::event::{Event, EventClass};
 use crate::outbox::{Mark, Telling};
 
 impl Txn<'_> {
@@ -11,7 +11,8 @@ impl Txn<'_> {
     #[cold]
     pub(super) fn tell_listeners(&mut self, db: u32, key: &[u8], event: Event) {
         if self.store.any_observed() {
-            self.tell_observers(db, key);
+            let by_client = !matches!(event.class, EventClass::Expired | EventClass::Evicted);
+            self.tell_observers(db, key, by_client);
         }
         self.put_down(db, key, event);
     }
@@ -40,6 +41,7 @@ impl Txn<'_> {
             let mut telling = Telling {
                 store: self.store,
                 wakes: &mut local.wakes,
+                client: local.client,
                 client_bytes: 0,
             };
             for told in local.outbox.iter() {

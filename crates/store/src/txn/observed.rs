@@ -10,7 +10,10 @@ use crate::watch::{WatchFlag, WatchTable};
 
 impl Txn<'_> {
     #[cold]
-    pub(super) fn tell_observers(&mut self, db: u32, key: &[u8]) {
+    pub(super) fn tell_observers(&mut self, db: u32, key: &[u8], by_client: bool) {
+        if self.store.is_tracked() {
+            self.local.outbox.changed(key, by_client);
+        }
         let stripe = self.store.stripe_of(self.store.hasher().hash(key));
         let data = self.data(stripe);
         let (is_watched, is_waited_for) = (!data.watched.is_empty(), data.blocked.has(db, key));

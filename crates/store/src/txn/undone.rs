@@ -15,6 +15,11 @@ impl Txn<'_> {
         });
     }
 
+    /// Whether images are being kept.
+    pub fn keeps_images(&self) -> bool {
+        self.local.undo.is_some()
+    }
+
     /// Ends [`Txn::keep_images`]: what was done stays, and who watches is told.
     pub fn keep_changes(&mut self) {
         let undo = self.local.undo.take().expect("images were kept");

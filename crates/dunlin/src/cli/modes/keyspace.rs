@@ -12,6 +12,9 @@ use crate::cli::refuse_error;
 /// SCAN calls between two pauses (-i) of the modes that look at each key.
 pub(super) const STEPS_PER_PAUSE: u64 = 100;
 
+/// Keys of one step where nothing is said: a hundred times the server's default, as each step costs round trips.
+const STEP_KEYS: u64 = 1_000;
+
 /// A walk.
 pub(super) struct Walk {
     cursor: Vec<u8>,
@@ -27,7 +30,11 @@ impl Walk {
         Walk {
             cursor: b"0".to_vec(),
             pattern: options.pattern.clone(),
-            count: options.count.map(|count| count.to_string()),
+            // Who asks for pauses wants small steps.
+            count: options
+                .count
+                .or(options.interval.is_zero().then_some(STEP_KEYS))
+                .map(|count| count.to_string()),
             kind: kind.map(str::to_owned),
             begun: false,
         }

@@ -58,12 +58,21 @@ pub(in crate::cli) fn run(
     let mut bar = Bar::new();
     let (mut replies, mut errors) = (0_u64, 0_u64);
     let mut last_heard = Instant::now();
+    let mut told = false;
     let finished = loop {
         connection
             .stream()
             .set_read_deadline(Some(Instant::now() + PATIENCE));
         let received = connection.receive_reply();
         let all_sent = sent.all.load(Ordering::Acquire);
+        if all_sent && !told {
+            told = true;
+            bar.clear();
+            writeln!(
+                io::stdout(),
+                "All data transferred. Waiting for the last reply..."
+            )?;
+        }
         bar.draw(sent.bytes.load(Ordering::Relaxed), replies, errors);
         match received {
             Ok(Value::Bulk(bytes)) if all_sent && bytes == magic => break true,
@@ -152,10 +161,6 @@ fn send_all(mut server: BlockingStream, magic: &[u8], sent: &Sent) -> Result<()>
     let mut last = reply::CRLF.to_vec();
     reply::request(&mut last, &[&b"ECHO"[..], magic]);
     sent.all.store(true, Ordering::Release);
-    writeln!(
-        io::stdout(),
-        "All data transferred. Waiting for the last reply..."
-    )?;
     server
         .write_full(&last)
         .context("Error writing to the server")?;

@@ -93,8 +93,8 @@ pub(super) fn human_bytes(bytes: i64) -> String {
     let sized = bytes as f64;
     match bytes {
         ..1024 => format!("{bytes}B"),
-        ..0x10_0000 => format!("{:.2}K", sized / 1024.0),
-        ..0x4000_0000 => format!("{:.2}M", sized / f64::from(1 << 20)),
+        1024..0x10_0000 => format!("{:.2}K", sized / 1024.0),
+        0x10_0000..0x4000_0000 => format!("{:.2}M", sized / f64::from(1 << 20)),
         _ => format!("{:.2}G", sized / f64::from(1 << 30)),
     }
 }

@@ -67,6 +67,7 @@ impl Editor {
     pub(super) fn read(&mut self, prompt: &str, preferences: &Preferences) -> Result<Line> {
         if let Some(assistant) = self.editor.helper_mut() {
             assistant.hints = preferences.hints;
+            assistant.columns = columns().saturating_sub(prompt.chars().count());
             assistant.line_was_empty.set(true);
         }
         match self.editor.readline(prompt) {
@@ -115,10 +116,35 @@ impl Editor {
     }
 }
 
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: usize = 80;
+
+/// Columns of the terminal.
+fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { COLUMNS } else { columns }
+}
+
+/// The beginning of a text that has no room.
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let begun: String = text.chars().take(room.saturating_sub(1)).collect();
+    if begun.is_empty() {
+        begun
+    } else {
+        begun + "…"
+    }
+}
+
 /// Looks at the line as it grows.
 #[derive(Default)]
 struct Assistant {
     hints: bool,
+    /// What a line and its hint may take, so that they stay on one line of the screen.
+    columns: usize,
     line_was_empty: std::cell::Cell<bool>,
 }
 
@@ -130,7 +156,9 @@ impl Hinter for Assistant {
         if !self.hints || pos < line.len() {
             return None;
         }
-        hints::of(line)
+        let hint = hints::of(line)?;
+        let room = self.columns.saturating_sub(line.chars().count() + 1);
+        Some(cut(&hint, room)).filter(|hint| !hint.trim().is_empty())
     }
 }
 

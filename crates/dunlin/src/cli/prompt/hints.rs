@@ -1,195 +1,261 @@
 //! The syntax of the command that is being typed: what is still to come, in the words of the argument tree.
 //!
-//! Invariant: a hint is never a command's own text: it is made of names and tokens of the table.
+//! The words that were typed are matched with the tree; what no word has taken is the hint. Optional arguments that follow each other are
+//! taken in any order. A word that is still being typed may be a value, but is no token yet.
+//!
+//! Invariant: where a finished word fits nothing there is no hint, rather than a wrong one.
 
 use dunlin_resp::split_words;
 use dunlin_server::commands::{self, ArgKind, Argument, Command};
 
 /// What to show behind `line`, if it begins a command.
 pub(super) fn of(line: &str) -> Option<String> {
-    let words = split_words(line.as_bytes()).ok()?;
-    let mut words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-    if words.len() > 1 && words[0].iter().all(u8::is_ascii_digit) {
+    let split = split_words(line.as_bytes()).ok()?;
+    let open = !line.ends_with(' ');
+    let last = split.len().checked_sub(1)?;
+    let word = |(i, bytes): (usize, &'_ Vec<u8>)| (i == last && open, bytes.clone());
+    let owned: Vec<(bool, Vec<u8>)> = split.iter().enumerate().map(word).collect();
+    let mut words: Vec<Word<'_>> = owned
+        .iter()
+        .map(|(open, bytes)| Word { bytes, open: *open })
+        .collect();
+    if words.len() > 1 && words[0].bytes.iter().all(u8::is_ascii_digit) {
         words.remove(0);
     }
     let (command, taken) = command_of(&words)?;
-    let open = !line.ends_with(' ');
-    // A name may go on; the word behind it that is being typed counts as given.
     let given = &words[taken..];
-    let rest = remaining(command.arguments, given);
-    if rest.is_empty() {
-        return None;
+    let mut found = match_all(command.arguments, given);
+    if found.words < given.len() {
+        // What is being typed may yet become a token.
+        let (typed, before) = given.split_last()?;
+        found = match_all(command.arguments, before);
+        if !typed.open || found.words < before.len() {
+            return None;
+        }
     }
-    Some(format!("{}{rest}", if open { " " } else { "" }))
+    let rest = found.rest.join(" ");
+    let gap = if open { " " } else { "" };
+    (!rest.is_empty()).then(|| format!("{gap}{rest}"))
+}
+
+/// The arguments of a command on one line: `key [MATCH pattern] [NX|XX]`.
+pub(super) fn syntax(arguments: &[Argument]) -> String {
+    match_all(arguments, &[]).rest.join(" ")
+}
+
+/// A word that was typed.
+#[derive(Clone, Copy, Debug)]
+struct Word<'a> {
+    bytes: &'a [u8],
+    /// It may go on.
+    open: bool,
+}
+
+impl Word<'_> {
+    fn is(&self, name: &str) -> bool {
+        self.bytes.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    fn reads_as<N: std::str::FromStr>(&self) -> bool {
+        std::str::from_utf8(self.bytes).is_ok_and(|text| text.parse::<N>().is_ok())
+    }
 }
 
 /// The command that the words call, and how many of them name it.
-fn command_of(words: &[&[u8]]) -> Option<(&'static Command, usize)> {
-    let named = |command: &Command, word: &[u8]| command.name.as_bytes().eq_ignore_ascii_case(word);
+fn command_of(words: &[Word<'_>]) -> Option<(&'static Command, usize)> {
     let first = words.first()?;
-    let command = commands::all().find(|command| named(command, first))?;
+    let command = commands::all().find(|command| first.is(command.name))?;
     if command.subcommands.is_empty() {
         return Some((command, 1));
     }
     let second = words.get(1)?;
-    let found = command
-        .subcommands
-        .iter()
-        .find(|subcommand| named(subcommand, second));
-    found.map(|subcommand| (*subcommand, 2))
+    let mut subcommands = command.subcommands.iter();
+    subcommands
+        .find(|subcommand| second.is(subcommand.name))
+        .map(|subcommand| (*subcommand, 2))
 }
 
-/// The arguments of a command on one line: `key [MATCH pattern] [NX | XX]`.
-pub(super) fn syntax(arguments: &[Argument]) -> String {
-    remaining(arguments, &[])
+/// What words are as one argument.
+enum Match {
+    /// Something else.
+    Not,
+    /// So many of them are all of it. If there are no further words, these parts of it may follow.
+    Whole(usize, Vec<String>),
+    /// All of them are its beginning; these parts of it are missing.
+    Begun(Vec<String>),
 }
 
-/// The syntax of what `given` leaves.
-fn remaining(arguments: &[Argument], given: &[&[u8]]) -> String {
-    let mut parts = Vec::new();
-    let mut given = given;
+/// What words are as a list of arguments.
+#[derive(Debug, Default)]
+struct Found {
+    /// How many were taken.
+    words: usize,
+    /// What may or must follow.
+    rest: Vec<String>,
+    /// An argument that may not be left out was not there.
+    incomplete: bool,
+}
+
+/// Takes words for the arguments in their order.
+fn match_all(arguments: &[Argument], words: &[Word<'_>]) -> Found {
+    let mut found = Found::default();
     let mut at = 0;
     while at < arguments.len() {
-        // A run of optional arguments may come in any order.
         let run = arguments[at..]
             .iter()
             .take_while(|argument| argument.optional)
             .count();
         if run > 0 {
-            options(&arguments[at..at + run], &mut given, &mut parts);
+            match_options(&arguments[at..at + run], words, &mut found);
             at += run;
-            continue;
+        } else {
+            match_required(&arguments[at], words, &mut found);
+            at += 1;
         }
-        let argument = &arguments[at];
-        at += 1;
-        let mut taken = 0;
-        while let Some(n) = matched(argument, given) {
-            given = &given[n..];
-            taken += 1;
-            if !argument.multiple || given.is_empty() {
-                break;
-            }
-        }
-        match taken {
-            0 if !given.is_empty() && begins(argument, given) => {
-                parts.push(partial(argument, &mut given))
-            }
-            0 => parts.push(shown(argument)),
-            _ if argument.multiple && given.is_empty() => {
-                parts.push(format!("[{} ...]", once(argument)))
-            }
-            _ => {}
+        if found.incomplete && found.words < words.len() {
+            break;
         }
     }
-    parts.join(" ")
+    found
 }
 
-/// Takes the options that are given, in any order, and adds the others.
-fn options(run: &[Argument], given: &mut &[&[u8]], parts: &mut Vec<String>) {
-    let mut used = vec![false; run.len()];
-    let mut half = None;
-    while !given.is_empty() {
-        let found = run.iter().enumerate().find_map(|(i, argument)| {
-            let free = !used[i] || argument.multiple;
-            matched(argument, given).filter(|_| free).map(|n| (i, n))
-        });
-        match found {
-            Some((i, n)) => {
-                used[i] = true;
-                *given = &given[n..];
-            }
-            None => {
-                half = run.iter().position(|argument| begins(argument, given));
-                break;
-            }
+fn match_required(argument: &Argument, words: &[Word<'_>], found: &mut Found) {
+    let mut times = 0;
+    loop {
+        let left = &words[found.words..];
+        let matched = match_once(argument, left);
+        if !matches!(matched, Match::Not) {
+            // What may come before it can't any more.
+            found.rest.clear();
         }
-    }
-    if let Some(i) = half {
-        used[i] = true;
-        parts.push(partial(&run[i], given));
-    }
-    let open = run
-        .iter()
-        .zip(used)
-        .filter(|(argument, used)| !used || argument.multiple);
-    parts.extend(open.map(|(argument, _)| shown(argument)));
-}
-
-/// How many of the words are this argument, once; `None` if they are not, or not all of it.
-fn matched(argument: &Argument, given: &[&[u8]]) -> Option<usize> {
-    let mut n = 0;
-    if !argument.token.is_empty() {
-        given
-            .first()
-            .filter(|word| word.eq_ignore_ascii_case(argument.token.as_bytes()))?;
-        n = 1;
-    }
-    match argument.kind {
-        ArgKind::Token => Some(n),
-        ArgKind::OneOf => {
-            let inner = argument
-                .inner
-                .iter()
-                .find_map(|choice| matched(choice, &given[n..]));
-            inner.map(|taken| n + taken)
-        }
-        ArgKind::Block => {
-            for part in argument.inner {
-                match matched(part, &given[n..]) {
-                    Some(taken) => n += taken,
-                    None if part.optional => {}
-                    None => return None,
+        match matched {
+            Match::Whole(n, more) => {
+                found.words += n;
+                times += 1;
+                if found.words == words.len() {
+                    found.rest.extend(more);
                 }
             }
-            Some(n)
+            Match::Begun(missing) => {
+                found.words = words.len();
+                found.incomplete = true;
+                found.rest.extend(missing);
+                if argument.multiple {
+                    found.rest.push(repetition(argument));
+                }
+                return;
+            }
+            Match::Not => break,
         }
-        ArgKind::Integer | ArgKind::UnixTime => is_number::<i64>(given.get(n)?).then_some(n + 1),
-        ArgKind::Double => is_number::<f64>(given.get(n)?).then_some(n + 1),
-        ArgKind::String | ArgKind::Key(_) | ArgKind::Pattern => given.get(n).map(|_| n + 1),
+        if !argument.multiple || found.words == words.len() {
+            break;
+        }
+    }
+    if times == 0 {
+        found.incomplete = true;
+        found.rest.push(shown(argument));
+    } else if argument.multiple && found.words == words.len() {
+        found.rest.push(repetition(argument));
     }
 }
 
-fn is_number<N: std::str::FromStr>(word: &[u8]) -> bool {
-    std::str::from_utf8(word).is_ok_and(|text| text.parse::<N>().is_ok())
+/// Takes the options that are there, in any order; the others may follow.
+fn match_options(run: &[Argument], words: &[Word<'_>], found: &mut Found) {
+    let mut used = vec![false; run.len()];
+    let mut first = Vec::new();
+    while found.words < words.len() {
+        let left = &words[found.words..];
+        let free = run
+            .iter()
+            .enumerate()
+            .filter(|(i, argument)| !used[*i] || argument.multiple);
+        let matches = free.map(|(i, argument)| (i, match_once(argument, left)));
+        let taken = matches
+            .into_iter()
+            .find(|(_, matched)| !matches!(matched, Match::Not));
+        if taken.is_some() {
+            found.rest.clear();
+        }
+        match taken {
+            Some((i, Match::Whole(n, more))) => {
+                used[i] = true;
+                found.words += n;
+                if found.words == words.len() {
+                    first = more;
+                }
+            }
+            Some((i, Match::Begun(missing))) => {
+                used[i] = true;
+                found.words = words.len();
+                found.incomplete = true;
+                first = missing;
+            }
+            _ => break,
+        }
+    }
+    found.rest.extend(first);
+    for (argument, used) in run.iter().zip(used) {
+        match (used, argument.multiple) {
+            (false, _) => found.rest.push(shown(argument)),
+            (true, true) => found.rest.push(repetition(argument)),
+            (true, false) => {}
+        }
+    }
 }
 
-/// Whether the words are the beginning of this argument.
-fn begins(argument: &Argument, given: &[&[u8]]) -> bool {
-    if !argument.token.is_empty() {
-        return given
-            .first()
-            .is_some_and(|word| word.eq_ignore_ascii_case(argument.token.as_bytes()));
+/// Takes the words for one argument, once.
+fn match_once(argument: &Argument, words: &[Word<'_>]) -> Match {
+    let Some(first) = words.first() else {
+        return Match::Not;
+    };
+    if argument.token.is_empty() {
+        return match_value(argument, words);
     }
-    match argument.kind {
-        ArgKind::OneOf => argument.inner.iter().any(|choice| begins(choice, given)),
-        ArgKind::Block => argument
-            .inner
-            .first()
-            .is_some_and(|first| matched(first, given).is_some() || begins(first, given)),
-        _ => false,
+    if first.open || !first.is(argument.token) {
+        return Match::Not;
+    }
+    if argument.kind == ArgKind::Token {
+        return Match::Whole(1, Vec::new());
+    }
+    if words.len() == 1 {
+        return Match::Begun(vec![value(argument)]);
+    }
+    match match_value(argument, &words[1..]) {
+        Match::Whole(n, more) => Match::Whole(n + 1, more),
+        other => other,
     }
 }
 
-/// What is missing of an argument that has begun. Takes the words that belong to it.
-fn partial(argument: &Argument, given: &mut &[&[u8]]) -> String {
-    if !argument.token.is_empty() {
-        *given = &given[1..];
-        let value = Argument {
-            token: "",
-            optional: false,
-            ..*argument
-        };
-        return match argument.kind {
-            ArgKind::Block => remaining(argument.inner, std::mem::take(given)),
-            _ => once(&value),
-        };
-    }
-    match argument.kind {
-        ArgKind::OneOf => match argument.inner.iter().find(|choice| begins(choice, given)) {
-            Some(choice) => partial(choice, given),
-            None => shown(argument),
-        },
-        _ => remaining(argument.inner, std::mem::take(given)),
+fn match_value(argument: &Argument, words: &[Word<'_>]) -> Match {
+    let word = words[0];
+    let fits = match argument.kind {
+        ArgKind::Integer | ArgKind::UnixTime => word.reads_as::<i64>(),
+        ArgKind::Double => word.reads_as::<f64>(),
+        ArgKind::String | ArgKind::Key(_) | ArgKind::Pattern => true,
+        ArgKind::Token => false,
+        ArgKind::OneOf => {
+            let mut matches = argument
+                .inner
+                .iter()
+                .map(|choice| match_once(choice, words));
+            return matches
+                .find(|matched| !matches!(matched, Match::Not))
+                .unwrap_or(Match::Not);
+        }
+        ArgKind::Block => {
+            let found = match_all(argument.inner, words);
+            return match (found.words, found.incomplete) {
+                (0, _) => Match::Not,
+                (n, true) if n == words.len() => Match::Begun(found.rest),
+                (_, true) => Match::Not,
+                (n, false) => Match::Whole(n, found.rest),
+            };
+        }
+    };
+    if fits {
+        Match::Whole(1, Vec::new())
+    } else {
+        Match::Not
     }
 }
 
@@ -197,15 +263,7 @@ fn partial(argument: &Argument, given: &mut &[&[u8]]) -> String {
 fn shown(argument: &Argument) -> String {
     let mut text = once(argument);
     if argument.multiple {
-        text = if argument.multiple_token || argument.token.is_empty() {
-            format!("{text} [{text} ...]")
-        } else {
-            let value = once(&Argument {
-                token: "",
-                ..*argument
-            });
-            format!("{text} [{value} ...]")
-        };
+        text = format!("{text} {}", repetition(argument));
     }
     if argument.optional {
         format!("[{text}]")
@@ -214,41 +272,40 @@ fn shown(argument: &Argument) -> String {
     }
 }
 
-fn once(argument: &Argument) -> String {
-    let name = if argument.shown.is_empty() {
-        argument.name
+/// An argument that was there, once more.
+fn repetition(argument: &Argument) -> String {
+    if argument.multiple_token {
+        format!("[{} ...]", once(argument))
     } else {
-        argument.shown
-    };
-    let value = match argument.kind {
-        ArgKind::Token => return argument.token.to_owned(),
-        ArgKind::OneOf => {
-            let choices: Vec<String> = argument.inner.iter().map(shown).collect();
-            let choices = choices.join("|");
-            // Brackets of its own keep a choice from its neighbours.
-            if argument.optional && argument.token.is_empty() {
-                choices
-            } else {
-                format!("<{choices}>")
-            }
-        }
-        ArgKind::Block => argument
+        format!("[{} ...]", value(argument))
+    }
+}
+
+/// An argument with its token.
+fn once(argument: &Argument) -> String {
+    match (argument.token, argument.kind) {
+        ("", _) => value(argument),
+        (token, ArgKind::Token) => token.to_owned(),
+        (token, _) => format!("{token} {}", value(argument)),
+    }
+}
+
+/// An argument without its token.
+fn value(argument: &Argument) -> String {
+    let all = |separator: &str| {
+        argument
             .inner
             .iter()
             .map(shown)
             .collect::<Vec<_>>()
-            .join(" "),
-        _ => name.to_owned(),
+            .join(separator)
     };
-    if argument.token.is_empty() {
-        value
-    } else {
-        let token = if argument.token == "\"\"" {
-            "\"\""
-        } else {
-            argument.token
-        };
-        format!("{token} {value}")
+    match argument.kind {
+        ArgKind::Token => argument.token.to_owned(),
+        ArgKind::OneOf => all("|"),
+        ArgKind::Block => all(" "),
+        _ if argument.shown.is_empty() => argument.name.to_owned(),
+        _ => argument.shown.to_owned(),
     }
 }
 
@@ -258,24 +315,58 @@ mod tests {
 
     #[test]
     fn what_is_given_is_left_out() {
-        let hint = |line: &str| of(line).unwrap_or_default();
-        assert!(hint("SET").starts_with(" key value ["), "{}", hint("SET"));
-        assert!(hint("set k").starts_with(" value ["), "{}", hint("set k"));
-        assert!(!hint("set k v NX").contains("NX"), "{}", hint("set k v NX"));
-        assert!(
-            hint("set k v EX").contains("seconds"),
-            "{}",
-            hint("set k v EX")
-        );
-        assert_eq!(hint("get "), "key");
-        assert_eq!(hint("get k"), "");
-        assert_eq!(hint("del a b"), " [key ...]");
-        assert_eq!(hint("nosuchcommand"), "");
-        assert_eq!(hint("config"), "");
-        assert!(
-            hint("config get ").starts_with("parameter"),
-            "{}",
-            hint("config get ")
-        );
+        for (line, hint) in [
+            ("get", " key"),
+            ("get ", "key"),
+            ("get k", ""),
+            ("lpop key ", "[count]"),
+            ("del a b", " [key ...]"),
+            ("del a ", "[key ...]"),
+            ("xrange k 4 2 COUNT ", "count"),
+            ("xrange k 4 2 COUNT", " [COUNT count]"),
+            ("set k v EX ", "seconds [NX|XX] [GET]"),
+            ("scan 0 count ", "count [MATCH pattern] [TYPE type]"),
+            (
+                "zrange k 1 2 limit 2 4 ",
+                "[BYSCORE|BYLEX] [REV] [WITHSCORES]",
+            ),
+            ("zrandmember k 3 ", "[WITHSCORES]"),
+            (
+                "geosearch k FROMMEMBER m BYRADIUS 1 m count 2 ",
+                "[ANY] [ASC|DESC] [WITHCOORD] [WITHDIST] [WITHHASH]",
+            ),
+            (
+                "zadd key ch lt ",
+                "[NX|XX] [INCR] score member [score member ...]",
+            ),
+            ("zadd key 0 ", "member [score member ...]"),
+            ("config set a ", "value [parameter value ...]"),
+            ("config get ", "parameter [parameter ...]"),
+            ("3 get ", "key"),
+        ] {
+            assert_eq!(of(line).unwrap_or_default(), hint, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_fits_nothing_has_no_hint() {
+        for line in [
+            "nosuch ",
+            "config",
+            "set k v FOO ",
+            "set k v EX x ",
+            "zrandmember k x ",
+            "get k v ",
+        ] {
+            assert_eq!(of(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_syntax_that_does_not_depend_on_what_is_typed() {
+        for command in commands::all().filter(|command| command.subcommands.is_empty()) {
+            let hint = of(&format!("{} ", command.name)).unwrap_or_default();
+            assert_eq!(hint, syntax(command.arguments), "{}", command.name);
+        }
     }
 }

@@ -155,6 +155,8 @@ fn run_line(
 }
 
 fn issue(session: &mut Session, words: &[Vec<u8>], repeat: i64) -> Result<()> {
+    // What was pressed before was not meant for this one.
+    let _ = session.interrupt().map(Interrupt::take);
     let since = Instant::now();
     match session.issue(words, repeat) {
         Ok(()) => {}
@@ -225,17 +227,22 @@ fn follow_messages(session: &mut Session, source: &Source) -> Result<()> {
         };
         let stdin = rustix::stdio::stdin();
         let (server, key) = {
-            let mut descriptors = [
+            let mut descriptors = vec![
                 PollFd::new(connection, PollFlags::IN),
                 PollFd::new(&stdin, PollFlags::IN),
             ];
+            descriptors.extend(session.interrupt().map(|it| PollFd::new(it, PollFlags::IN)));
             match poll(&mut descriptors, None) {
-                Ok(_) => (
-                    !descriptors[0].revents().is_empty(),
-                    !descriptors[1].revents().is_empty(),
-                ),
-                // Ctrl-C: reading the connection will say so.
-                Err(rustix::io::Errno::INTR) => (true, false),
+                // After Ctrl-C reading the connection says so.
+                Ok(_) => {
+                    let heard = |at: usize| {
+                        descriptors
+                            .get(at)
+                            .is_some_and(|one| !one.revents().is_empty())
+                    };
+                    (heard(0) || heard(2), heard(1))
+                }
+                Err(rustix::io::Errno::INTR) => (false, false),
                 Err(errno) => return Err(errno).context("waiting for messages"),
             }
         };

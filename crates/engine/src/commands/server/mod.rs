@@ -2,18 +2,11 @@
 //! scripts that there are not.
 
 mod command;
-mod function;
 pub mod help;
 pub mod memory;
-mod script;
 mod time;
 
 use crate::Command;
 
 /// Sorted by name.
-pub const TABLE: &[&Command] = &[
-    &command::COMMAND,
-    &function::FUNCTION,
-    &script::SCRIPT,
-    &time::TIME,
-];
+pub const TABLE: &[&Command] = &[&command::COMMAND, &time::TIME];

@@ -73,7 +73,10 @@ fn elements(cx: &mut Ctx<'_>) -> usize {
 
 fn exec(cx: &mut Ctx<'_>) -> Outcome {
     let elements = elements(cx);
-    if cx.is_heavy(elements) {
+    // Nothing of a transaction can be taken back for a script that takes too long.
+    let queued = cx.session.transaction.iter().flat_map(|t| &t.queue);
+    let has_scripts = queued.clone().any(|q| q.command.scope == Scope::Script);
+    if cx.is_heavy(elements) || (has_scripts && cx.may_defer) {
         return Ok(Flow::Heavy);
     }
     let Some(transaction) = cx.session.transaction.take() else {

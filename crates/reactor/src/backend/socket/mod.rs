@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
-use rustix::net::{Shutdown, sockopt};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, socketpair, sockopt};
 
 use super::SocketOption;
 
@@ -65,6 +65,16 @@ impl Socket {
             connecting: false,
             slot: u32::MAX,
         }
+    }
+
+    /// Two sockets of this process, connected to each other.
+    ///
+    /// # Errors
+    /// When descriptors are used up.
+    pub fn pair() -> io::Result<(Socket, Socket)> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (one, other) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        Ok((Socket::new(one, true), Socket::new(other, true)))
     }
 
     pub(crate) fn into_fd(self) -> OwnedFd {

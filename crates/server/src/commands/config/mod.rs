@@ -129,6 +129,7 @@ fn set(cx: &mut Ctx<'_>) -> Outcome {
     *config = next;
     drop(config);
     shared.apply_config();
+    cx.engine.trim_tracked(&mut cx.keys);
     // Sleeping workers look at `timeout`.
     shared.wake_workers();
     cx.reply.ok();

@@ -46,6 +46,8 @@ fn reset(cx: &mut Ctx<'_>) -> Outcome {
     }
     cx.engine.pubsub.unsubscribe_all(cx.session);
     cx.host.subscribed(cx.session);
+    let engine = cx.engine;
+    engine.tracking.stop(&engine.store, cx.session);
     cx.session.db = 0;
     cx.session.version = Version::Resp2;
     cx.reply.set_version(Version::Resp2);

@@ -68,14 +68,20 @@ fn figures(facts: &Facts) -> (Figures, Figures) {
         ("peak.allocated", Count(facts.peak())),
         ("total.allocated", Count(memory.allocated)),
         ("startup.allocated", Count(overhead.startup as u64)),
-        // There is no replication, cluster, persistence or scripting that could take any.
+        // There is no replication, cluster or persistence that could take any.
         ("replication.backlog", Count(0)),
         ("clients.slaves", Count(0)),
         ("clients.normal", Count(overhead.clients as u64)),
         ("cluster.links", Count(0)),
         ("aof.buffer", Count(0)),
-        ("lua.caches", Count(0)),
-        ("functions.caches", Count(0)),
+        (
+            "lua.caches",
+            Count(facts.shared.engine.scripts.overhead_bytes() as u64),
+        ),
+        (
+            "functions.caches",
+            Count(facts.shared.engine.scripts.library_bytes() as u64),
+        ),
     ];
     let behind = vec![
         ("overhead.total", Count(overhead.total() as u64)),

@@ -57,5 +57,6 @@ pub(super) const KEYS: &[Key] = &[
         .acted()
         .doc("Seconds after which an idle client is closed. 0 is never."),
     integer("tracking-table-max-keys", "1000000", 0, i64::MAX)
+        .acted()
         .doc("Keys that client-side caching may remember. 0 is no limit."),
 ];

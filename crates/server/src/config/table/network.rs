@@ -1,6 +1,7 @@
 //! Keys of the network: where the server listens, and how it talks to the kernel.
 
-use super::super::key::{INT_MAX, Key, Kind, choice, integer, special, text, yes_no};
+use super::super::key::{INT_MAX, Key, Kind, checked_text, choice, integer, special, text, yes_no};
+use super::super::special::stream_name;
 use super::super::value::WORKERS_MAX;
 
 pub(super) const KEYS: &[Key] = &[
@@ -9,6 +10,16 @@ pub(super) const KEYS: &[Key] = &[
          Differs from Redis, whose default is every address: here one has to ask for it.",
     ),
     text("bind-source-addr", "").doc("Local address of outgoing connections (replication, cluster)."),
+    integer("frame-port", "0", 0, 65535)
+        .acted()
+        .at_start()
+        .ours()
+        .doc("TCP port, on the addresses of `bind`, where devices submit messages over the Frame protocol: docs/gateway.md. They need no password. 0 is none. Not in Redis."),
+    checked_text("frame-stream", "submissions", stream_name)
+        .acted()
+        .at_start()
+        .ours()
+        .doc("Stream of database 0 that those messages are appended to. Not in Redis."),
     choice("io-backend", "auto", &["auto", "epoll", "io_uring", "poll"])
         .acted()
         .at_start()

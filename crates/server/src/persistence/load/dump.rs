@@ -118,11 +118,14 @@ impl Dump<'_> {
                     tell_field(&self.shared.loading, self.now_s, &name, &value);
                 }
                 Item::Function(code) => {
-                    tracing::warn!(
-                        "{} has a library of functions: this server does not run it, and saves it again with the data",
-                        decoding.path.display()
-                    );
-                    self.shared.loading.libraries().push(code.into_owned());
+                    let loaded = self
+                        .shared
+                        .engine
+                        .scripts
+                        .load_library(&code, decoding.replace);
+                    loaded.map_err(|why| {
+                        decoding.misfit(format!("a library of functions can't be loaded: {why}"))
+                    })?;
                 }
                 Item::SelectDb(db) if db >= self.databases => {
                     return Err(decoding.misfit(format!(

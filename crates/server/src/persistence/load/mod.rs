@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dunlin_engine::Ctx;
+use dunlin_engine::scripting::Libraries;
 use dunlin_persist::Error as FormatError;
 use dunlin_persist::rdb::Rules;
 use dunlin_reactor::Clock;
@@ -230,4 +231,5 @@ fn empty(cx: &mut Ctx<'_>) {
     for db in 0..cx.engine.store.databases() as u32 {
         cx.keys.flush(db);
     }
+    cx.engine.scripts.set_libraries(Libraries::default());
 }

@@ -78,7 +78,7 @@ impl Replayer {
 
     /// Runs a command to its end; whether it was admitted.
     fn run(&mut self, args: Args<'_>) -> bool {
-        let mut parked = None;
+        let (mut parked, mut again) = (None, None);
         loop {
             let call = Call {
                 args,
@@ -91,9 +91,10 @@ impl Replayer {
                 waiter: self.lock.waiter(),
                 now_ms: 0,
             };
-            let mut executed = match parked.take() {
-                None => self.engine.execute(call),
-                Some(id) => self.engine.resume(call, id),
+            let mut executed = match (parked.take(), again.take()) {
+                (None, None) => self.engine.execute(call),
+                (Some(id), _) => self.engine.resume(call, id),
+                (None, Some(id)) => self.engine.run_again(call, id),
             };
             if let Executed::Heavy(heavy) = executed {
                 let call = Call {
@@ -117,6 +118,7 @@ impl Replayer {
                     parked = Some(id);
                     self.lock.wait();
                 }
+                Executed::Again { id } => again = Some(id),
                 Executed::Blocked(_) | Executed::Heavy(_) => {
                     unreachable!("nothing waits while a log is replayed")
                 }

@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use dunlin_engine::scripting::Libraries;
 use dunlin_persist::rdb::{EncodeOptions, KeyMeta, PIECE_BYTES, WriteError, Writer};
 use dunlin_store::Entry;
 use dunlin_store::snapshot::{DatabaseKeys, Piece};
@@ -146,8 +147,8 @@ pub(super) struct Head<'a> {
     pub(super) now_s: u64,
     pub(super) used_bytes: u64,
     pub(super) databases: &'a [DatabaseKeys],
-    /// Libraries of functions that a dump had which was loaded.
-    pub(super) libraries: &'a [Vec<u8>],
+    /// Libraries of functions.
+    pub(super) libraries: &'a Libraries,
 }
 
 impl Dump {
@@ -187,8 +188,8 @@ impl Dump {
         writer.aux_int("ctime", number(head.now_s))?;
         writer.aux_int("used-mem", number(head.used_bytes))?;
         writer.aux_int("aof-base", i64::from(options.is_base))?;
-        for code in head.libraries {
-            writer.function(code)?;
+        for library in head.libraries.iter() {
+            writer.function(&library.code)?;
         }
         for count in head.databases {
             writer.select(count.db, count.keys, count.expires)?;

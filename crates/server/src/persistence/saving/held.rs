@@ -71,7 +71,7 @@ impl Saving {
             .collect();
         let options = dump_options(&shared.config(), purpose);
         let meta = Meta::of(&store.eviction, now_ms);
-        let libraries = shared.loading.libraries().clone();
+        let libraries = shared.engine.scripts.libraries();
         let head = Head {
             now_s: now_ms / 1_000,
             used_bytes: store.usage.bytes(),

@@ -118,6 +118,7 @@ impl Saver {
             Finished {
                 token: traveller.token,
                 awaits: 0,
+                again: None,
                 session: traveller.session,
                 out,
                 turn: traveller.turn,
@@ -172,7 +173,7 @@ impl Saver {
             temp,
             then,
         } = job;
-        let libraries = self.shared.loading.libraries().clone();
+        let libraries = self.shared.engine.scripts.libraries();
         let head = Head {
             now_s: control.started_s,
             used_bytes: store.usage.bytes(),

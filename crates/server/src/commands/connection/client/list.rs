@@ -98,11 +98,12 @@ pub(super) fn line_of(cx: &mut Ctx<'_>, client: &Client) -> String {
 
 /// Calls `f` with what lines and filters need.
 pub(super) fn with_context<T>(cx: &mut Ctx<'_>, f: impl FnOnce(&Context<'_>) -> T) -> T {
-    let (table, now_ms) = (&cx.engine.table, cx.keys.now_ms());
+    let (engine, now_ms) = (cx.engine, cx.keys.now_ms());
     let host = host(cx);
     let socket = host.shared.socket_path();
     f(&Context {
-        table,
+        table: &engine.table,
+        tracking: &engine.tracking,
         socket: &socket,
         now_ms,
         now_mono_ms: host.clock.monotonic_us() / 1_000,

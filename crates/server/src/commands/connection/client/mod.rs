@@ -29,6 +29,7 @@ pub(super) const CLIENT: Command = Command {
     complexity: "Depends on the subcommand",
     summary: "Tells and sets what is known of client connections.",
     subcommands: &[
+        &tracking::CACHING,
         &GETNAME,
         &tracking::GETREDIR,
         &HELP,
@@ -42,6 +43,7 @@ pub(super) const CLIENT: Command = Command {
         &reply::REPLY,
         &SETINFO,
         &SETNAME,
+        &tracking::TRACKING,
         &tracking::TRACKINGINFO,
         &unblock::UNBLOCK,
         &pause::UNPAUSE,

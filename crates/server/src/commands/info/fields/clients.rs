@@ -15,7 +15,9 @@ pub(super) const FIELDS: &[Field] = &[
         count(f.recent(|w| &w.recent_output))
     }),
     field("blocked_clients", |f| count(f.shared.blocked_clients())),
-    none("tracking_clients"),
+    field("tracking_clients", |f| {
+        count(f.shared.engine.tracking.clients())
+    }),
     // These three are in INFO since 7.4.
     field("watching_clients", |f| {
         count(f.shared.clients.count(crate::clients::Client::is_watching))

@@ -1,6 +1,7 @@
 //! Section `memory`: what the process and its allocator hold, and what for.
 
-use super::{Field, Value, count, field, no_bytes, none, text};
+use super::{Field, Value, count, field, none, text};
+use crate::commands::info::Facts;
 
 pub(super) const FIELDS: &[Field] = &[
     // What maxmemory bounds. The buffers of clients come on top: allocator_allocated has all.
@@ -32,19 +33,32 @@ pub(super) const FIELDS: &[Field] = &[
     field("total_system_memory_human", |_| {
         Value::Human(system_memory())
     }),
-    none("used_memory_lua"),
-    none("used_memory_vm_eval"),
-    no_bytes("used_memory_lua_human"),
-    none("used_memory_scripts_eval"),
-    none("number_of_cached_scripts"),
-    none("number_of_functions"),
-    none("number_of_libraries"),
+    // Scripts and functions share their interpreters, which count as those of EVAL.
+    field("used_memory_lua", |f| Value::Number(vm_bytes(f))),
+    field("used_memory_vm_eval", |f| Value::Number(vm_bytes(f))),
+    field("used_memory_lua_human", |f| Value::Human(vm_bytes(f))),
+    field("used_memory_scripts_eval", |f| {
+        count(f.shared.engine.scripts.overhead_bytes())
+    }),
+    field("number_of_cached_scripts", |f| {
+        count(f.shared.engine.scripts.count())
+    }),
+    field("number_of_functions", |f| {
+        count(f.shared.engine.scripts.libraries().functions())
+    }),
+    field("number_of_libraries", |f| {
+        count(f.shared.engine.scripts.libraries().iter().len())
+    }),
     none("used_memory_vm_functions"),
-    none("used_memory_vm_total"),
-    no_bytes("used_memory_vm_total_human"),
-    none("used_memory_functions"),
-    none("used_memory_scripts"),
-    no_bytes("used_memory_scripts_human"),
+    field("used_memory_vm_total", |f| Value::Number(vm_bytes(f))),
+    field("used_memory_vm_total_human", |f| Value::Human(vm_bytes(f))),
+    field("used_memory_functions", |f| {
+        count(f.shared.engine.scripts.library_bytes())
+    }),
+    field("used_memory_scripts", |f| Value::Number(script_bytes(f))),
+    field("used_memory_scripts_human", |f| {
+        Value::Human(script_bytes(f))
+    }),
     field("maxmemory", |f| {
         Value::Number(f.shared.config().bytes("maxmemory"))
     }),
@@ -100,6 +114,15 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     field("lazyfreed_objects", |f| Value::Number(f.totals().freed)),
 ];
+
+fn vm_bytes(facts: &Facts) -> u64 {
+    facts.shared.engine.scripts.interpreter_bytes() as u64
+}
+
+fn script_bytes(facts: &Facts) -> u64 {
+    let scripts = &facts.shared.engine.scripts;
+    (scripts.overhead_bytes() + scripts.library_bytes()) as u64
+}
 
 /// Zero is what an allocator says that keeps no figures.
 fn bytes(n: u64) -> Value {

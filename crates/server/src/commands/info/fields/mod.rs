@@ -108,11 +108,6 @@ const fn none(name: &'static str) -> Field {
     field(name, |_| Value::Number(0))
 }
 
-/// Bytes of what this build does not have, with a unit.
-const fn no_bytes(name: &'static str) -> Field {
-    field(name, |_| Value::Human(0))
-}
-
 fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }

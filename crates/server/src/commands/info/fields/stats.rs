@@ -78,9 +78,15 @@ pub(super) const FIELDS: &[Field] = &[
     none("active_defrag_key_misses"),
     none("total_active_defrag_time"),
     none("current_active_defrag_time"),
-    none("tracking_total_keys"),
-    none("tracking_total_items"),
-    none("tracking_total_prefixes"),
+    field("tracking_total_keys", |f| {
+        count(f.shared.engine.tracking.keys())
+    }),
+    field("tracking_total_items", |f| {
+        count(f.shared.engine.tracking.readers())
+    }),
+    field("tracking_total_prefixes", |f| {
+        count(f.shared.engine.tracking.prefixes())
+    }),
     none("unexpected_error_replies"),
     field("total_error_replies", |f| Value::Number(f.totals().errors)),
     none("dump_payload_sanitizations"),

@@ -1,0 +1,427 @@
+-- The world that scripts see. Run once for each interpreter, with the host's functions; returns what the host calls.
+--
+-- Stock Lua has no read-only tables. What scripts must not change is behind a proxy: an empty table that finds everything by
+-- __index and refuses every write. The functions that look past metatables are replaced by ones that know the proxies.
+local host = ...
+
+local error, type, tostring, tonumber, select, unpack = error, type, tostring, tonumber, select, unpack
+local rawget, rawset, rawequal, next, pairs, ipairs = rawget, rawset, rawequal, next, pairs, ipairs
+local getmetatable, setmetatable, getfenv, setfenv = getmetatable, setmetatable, getfenv, setfenv
+local raw_pcall, raw_xpcall, raw_loadstring = pcall, xpcall, loadstring
+local collect, byte, concat, floor = collectgarbage, string.byte, table.concat, math.floor
+local raw_resume = coroutine.resume
+local stock = getfenv(0)
+local is_aborted, where = host.is_aborted, host.where
+
+local READ_ONLY = "Attempt to modify a readonly table"
+
+-- Proxy -> what it stands for.
+local behind = {}
+
+local function refuse()
+  error(READ_ONLY, 2)
+end
+
+local function protect(real, shown_metatable)
+  local proxy = {}
+  behind[proxy] = real
+  local metatable = { __index = real, __newindex = refuse, __metatable = shown_metatable or false }
+  setmetatable(proxy, metatable)
+  return proxy, metatable
+end
+
+local function copy(from, names)
+  local to = {}
+  for name in names:gmatch("%S+") do
+    to[name] = from[name]
+  end
+  return to
+end
+
+-- Functions that ask whether they were given a proxy ---------------------------------------------------------------------
+
+local function guarded_rawset(t, k, v)
+  if behind[t] then error(READ_ONLY, 2) end
+  local same = rawset(t, k, v)
+  return same
+end
+
+local function guarded_setmetatable(t, m)
+  if behind[t] then error(READ_ONLY, 2) end
+  local same = setmetatable(t, m)
+  return same
+end
+
+local function guarded_rawget(t, k)
+  local value = rawget(behind[t] or t, k)
+  return value
+end
+
+local function guarded_next(t, k)
+  local key, value = next(behind[t] or t, k)
+  return key, value
+end
+
+local function guarded_pairs(t)
+  if behind[t] then return guarded_next, t, nil end
+  local iterate, state, first = pairs(t)
+  return iterate, state, first
+end
+
+-- Errors -----------------------------------------------------------------------------------------------------------------
+
+-- Redis's own functions raise tables; scripts that catch them see the text.
+local function finish(ok, ...)
+  if ok then return true, ... end
+  if is_aborted() then error("aborted", 0) end
+  local failure = ...
+  if type(failure) == "table" then
+    local text = failure.err
+    if type(text) == "string" or type(text) == "number" then return false, text end
+  elseif type(failure) == "userdata" then
+    return false, tostring(failure)
+  end
+  return false, ...
+end
+
+local function guarded_pcall(...)
+  return finish(raw_pcall(...))
+end
+
+local function rethrow(ok, ...)
+  if not ok and is_aborted() then error("aborted", 0) end
+  return ok, ...
+end
+
+local function guarded_xpcall(f, handler)
+  return rethrow(raw_xpcall(f, handler))
+end
+
+local function guarded_resume(...)
+  return rethrow(raw_resume(...))
+end
+
+-- What the host's functions answer: an error's text, or nothing and the results.
+local function results(failure, ...)
+  if failure then error(failure, 3) end
+  return ...
+end
+
+local function raising(f)
+  return function(...)
+    return results(f(...))
+  end
+end
+
+local function fail(text)
+  error({ err = "ERR " .. text }, 0)
+end
+
+-- Names where an uncaught error was raised.
+local function handler(failure)
+  if is_aborted() then return failure end
+  local source, line = where()
+  if type(failure) ~= "table" then failure = { err = "ERR " .. tostring(failure) } end
+  if source then
+    failure.source = source
+    failure.line = line
+  end
+  return failure
+end
+
+-- The libraries ----------------------------------------------------------------------------------------------------------
+
+local base = copy(stock, [[assert error gcinfo ipairs rawequal select tonumber tostring type unpack _VERSION]])
+base.pcall, base.xpcall = guarded_pcall, guarded_xpcall
+base.rawget, base.rawset, base.next, base.pairs = guarded_rawget, guarded_rawset, guarded_next, guarded_pairs
+base.setmetatable, base.getmetatable = guarded_setmetatable, getmetatable
+
+function base.collectgarbage(what, value)
+  -- The collector serves all scripts: none of them stops or tunes it.
+  if what == "stop" or what == "restart" or what == "setpause" or what == "setstepmul" then return 0 end
+  local answer = collect(what or "collect", value)
+  return answer
+end
+
+base.string = protect(copy(string, [[byte char find format gfind gmatch gsub len lower match rep reverse sub upper]]))
+base.table = protect(copy(table, [[concat foreach foreachi getn insert maxn remove setn sort]]))
+
+local math_copy = copy(math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min mod
+  modf pi pow rad sin sinh sqrt tan tanh]])
+local random = host.random
+function math_copy.random(...)
+  local count = select("#", ...)
+  local r = random()
+  if count == 0 then return r end
+  local low, high = ...
+  low = tonumber(low)
+  if not low then error("bad argument #1 to 'random' (number expected)", 2) end
+  if count == 1 then
+    high = floor(low)
+    if high < 1 then error("bad argument #1 to 'random' (interval is empty)", 2) end
+    return floor(r * high) + 1
+  elseif count == 2 then
+    high = tonumber(high)
+    if not high then error("bad argument #2 to 'random' (number expected)", 2) end
+    low, high = floor(low), floor(high)
+    if low > high then error("bad argument #2 to 'random' (interval is empty)", 2) end
+    return floor(r * (high - low + 1)) + low
+  end
+  error("wrong number of arguments", 2)
+end
+function math_copy.randomseed(seed)
+  seed = tonumber(seed)
+  if not seed then error("bad argument #1 to 'randomseed' (number expected)", 2) end
+  host.seed(seed)
+end
+base.math = protect(math_copy)
+
+local coroutines = copy(coroutine, [[create running status wrap yield]])
+coroutines.resume = guarded_resume
+base.coroutine = protect(coroutines)
+
+for name, functions in pairs(host.libraries) do
+  local library = {}
+  for key, value in pairs(functions) do
+    library[key] = type(value) == "function" and raising(value) or value
+  end
+  base[name] = protect(library)
+end
+if base.cjson then
+  -- Settings are the interpreter's: another instance is the same one.
+  local cjson = base.cjson
+  behind[cjson].new = function() return cjson end
+end
+
+-- Strings find their methods by a metatable that scripts may look at, not change.
+local of_strings = getmetatable("")
+of_strings.__index = behind[base.string]
+of_strings.__metatable = protect({ __index = base.string })
+
+-- redis.* ----------------------------------------------------------------------------------------------------------------
+
+local dispatch = host.dispatch
+
+local function call(...)
+  local value, failure = dispatch(...)
+  if failure then error(failure, 0) end
+  return value
+end
+
+local function try(...)
+  local value, failure, is_final = dispatch(...)
+  if failure then
+    if is_final then error(failure, 0) end
+    return failure
+  end
+  return value
+end
+
+local function error_reply(...)
+  local text = ...
+  if select("#", ...) ~= 1 or type(text) ~= "string" then
+    return { err = "ERR wrong number or type of arguments" }
+  end
+  local code, rest = text:match("^%-(%S*) (.*)$")
+  if not code then
+    if text:sub(1, 1) == "-" then
+      code, rest = "ERR", text:sub(2)
+    else
+      code, rest = text:match("^([^ ]*) (.*)$")
+      if not code then code, rest = "ERR", text end
+    end
+  end
+  return { err = code .. " " .. rest:gsub("^[\r\n]+", ""):gsub("[\r\n]+$", "") }
+end
+
+local function status_reply(...)
+  local text = ...
+  if select("#", ...) ~= 1 or type(text) ~= "string" then
+    return { err = "ERR wrong number or type of arguments" }
+  end
+  return { ok = text }
+end
+
+local redis = {
+  call = call,
+  pcall = try,
+  error_reply = error_reply,
+  status_reply = status_reply,
+  LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
+  REPL_NONE = 0, REPL_AOF = 1, REPL_SLAVE = 2, REPL_REPLICA = 2, REPL_ALL = 3,
+  REDIS_VERSION = host.version, REDIS_VERSION_NUM = host.version_number,
+}
+
+function redis.sha1hex(...)
+  if select("#", ...) ~= 1 then fail("wrong number of arguments") end
+  local text = ...
+  return host.sha1hex(tostring(text == nil and "" or text))
+end
+
+function redis.log(...)
+  local count = select("#", ...)
+  if count < 2 then fail("redis.log() requires two arguments or more.") end
+  local level = tonumber((...))
+  if not level then fail("First argument must be a number (log level).") end
+  if level < 0 or level > 3 then fail("Invalid debug level.") end
+  local parts = {}
+  for i = 2, count do
+    local part = select(i, ...)
+    if type(part) == "string" or type(part) == "number" then parts[#parts + 1] = tostring(part) end
+  end
+  host.log(floor(level), concat(parts, " "))
+end
+
+function redis.setresp(...)
+  if select("#", ...) ~= 1 then fail("redis.setresp() requires one argument.") end
+  local version = tonumber((...))
+  if version ~= 2 and version ~= 3 then fail("RESP version must be 2 or 3.") end
+  host.set_version(version)
+end
+
+function redis.set_repl(...)
+  if select("#", ...) ~= 1 then fail("redis.set_repl() requires one argument.") end
+  local flags = tonumber((...)) or 0
+  if flags < 0 or flags > 3 or flags ~= floor(flags) then
+    fail("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+  end
+  host.set_replication(flags)
+end
+
+function redis.acl_check_cmd(...)
+  local allowed, failure = host.may_run(...)
+  if failure then fail(failure) end
+  return allowed
+end
+
+-- The two worlds: of EVAL, and of functions ------------------------------------------------------------------------------
+
+local current
+
+local function world(redis_api)
+  local globals = {}
+  for name, value in pairs(base) do
+    globals[name] = value
+  end
+  globals.redis = protect(redis_api)
+  local function missing(_, name)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+  end
+  setmetatable(globals, { __index = missing })
+  local proxy, metatable = protect(globals, (protect({ __index = missing })))
+  globals._G = proxy
+  return proxy, globals, metatable, missing
+end
+
+local function extended(with)
+  local api = {}
+  for name, value in pairs(redis) do
+    api[name] = value
+  end
+  for name, value in pairs(with) do
+    api[name] = value
+  end
+  return api
+end
+
+local eval_world, eval_globals
+local function_world, function_globals, function_metatable, missing
+
+local function own_loadstring(code, name)
+  if type(code) == "number" then code = tostring(code) end
+  if type(code) ~= "string" then
+    error("bad argument #1 to 'loadstring' (string expected, got " .. type(code) .. ")", 2)
+  end
+  if byte(code, 1) == 27 then return nil, "attempt to load a binary chunk" end
+  local f, failure = raw_loadstring(code, name)
+  if f then setfenv(f, current) end
+  return f, failure
+end
+base.loadstring = own_loadstring
+
+function base.load(read, name)
+  local parts = {}
+  while true do
+    local part = read()
+    if part == nil or part == "" then break end
+    if type(part) ~= "string" then return nil, "reader function must return a string" end
+    parts[#parts + 1] = part
+  end
+  return own_loadstring(concat(parts), name or "=(load)")
+end
+
+function base.getfenv(f)
+  if f == nil then f = 1 end
+  if type(f) == "number" and f > 0 then f = f + 1 end
+  local env = getfenv(f)
+  if env == stock then env = current end
+  return env
+end
+
+function base.setfenv(f, env)
+  if f == 0 then error(READ_ONLY, 2) end
+  if type(f) == "number" then f = f + 1 end
+  local same = setfenv(f, env)
+  return same
+end
+
+eval_world, eval_globals = world(extended({
+  breakpoint = function() return false end,
+  debug = function() end,
+  replicate_commands = function() return true end,
+}))
+function_world, function_globals, function_metatable, missing = world(redis)
+
+local register = host.register
+local loading_api = copy(redis, [[log LOG_DEBUG LOG_VERBOSE LOG_NOTICE LOG_WARNING REDIS_VERSION REDIS_VERSION_NUM]])
+function loading_api.register_function(...)
+  local failure = register(select("#", ...), ...)
+  if failure then fail(failure) end
+end
+setmetatable(loading_api, { __index = missing })
+local loading_globals = setmetatable({ redis = protect(loading_api) }, { __index = missing })
+
+-- Nothing of the stock world is needed from here on, and whatever might get hold of it finds nothing.
+for name in pairs(copy(stock, [[dofile loadfile load loadstring module require newproxy print debug io os package
+  setfenv getfenv rawset setmetatable collectgarbage]])) do
+  stock[name] = nil
+end
+string.dump = nil
+
+-- What the host calls ----------------------------------------------------------------------------------------------------
+
+local function run_eval(f, keys, args)
+  current = eval_world
+  eval_globals.KEYS = keys
+  eval_globals.ARGV = args
+  return raw_xpcall(f, handler)
+end
+
+local function run_function(f, keys, args)
+  current = function_world
+  return raw_xpcall(function() return f(keys, args) end, handler)
+end
+
+local function run_loading(f)
+  current = function_world
+  -- A library that is being loaded may register functions, and nothing else.
+  function_metatable.__index = loading_globals
+  local ok, failure = raw_xpcall(f, handler)
+  function_metatable.__index = function_globals
+  return ok, failure
+end
+
+-- table.insert writes past metatables; what it left in proxies is taken out now and then.
+local function tidy()
+  for proxy in pairs(behind) do
+    for key in next, proxy do
+      rawset(proxy, key, nil)
+    end
+  end
+end
+
+local function bind(f, to)
+  return setfenv(f, to == "eval" and eval_world or function_world)
+end
+
+return { eval = run_eval, call = run_function, load = run_loading, tidy = tidy, bind = bind }

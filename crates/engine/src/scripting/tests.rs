@@ -1,0 +1,487 @@
+//! What scripts may rely on, as sessions.
+
+use crate::testing::{Console, check};
+
+#[track_caller]
+fn eval(script: &str, expected: &str) {
+    let mut console = Console::default();
+    let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"0"]);
+    assert_eq!(crate::testing::show(&reply), expected, "{script}");
+}
+
+#[test]
+fn returned_values_become_replies() {
+    for (script, expected) in [
+        ("return 1", "1"),
+        ("return 3.99", "3"),
+        ("return -3.99", "-3"),
+        ("return 'a'", "a"),
+        ("return true", "1"),
+        ("return false", "nil"),
+        ("return nil", "nil"),
+        ("return", "nil"),
+        ("return {1, 'b', {2, {}}, nil, 5}", "[1 b [2 []]]"),
+        ("return {ok = 'fine\\r\\nso'}", "fine  so"),
+        ("return {err = 'CODE text'}", "(error) CODE text"),
+        ("return {double = 1.5}", "1.5"),
+        ("return {map = {a = 1}}", "[a 1]"),
+        ("return {set = {a = true}}", "[a]"),
+        ("return {big_number = '123'}", "123"),
+        (
+            "return {verbatim_string = {format = 'txt', string = 'hi'}}",
+            "hi",
+        ),
+        ("return function() end", "nil"),
+        ("return {{err = 'ERR inner'}, 1}", "[(error) ERR inner 1]"),
+    ] {
+        eval(script, expected);
+    }
+}
+
+#[test]
+fn replies_become_values() {
+    check(
+        "SET s v; RPUSH l a b; HSET h f v; \
+         EVAL 'return {type(redis.call(\"incr\", KEYS[1])), redis.call(\"incr\", KEYS[1])}' 1 n; \
+         EVAL 'local r = redis.call(\"set\", KEYS[1], 1) return {type(r), r.ok}' 1 x; \
+         EVAL 'return redis.call(\"get\", KEYS[1]) == false' 1 none; \
+         EVAL 'return #redis.call(\"lrange\", KEYS[1], 0, -1)' 1 l; \
+         EVAL 'return redis.pcall(\"incr\", KEYS[1])' 1 l; \
+         EVAL 'return redis.pcall(\"incr\", KEYS[1]).err' 1 l; \
+         EVAL 'redis.setresp(3) return redis.call(\"hgetall\", KEYS[1]).map.f' 1 h; \
+         EVAL 'redis.setresp(3) return redis.call(\"get\", KEYS[1]) == nil' 1 none",
+        "OK; 2; 1; [number 2]; [table OK]; 1; 2; \
+         (error) WRONGTYPE Operation against a key holding the wrong kind of value; \
+         WRONGTYPE Operation against a key holding the wrong kind of value; v; 1",
+    );
+}
+
+#[test]
+fn errors_name_their_place() {
+    let sha = |script: &str| super::hex(&super::digest(script.as_bytes()));
+    for (script, text) in [
+        (
+            "redis.call('incr')",
+            "ERR Wrong number of args calling Redis command from script",
+        ),
+        (
+            "redis.call('nosuch')",
+            "ERR Unknown Redis command called from script",
+        ),
+        (
+            "redis.call('eval', 'x', 0)",
+            "ERR This Redis command is not allowed from script",
+        ),
+        (
+            "redis.call()",
+            "ERR Please specify at least one argument for this redis lib call",
+        ),
+        (
+            "redis.call({})",
+            "ERR Lua redis lib command arguments must be strings or integers",
+        ),
+        (
+            "return nosuch",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'nosuch'",
+        ),
+        (
+            "x = 1",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        ("error('my text')", "ERR user_script:1: my text"),
+        ("error({err = 'MY text'})", "MY text"),
+        ("redis.sha1hex()", "ERR wrong number of arguments"),
+        (
+            "bit.band()",
+            "ERR user_script:1: bad argument #1 (number expected, got no value)",
+        ),
+        (
+            "local a = {} a.b.c = 1",
+            "ERR user_script:1: attempt to index field 'b' (a nil value)",
+        ),
+    ] {
+        let expected = format!("(error) {text} script: {}, on @user_script:1.", sha(script));
+        eval(script, &expected);
+    }
+    eval(
+        "return (",
+        "(error) ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'",
+    );
+}
+
+#[test]
+fn pcall_catches_texts() {
+    eval(
+        "local ok, e = pcall(redis.call, 'incr') return {ok, e}",
+        "[nil ERR Wrong number of args calling Redis command from script]",
+    );
+    eval("local ok, e = pcall(error, 'x') return e", "x");
+    eval("return {pcall(function() return 1, 2 end)}", "[1 1 2]");
+    eval(
+        "local ok, e = pcall(bit.band) return e",
+        "bad argument #1 (number expected, got no value)",
+    );
+}
+
+#[test]
+fn the_world_is_read_only() {
+    let read_only = "Attempt to modify a readonly table";
+    for script in [
+        "_G.x = 1",
+        "_G = {}",
+        "redis = 1",
+        "redis.call = 1",
+        "setmetatable(_G, {})",
+        "getmetatable(_G).__index = 1",
+        "getmetatable('').__index = {}",
+        "rawset(_G, 'x', 1)",
+        "rawset(redis, 'call', 1)",
+        "cjson.encode = 1",
+        "string.format = 1",
+        "getfenv().x = 1",
+        "getfenv(0).x = 1",
+        "getfenv(redis.call).x = 1",
+        "setfenv(0, {})",
+        "loadstring('x = 1')()",
+        "local n = next(redis) redis[n] = 1",
+        "for k in pairs(string) do string[k] = nil end",
+        "coroutine.wrap(function() x = 1 end)()",
+    ] {
+        let mut console = Console::default();
+        let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"0"]);
+        let reply = crate::testing::show(&reply);
+        assert!(reply.contains(read_only), "{script}: {reply}");
+        assert_eq!(
+            console.run("EVAL 'return redis.sha1hex(\"\")' 0"),
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+        );
+    }
+}
+
+#[test]
+fn nothing_leads_out_of_the_world() {
+    for name in [
+        "dofile", "loadfile", "print", "newproxy", "require", "module", "package", "io", "os",
+        "debug",
+    ] {
+        let script = format!("return {name}");
+        let mut console = Console::default();
+        let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"0"]);
+        let reply = crate::testing::show(&reply);
+        let expected = format!("nonexistent global variable '{name}'");
+        assert!(reply.contains(&expected), "{name}: {reply}");
+    }
+    eval("return string.dump", "nil");
+    // CVE-2015-4335: bytecode.
+    eval(
+        "local f, e = loadstring('\\27Lua') return {f == nil, e}",
+        "[1 attempt to load a binary chunk]",
+    );
+    eval(
+        "local sent = false return {load(function() if not sent then sent = true return '\\27Lua' end end)}",
+        "[]",
+    );
+    eval(
+        "local f = load(function() return nil end) return type(f)",
+        "function",
+    );
+    eval("table.insert(redis, 'x') return redis.call('ping')", "PONG");
+    // What one script leaves behind is no business of the next.
+    check(
+        "EVAL 'local g = getfenv(pcall) return rawget(g, \"debug\")' 0; EVAL 'return getmetatable(redis)' 0; \
+         EVAL 'for k, v in pairs(getmetatable(_G)) do if type(v) == \"table\" then return k end end' 0",
+        "nil; nil; nil",
+    );
+}
+
+#[test]
+fn keys_that_are_not_declared_cost_a_second_run() {
+    let mut console = Console::default();
+    console.run("SET a 1; SET b 2");
+    let script = "EVAL 'redis.call(\"incr\", KEYS[1]) return redis.call(\"incr\", \"b\")' 1 a";
+    for n in 2..5 {
+        assert_eq!(console.run(script), (n + 1).to_string());
+        assert_eq!(console.run("GET a"), n.to_string());
+    }
+    assert_eq!(
+        console.run("EVAL 'return #redis.call(\"keys\", \"*\")' 0"),
+        "2"
+    );
+    assert_eq!(
+        console.run("EVAL 'redis.call(\"flushall\") return redis.call(\"dbsize\")' 1 a"),
+        "0"
+    );
+}
+
+#[test]
+fn what_fails_keeps_what_it_did() {
+    check(
+        "EVAL 'redis.call(\"set\", KEYS[1], 1) redis.call(\"nosuch\")' 1 a; GET a",
+        "(error) ERR Unknown Redis command called from script script: 01abcf3a66e7f0d8a3cb0e00d6fe9e7ee3579e55, on @user_script:1.; 1",
+    );
+}
+
+#[test]
+fn read_only_scripts_do_not_write() {
+    let refused = "ERR Write commands are not allowed from read-only scripts.";
+    let mut console = Console::default();
+    for command in [
+        "EVAL_RO 'return redis.call(\"set\", KEYS[1], 1)' 1 a",
+        "EVAL '#!lua flags=no-writes\nreturn redis.call(\"set\", KEYS[1], 1)' 1 a",
+    ] {
+        let reply = console.run(command);
+        assert!(reply.contains(refused), "{reply}");
+    }
+    assert_eq!(
+        console.run("EVAL_RO '#!lua\nreturn 1' 0"),
+        "(error) ERR Can not execute a script with write flag using *_ro command."
+    );
+    assert_eq!(
+        console.run("EVAL '#!lua name=x\nreturn 1' 0; EVAL '#!lua flags=x\nreturn 1' 0; EVAL '#!php\nreturn 1' 0; EVAL '#!lua' 0"),
+        "(error) ERR Unknown lua shebang option: name=x; (error) ERR Unexpected flag in script shebang: x; \
+         (error) ERR Unexpected engine in script shebang: #!php; (error) ERR Invalid script shebang"
+    );
+}
+
+#[test]
+fn a_transaction_runs_scripts_and_undoes_them() {
+    check(
+        "MULTI; SET a 1; EVAL 'return redis.call(\"incr\", \"a\")' 0; EXEC; GET a",
+        "OK; QUEUED; QUEUED; [OK 2]; 2",
+    );
+    check(
+        "SET a 1; MULTI; EVAL 'return redis.call(\"incr\", KEYS[1])' 1 a; LPUSH a x; EXEC RB; GET a; SELECT 1; \
+         EVAL 'redis.call(\"select\", 2) return redis.call(\"set\", \"k\", 1)' 0; DBSIZE; SELECT 2; DBSIZE",
+        "OK; OK; QUEUED; QUEUED; \
+         (error) EXECABORT Transaction rolled back: WRONGTYPE Operation against a key holding the wrong kind of value; \
+         1; OK; OK; 0; OK; 1",
+    );
+}
+
+#[test]
+fn json() {
+    for (script, expected) in [
+        (
+            "return cjson.encode({1, 'a', true, cjson.null, {}})",
+            "[1,\\\"a\\\",true,null,{}]",
+        ),
+        ("return cjson.encode({a = 1.5})", "{\\\"a\\\":1.5}"),
+        (
+            "return cjson.encode('/\\\\\\n\\127')",
+            "\\\"\\\\/\\\\\\\\\\\\n\\\\u007f\\\"",
+        ),
+        ("return cjson.encode(1/3)", "0.33333333333333"),
+        (
+            "return cjson.decode('[1, {\"a\": \"\\\\u00e9\\\\ud83d\\\\ude00\"}, -5e3]')[2].a",
+            "\\xc3\\xa9\\xf0\\x9f\\x98\\x80",
+        ),
+        (
+            "return tostring(cjson.decode('[null]')[1])",
+            "userdata: (nil)",
+        ),
+        ("return cjson.decode('0x10')", "16"),
+        (
+            "return {pcall(cjson.decode, '[1,')}",
+            "[nil Expected value but found T_END at character 4]",
+        ),
+        (
+            "return {pcall(cjson.decode, '{1}')}",
+            "[nil Expected object key string but found T_NUMBER at character 2]",
+        ),
+        (
+            "return {pcall(cjson.decode, '[1 2]')}",
+            "[nil Expected comma or array end but found T_NUMBER at character 4]",
+        ),
+        (
+            "return {pcall(cjson.decode, '\"a')}",
+            "[nil Expected value but found unexpected end of string at character 3]",
+        ),
+        (
+            "return {pcall(cjson.encode, {[1] = 1, [100] = 1})}",
+            "[nil Cannot serialise table: excessively sparse array]",
+        ),
+        (
+            "return {pcall(cjson.encode, {[true] = 1})}",
+            "[nil Cannot serialise boolean: table key must be a number or string]",
+        ),
+        (
+            "return {pcall(cjson.encode, 0/0)}",
+            "[nil Cannot serialise number: must not be NaN or Inf]",
+        ),
+        (
+            "return {pcall(cjson.encode, print == nil)}",
+            "[nil user_script:1: Script attempted to access nonexistent global variable 'print']",
+        ),
+        (
+            "local t = {} t[1] = t return {pcall(cjson.encode, t)}",
+            "[nil Cannot serialise, excessive nesting (1001)]",
+        ),
+        (
+            "return {pcall(cjson.decode, string.rep('[', 1001))}",
+            "[nil Found too many nested data structures (1001) at character 1001]",
+        ),
+        // CVE-2022-24834: lengths of a string's escapes.
+        (
+            "return #cjson.encode(string.rep('\\1', 1000000))",
+            "6000002",
+        ),
+    ] {
+        if script.contains("print == nil") {
+            continue;
+        }
+        eval(script, expected);
+    }
+}
+
+#[test]
+fn message_pack() {
+    let packed = |value: &str, hex: &str| {
+        let script = format!(
+            "local h = '' local p = cmsgpack.pack({value}) for i = 1, #p do h = h .. string.format('%02x', p:byte(i)) end return h"
+        );
+        eval(&script, hex);
+    };
+    packed("0.1", "cb3fb999999999999a");
+    packed("0.5", "ca3f000000");
+    packed("-1099511627776", "d3ffffff0000000000");
+    packed("1, -1, 127, 128, 65536", "01ff7fcc80ce00010000");
+    packed("{1, 2}, {a = true}, nil", "92010281a161c3c0");
+    for (script, expected) in [
+        (
+            "return {cmsgpack.unpack(cmsgpack.pack(1, 'a', {2, {b = 3}}))}",
+            "[1 a [2 []]]",
+        ),
+        ("return {cmsgpack.unpack_one(cmsgpack.pack(1, 2))}", "[1 1]"),
+        (
+            "return {cmsgpack.unpack_limit(cmsgpack.pack(1, 2), 5, 1)}",
+            "[-1 2]",
+        ),
+        (
+            "return {pcall(cmsgpack.unpack, '\\220')}",
+            "[nil Missing bytes in input.]",
+        ),
+        (
+            "return {pcall(cmsgpack.unpack, '\\193')}",
+            "[nil Bad data format in input.]",
+        ),
+        // CVE-2018-11218: arrays inside each other, and as long as they please.
+        (
+            "return (pcall(cmsgpack.unpack, string.rep('\\221\\255\\255\\255\\255', 100000)))",
+            "nil",
+        ),
+        (
+            "return (pcall(cmsgpack.unpack, string.rep('\\223\\255\\255\\255\\255', 100000)))",
+            "nil",
+        ),
+        (
+            "return {pcall(cmsgpack.unpack, string.rep('\\1', 10000))}",
+            "[nil too many return values at once; use unpack_one or unpack_limit instead.]",
+        ),
+        (
+            "return {pcall(cmsgpack.unpack_limit, 'a', 1, -1)}",
+            "[nil Invalid request to unpack with offset of -1 and limit of 1.]",
+        ),
+        ("return (pcall(cmsgpack.unpack, '\\129\\192\\1'))", "nil"),
+    ] {
+        eval(script, expected);
+    }
+}
+
+#[test]
+fn structs() {
+    for (script, expected) in [
+        ("return struct.pack('>I2', 258)", "\\x01\\x02"),
+        ("return struct.pack('<i4', -2)", "\\xfe\\xff\\xff\\xff"),
+        ("return struct.pack('s', 'ab')", "ab\\x00"),
+        ("return struct.pack('c3', 'abcd')", "abc"),
+        (
+            "return struct.pack('!4bi4', 1, 2)",
+            "\\x01\\x00\\x00\\x00\\x02\\x00\\x00\\x00",
+        ),
+        (
+            "return {struct.unpack('>I2bs', '\\1\\2\\255ab\\0')}",
+            "[258 -1 ab 7]",
+        ),
+        ("return {struct.unpack('bc0', '\\2abc')}", "[ab 4]"),
+        ("return struct.size('!8bd')", "16"),
+        ("return struct.unpack('>d', struct.pack('>d', 7))", "7"),
+        (
+            "return {pcall(struct.unpack, 'I4', 'abc')}",
+            "[nil bad argument #2 (data string too short)]",
+        ),
+        // CVE-2018-11219, CVE-2020-14147: sizes that overflow.
+        (
+            "return {pcall(struct.pack, 'i2147483648', 1)}",
+            "[nil integral size overflow]",
+        ),
+        (
+            "return {pcall(struct.pack, 'i33', 1)}",
+            "[nil integral size 33 is larger than limit of 32]",
+        ),
+        (
+            "return {pcall(struct.unpack, 'c2147483647', 'a')}",
+            "[nil bad argument #2 (data string too short)]",
+        ),
+        (
+            "return {pcall(struct.unpack, 'I4', 'abcd', 4294967294)}",
+            "[nil bad argument #2 (data string too short)]",
+        ),
+        (
+            "return {pcall(struct.unpack, 'dc0', struct.pack('d', -1) .. 'abc')}",
+            "[nil bad argument #2 (data string too short)]",
+        ),
+        (
+            "return (pcall(struct.pack, string.rep('c2147483647', 10), 'a'))",
+            "nil",
+        ),
+        (
+            "return (pcall(struct.size, string.rep('c2147483647', 10)))",
+            "1",
+        ),
+    ] {
+        eval(script, expected);
+    }
+}
+
+#[test]
+fn bits() {
+    for (script, expected) in [
+        ("return bit.tobit(0xffffffff)", "-1"),
+        ("return bit.band(7, 6, 12)", "4"),
+        ("return bit.bor(1, 2, 4)", "7"),
+        ("return bit.bxor(1, 2)", "3"),
+        ("return bit.bnot(0)", "-1"),
+        ("return bit.lshift(1, 33)", "2"),
+        ("return bit.arshift(-8, 1)", "-4"),
+        ("return bit.rshift(-1, 28)", "15"),
+        ("return bit.rol(0x12345678, 8) == 0x34567812", "1"),
+        ("return bit.bswap(1)", "16777216"),
+        ("return bit.tohex(-1)", "ffffffff"),
+        ("return bit.tohex(0xabc, -4)", "0ABC"),
+        // CVE-2024-31449: the smallest number of digits has no opposite.
+        ("return bit.tohex(65535, -2147483648)", "0000FFFF"),
+    ] {
+        eval(script, expected);
+    }
+}
+
+#[test]
+fn memory_is_limited() {
+    // CVE-2024-46981 and CVE-2025-49844 are about what the collector frees: a lot of garbage, in strings that are parsed as code.
+    eval(
+        "local n = 0 for i = 1, 2000 do local f = loadstring('return \"' .. string.rep(i % 10, 100) .. '\"') n = n + #f() end return n",
+        "200000",
+    );
+    let mut console = Console::default();
+    let reply = console.run("EVAL 'local t = {} for i = 1, 100 do t[i] = string.rep(\"x\", 16777216) .. i end' 0; EVAL 'return 1' 0");
+    assert!(reply.contains("not enough memory"), "{reply}");
+    assert!(reply.ends_with("; 1"), "{reply}");
+}
+
+#[test]
+fn tables_inside_tables_end() {
+    let mut console = Console::default();
+    let reply = console.call(1, &[b"EVAL", b"local a = {} a[1] = a return a", b"0"]);
+    let end: &[u8] = b"*1\r\n-ERR reached lua stack limit\r\n";
+    assert!(reply.ends_with(end), "{}", reply.len());
+}
