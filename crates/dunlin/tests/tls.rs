@@ -120,7 +120,8 @@ fn pipelines_and_big_values_on_every_backend() {
 fn clients_show_who_they_are() {
     let scene = Scene::new("");
     let good = scene.authority.sign("client", "client");
-    let bad = Authority::new().sign("client", "client");
+    let other = Authority::new();
+    let bad = other.sign("client", "client");
     let mut admin = scene.server.client();
     for (asked, with_good, with_bad, with_none) in [
         ("yes", true, false, false),

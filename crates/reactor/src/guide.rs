@@ -209,6 +209,7 @@
 //! | the peer closed or shut its side | [`Input::is_eof`] behind its last bytes; then, once the output is written, [`CloseReason::Eof`] |
 //! | the same, while input is paused | [`Handler::peer_closed`]; the rest after [`Io::resume_input`] |
 //! | the peer reset the connection, or the network lost it | [`CloseReason::Reset`] with the system's error |
+//! | its [`Layer`] could make nothing of what came, or was not established in time | [`CloseReason::Layer`] |
 //! | the handler closed it | [`CloseReason::Local`]; [`Io::close`] drops unsent output, [`Io::close_after_flush`] writes it first |
 //! | it was never made | [`CloseReason::Connect`] with the system's error, or [`std::io::ErrorKind::TimedOut`] |
 //! | it was still busy at the deadline of a stop | [`CloseReason::Deadline`] |

@@ -60,8 +60,8 @@ impl Input {
         self.expected = u32::try_from(n).unwrap_or(0);
     }
 
-    /// True when the peer will send nothing more. Unless the handler pauses the connection now, it is closed once its output
-    /// is flushed; if it pauses, the same holds when the input is shown again after [`Io::resume_input`].
+    /// True when the peer will send nothing more. Unless the handler pauses the connection now, or asks for the rest to be shown again, it
+    /// is closed once its output is flushed; if it pauses, the same holds when the input is shown again after [`Io::resume_input`].
     #[must_use]
     #[inline]
     pub fn is_eof(&self) -> bool {

@@ -60,15 +60,15 @@ pub(crate) fn options(config: &Config) -> ListenOptions {
 
 /// Listens on every address of `bind`; the caller adds the listeners to a loop, in this order.
 pub(crate) fn open_tcp(config: &Config) -> Result<Vec<Listener>, ListenError> {
-    open(config, &addresses(config)?)
+    open_all(config, &addresses(config)?)
 }
 
-/// Listens on a port of every address of `bind`, without TLS; port 0 is none.
+/// Listens on a port of every address of `bind`; port 0 is none.
 pub(crate) fn open_port(config: &Config, port: u16) -> Result<Vec<Listener>, ListenError> {
-    open(config, &addresses_at(config, port, PLAIN)?)
+    open_all(config, &addresses_at(config, port, PLAIN)?)
 }
 
-fn open(config: &Config, all: &[Wanted]) -> Result<Vec<Listener>, ListenError> {
+fn open_all(config: &Config, all: &[Wanted]) -> Result<Vec<Listener>, ListenError> {
     let options = options(config);
     let mut listeners = Vec::new();
     for wanted in all {

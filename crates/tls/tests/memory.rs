@@ -27,6 +27,8 @@ enum Habit {
     Amplify(usize),
     /// Answers the first input and says that nothing will follow.
     Shut,
+    /// Answers one byte in each turn, and asks for the rest.
+    Nibble,
     /// Takes no input.
     Pause,
 }
@@ -55,6 +57,14 @@ impl Handler for Server {
             let (conn, n) = (input.conn(), input.bytes().len());
             if self.habit == Habit::Pause {
                 io.pause_input(conn);
+                continue;
+            }
+            if self.habit == Habit::Nibble && n > 0 {
+                send(io, conn, &input.bytes()[..1]);
+                input.consume(1);
+                if n > 1 {
+                    io.resume_input(conn);
+                }
                 continue;
             }
             self.received.extend_from_slice(input.bytes());
@@ -441,6 +451,22 @@ fn a_half_closed_client_gets_its_answer() {
         assert!(client.was_told_end());
         assert_eq!(world.server.closed, ["Eof"]);
     }
+}
+
+/// The end may come in the record behind the last request, and be known before that was looked at.
+#[test]
+fn what_stands_before_the_end_is_answered_however_long_it_takes() {
+    let authority = Authority::new();
+    let tls = plain_server(&authority);
+    let mut world = World::new(1, tls, Habit::Nibble, Limits::default());
+    world.network.set_splitting(false);
+    let mut client = world.client(authority.client(None));
+    client.send(b"?");
+    world.run(&mut client, |_, client| client.got == b"?");
+    client.send(b"last words");
+    client.session.send_close_notify();
+    world.run(&mut client, |_, client| client.ended);
+    assert_eq!(client.got, b"?last words");
 }
 
 #[test]

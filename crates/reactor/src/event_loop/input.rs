@@ -165,7 +165,8 @@ impl<B: Backend> EventLoop<B> {
                 state.pool.give(input.buffer.into_vec());
                 continue;
             };
-            let finished = input.eof && !c.paused;
+            // Who asked to be shown the rest again has not seen the last of it.
+            let finished = input.eof && !c.paused && !c.show;
             if c.paused && c.end_ahead && !c.eof && !mem::replace(&mut c.told_peer_closed, true) {
                 // Its event came and went while the connection was still being read.
                 self.paused_at_end.push(input.conn);
