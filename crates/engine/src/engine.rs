@@ -127,7 +127,9 @@ impl Listener for Listeners {
     fn told(&self, told: Told<'_>, telling: &mut Telling<'_>) {
         match told {
             Told::Event { .. } | Told::Message { .. } => self.pubsub.told(told, telling),
-            Told::Changed { .. } | Told::Flushed => self.tracking.told(told, telling),
+            Told::Changed { .. } | Told::Flushed | Told::Read { .. } => {
+                self.tracking.told(told, telling);
+            }
         }
     }
 }

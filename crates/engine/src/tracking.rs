@@ -5,7 +5,7 @@
 //! memory away and puts an invalidation into the mailbox of the client's worker. In broadcasting mode nothing is remembered: every
 //! change of a key with one of the client's prefixes is told.
 //!
-//! Invariants: a key is remembered while its stripe is held, and a change is told while it is, so a client that got a value gets the
+//! Invariants: reads and changes of a transaction come here in their order, when it commits. A key is remembered while its stripe is held, and a change is told while it is, so a client that got a value gets the
 //! invalidation of every later change, behind the reply with that value. Too many invalidations are possible (a table that is full
 //! forgets keys and says so), too few are not. Names of keys are all that counts, whatever their database, as in Redis.
 //!
@@ -89,7 +89,16 @@ pub struct SessionTracking {
     pub caching: Caching,
 }
 
+/// What a prefix costs beside its bytes.
+const PREFIX_BYTES: usize = 64;
+
 impl SessionTracking {
+    /// Memory that it takes.
+    pub fn bytes(&self) -> usize {
+        let prefixes = self.tracker.options.broadcast.iter().flatten();
+        prefixes.map(|prefix| prefix.len() + PREFIX_BYTES).sum()
+    }
+
     /// Whether keys that are read now are remembered.
     fn remembers(&self) -> bool {
         let options = &self.tracker.options;
@@ -314,25 +323,19 @@ impl Tracking {
         &self.keys[(self.hasher.hash(key) >> 32) as usize % SHARDS]
     }
 
-    /// Remembers that a session has read these keys, if it wants that; their stripes are held.
-    pub fn remember<'k>(&self, tracking: &SessionTracking, keys: impl Iterator<Item = &'k [u8]>) {
-        if !tracking.remembers() {
-            return;
-        }
-        let id = tracking.tracker.id;
-        for key in keys {
-            let mut shard = lock(self.shard(key));
-            if let Some(readers) = shard.get_mut(key) {
-                if readers.contains(&id) {
-                    continue;
-                }
-                readers.push(id);
-            } else {
-                shard.insert(key.into(), SmallVec::from_slice(&[id]));
-                self.key_count.fetch_add(1, Ordering::Relaxed);
+    /// Remembers that a client has read a key, whose stripe is held.
+    fn remember(&self, id: u64, key: &[u8]) {
+        let mut shard = lock(self.shard(key));
+        if let Some(readers) = shard.get_mut(key) {
+            if readers.contains(&id) {
+                return;
             }
-            self.reader_count.fetch_add(1, Ordering::Relaxed);
+            readers.push(id);
+        } else {
+            shard.insert(key.into(), SmallVec::from_slice(&[id]));
+            self.key_count.fetch_add(1, Ordering::Relaxed);
         }
+        self.reader_count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether more keys are remembered than may be: [`Tracking::trim`] has something to do.
@@ -577,19 +580,17 @@ impl Ctx<'_> {
     /// The same, whatever the command is: a script that has read something.
     #[cold]
     pub(crate) fn remember_keys(&mut self) {
-        let Some(tracking) = &self.session.tracking else {
+        if !self
+            .session
+            .tracking
+            .as_ref()
+            .is_some_and(|tracking| tracking.remembers())
+        {
             return;
-        };
-        let mut places = SmallVec::<[usize; 8]>::new();
-        for spec in self.command.keys.iter().filter(|spec| spec.is_of_keys()) {
-            spec.for_each(self.args, |i| places.push(i));
         }
-        let table = &self.engine.tracking;
-        table.remember(tracking, places.iter().map(|&i| self.args.at(i)));
-        if table.is_full() {
-            let store = self.keys.store();
-            let trim = |telling: &mut Telling<'_>| table.trim(TRIMMED_KEYS, telling);
-            self.keys.local().tell_now(store, trim);
+        for spec in self.command.keys.iter().filter(|spec| spec.is_of_keys()) {
+            let (args, outbox) = (self.args, &mut self.keys.local().outbox);
+            spec.for_each(args, |i| outbox.read(args.at(i)));
         }
     }
 }
@@ -602,6 +603,12 @@ impl Listener for Tracking {
                 self.changed(key, by, telling);
             }
             Told::Flushed => self.flushed(telling),
+            Told::Read { key } => {
+                self.remember(telling.client, key);
+                if self.is_full() {
+                    self.trim(TRIMMED_KEYS, telling);
+                }
+            }
             Told::Event { .. } | Told::Message { .. } => {}
         }
     }

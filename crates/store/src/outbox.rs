@@ -30,6 +30,11 @@ pub enum Told<'a> {
     },
     /// A database was emptied; told likewise.
     Flushed,
+    /// The client at work has read a key, and wants to be told of its next change.
+    Read {
+        /// The key.
+        key: &'a [u8],
+    },
     /// A message to a channel.
     Message {
         /// A shard channel.
@@ -102,6 +107,9 @@ enum Item {
         by_client: bool,
     },
     Flushed,
+    Read {
+        key: usize,
+    },
     Message {
         shard: bool,
         channel: usize,
@@ -135,6 +143,13 @@ impl Outbox {
         if !matches!(self.items.last(), Some(Item::Flushed)) {
             self.items.push(Item::Flushed);
         }
+    }
+
+    /// The client at work has read a key: in its place among the changes.
+    pub fn read(&mut self, key: &[u8]) {
+        self.bytes.extend_from_slice(key);
+        let key = key.len();
+        self.items.push(Item::Read { key });
     }
 
     /// A message to a channel, a shard channel or an ordinary one.
@@ -183,6 +198,7 @@ impl Outbox {
                 by_client,
             },
             Item::Flushed => Told::Flushed,
+            Item::Read { key } => Told::Read { key: take(key) },
             Item::Message {
                 shard,
                 channel,

@@ -406,7 +406,7 @@ impl Listener for PubSub {
             } => {
                 self.publish(shard, channel, message, telling);
             }
-            Told::Changed { .. } | Told::Flushed => {}
+            Told::Changed { .. } | Told::Flushed | Told::Read { .. } => {}
         }
     }
 }

@@ -36,7 +36,8 @@ const OUTPUT_CHECK_MS: u64 = 100;
 pub(super) fn fixed_bytes(session: &Session) -> usize {
     let watched = session.watches.as_ref().map_or(0, |w| w.bytes);
     let subscribed = session.subscriptions.as_ref().map_or(0, |s| s.bytes);
-    CONNECTION_BYTES + watched + subscribed + session.name.len()
+    let tracked = session.tracking.as_ref().map_or(0, |t| t.bytes());
+    CONNECTION_BYTES + watched + subscribed + tracked + session.name.len()
 }
 
 /// Whether these are the first words of an HTTP request, or its `Host:` line: a web page made somebody's browser talk to us, and further
