@@ -301,9 +301,15 @@ impl Tracking {
         if !store.is_tracked() {
             return;
         }
-        let Some(tracker) = write(&self.trackers).remove(&id) else {
+        let mut trackers = write(&self.trackers);
+        let Some(tracker) = trackers.remove(&id) else {
             return;
         };
+        if trackers.is_empty() {
+            // Changes are not told from here on, so what is remembered would grow old. Locked, or it might be of who starts just now.
+            self.forget_keys();
+        }
+        drop(trackers);
         store.track(false);
         if let Some(wanted) = &tracker.options.broadcast {
             let mut prefixes = write(&self.prefixes);
@@ -413,7 +419,7 @@ impl Tracking {
         }
     }
 
-    fn flushed(&self, telling: &mut Telling<'_>) {
+    fn forget_keys(&self) {
         for shard in &self.keys {
             // Freed outside of the lock.
             let gone = std::mem::take(&mut *lock(shard));
@@ -421,6 +427,10 @@ impl Tracking {
             let readers = gone.values().map(SmallVec::len).sum();
             self.reader_count.fetch_sub(readers, Ordering::Relaxed);
         }
+    }
+
+    fn flushed(&self, telling: &mut Telling<'_>) {
+        self.forget_keys();
         for tracker in read(&self.trackers).values() {
             self.post(tracker, Said::All, telling);
         }

@@ -69,9 +69,11 @@ local function guarded_pairs(t)
 end
 
 -- Stock Lua adds up the number of results in an int, which a compiler may take as never overflowing.
-local RESULTS_MAX = 7990
+local RESULTS_MAX = 7999
 
 local function guarded_unpack(t, i, j)
+  -- Its arguments count as well: without bounds there is room for two results more.
+  if i == nil and j == nil and #t <= RESULTS_MAX then return unpack(t) end
   local from, to = tonumber(i) or 1, tonumber(j) or #t
   if to - from >= RESULTS_MAX then error("too many results to unpack", 2) end
   return unpack(t, from, to)
@@ -167,6 +169,8 @@ local strings = copy(string, [[byte char find format gfind gmatch gsub len lower
 for _, name in ipairs({ "find", "gfind", "gmatch", "gsub", "match" }) do
   strings[name] = with_pattern(strings[name])
 end
+-- What no loader takes: there is no binary code, neither out nor in.
+function strings.dump() return "\27" end
 base.string = protect(strings)
 base.table = protect(copy(table, [[concat foreach foreachi getn insert maxn remove setn sort]]))
 
@@ -375,21 +379,6 @@ function base.load(read, name)
     parts[#parts + 1] = part
   end
   return own_loadstring(concat(parts), name or "=(load)")
-end
-
-function base.getfenv(f)
-  if f == nil then f = 1 end
-  if type(f) == "number" and f > 0 then f = f + 1 end
-  local env = getfenv(f)
-  if env == stock then env = current end
-  return env
-end
-
-function base.setfenv(f, env)
-  if f == 0 then error(READ_ONLY, 2) end
-  if type(f) == "number" then f = f + 1 end
-  local same = setfenv(f, env)
-  return same
 end
 
 eval_world, eval_globals = world(extended({

@@ -138,10 +138,6 @@ fn the_world_is_read_only() {
         "rawset(redis, 'call', 1)",
         "cjson.encode = 1",
         "string.format = 1",
-        "getfenv().x = 1",
-        "getfenv(0).x = 1",
-        "getfenv(redis.call).x = 1",
-        "setfenv(0, {})",
         "loadstring('x = 1')()",
         "local n = next(redis) redis[n] = 1",
         "for k in pairs(string) do string[k] = nil end",
@@ -162,7 +158,7 @@ fn the_world_is_read_only() {
 fn nothing_leads_out_of_the_world() {
     for name in [
         "dofile", "loadfile", "print", "newproxy", "require", "module", "package", "io", "os",
-        "debug",
+        "debug", "getfenv", "setfenv",
     ] {
         let script = format!("return {name}");
         let mut console = Console::default();
@@ -171,7 +167,10 @@ fn nothing_leads_out_of_the_world() {
         let expected = format!("nonexistent global variable '{name}'");
         assert!(reply.contains(&expected), "{name}: {reply}");
     }
-    eval("return string.dump", "nil");
+    eval(
+        "return loadstring(string.dump(function() return 1 end)) == nil",
+        "1",
+    );
     // CVE-2015-4335: bytecode.
     eval(
         "local f, e = loadstring('\\27Lua') return {f == nil, e}",
@@ -188,9 +187,9 @@ fn nothing_leads_out_of_the_world() {
     eval("table.insert(redis, 'x') return redis.call('ping')", "PONG");
     // What one script leaves behind is no business of the next.
     check(
-        "EVAL 'local g = getfenv(pcall) return rawget(g, \"debug\")' 0; EVAL 'return getmetatable(redis)' 0; \
+        "EVAL 'return getmetatable(redis)' 0; \
          EVAL 'for k, v in pairs(getmetatable(_G)) do if type(v) == \"table\" then return k end end' 0",
-        "nil; nil; nil",
+        "nil; nil",
     );
 }
 

@@ -1,6 +1,6 @@
 //! Keys of values: how big a collection may be in its packed form, and limits of scripts.
 
-use super::super::key::{INT_MAX, Key, integer, memory};
+use super::super::key::{INT_MAX, Key, integer, memory, yes_no};
 
 /// The bound of counts and sizes in this section.
 const LONG_MAX: i64 = i64::MAX;
@@ -10,6 +10,11 @@ pub(super) const KEYS: &[Key] = &[
         .alias("lua-time-limit")
         .doc("Milliseconds after which clients that want a key which a script holds are told so.")
         .acted(),
+    yes_no("lua-enable-deprecated-api", "no")
+        .hidden()
+        .at_start()
+        .idle("no")
+        .doc("Whether scripts have getfenv, setfenv and newproxy. They never do."),
     integer("hash-max-listpack-entries", "512", 0, LONG_MAX)
         .alias("hash-max-ziplist-entries")
         .doc("Fields of a packed hash.")
