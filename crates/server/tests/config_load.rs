@@ -171,13 +171,13 @@ fn replicas_and_old_names() {
 #[test]
 fn what_has_no_effect_is_named_once() {
     let loaded = read(
-        "activerehashing yes\nlua-time-limit 7\nlua-time-limit 7\nreplica-priority 7\ntimeout 5",
+        "activerehashing yes\nslave-priority 7\nreplica-priority 7\nlfu-decay-time 1\ntimeout 5",
     )
     .unwrap();
     assert_eq!(
         loaded.warnings,
         [
-            "Accepted but not acted on yet: busy-reply-threshold, replica-priority",
+            "Accepted but not acted on yet: replica-priority",
             "Accepted; nothing here depends on: activerehashing",
         ]
     );

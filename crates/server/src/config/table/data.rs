@@ -10,11 +10,6 @@ pub(super) const KEYS: &[Key] = &[
         .alias("lua-time-limit")
         .doc("Milliseconds after which clients that want a key which a script holds are told so.")
         .acted(),
-    yes_no("lua-enable-deprecated-api", "no")
-        .hidden()
-        .at_start()
-        .idle("no")
-        .doc("Whether scripts have getfenv, setfenv and newproxy. They never do."),
     integer("hash-max-listpack-entries", "512", 0, LONG_MAX)
         .alias("hash-max-ziplist-entries")
         .doc("Fields of a packed hash.")
@@ -32,6 +27,11 @@ pub(super) const KEYS: &[Key] = &[
         .alias("list-max-ziplist-size")
         .doc("Elements of a packed list; from -1 to -5, its bytes: 4, 8, 16, 32 or 64 KiB.")
         .acted(),
+    yes_no("lua-enable-deprecated-api", "no")
+        .hidden()
+        .at_start()
+        .idle("no")
+        .doc("Whether scripts have getfenv, setfenv and newproxy. They never do."),
     integer("set-max-intset-entries", "512", 0, LONG_MAX)
         .doc("Members of a set that is packed as integers.")
         .acted(),
