@@ -116,13 +116,16 @@ impl ReplyParser {
     pub fn feed(&mut self, input: &[u8]) -> Result<Decoded, ProtocolError> {
         let mut consumed = 0;
         while consumed < input.len() {
-            let (taken, token) = self.token(&input[consumed..])?;
-            consumed += taken;
-            self.reply_bytes += taken;
-            if self.reply_bytes > self.limits.reply_bytes_max {
+            // Nothing behind the limit is looked at, so that the error does not depend on how the bytes were cut.
+            let room = self.limits.reply_bytes_max - self.reply_bytes;
+            if room == 0 {
                 return Err(ProtocolError::ReplyTooBig);
             }
-            let Some(token) = token else { break };
+            let within = &input[consumed..];
+            let (taken, token) = self.token(&within[..within.len().min(room)])?;
+            consumed += taken;
+            self.reply_bytes += taken;
+            let Some(token) = token else { continue };
             if let Some(value) = self.accept(token)? {
                 self.reply_bytes = 0;
                 return Ok(Decoded {

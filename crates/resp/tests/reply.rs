@@ -210,6 +210,21 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// The limit is reached in the middle of a bulk whose end is wrong as well: which error comes must not depend on the cuts.
+#[test]
+fn the_limit_comes_before_what_stands_behind_it() {
+    for last in [40, 80, 100] {
+        let mut stream = b"*3\r\n$70\r\n".to_vec();
+        stream.extend([b'x'; 70]);
+        stream.extend(b"\r\n$40\r\n");
+        stream.extend([b'y'; 40]);
+        stream.extend(format!("\r\n${last}\r\n").bytes());
+        stream.extend(vec![b'z'; last]);
+        stream.extend(b"??");
+        check_replies(&stream, &[7, 60]);
+    }
+}
+
 proptest! {
     #[test]
     fn values_survive_the_wire(value in value()) {
