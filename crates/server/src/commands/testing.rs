@@ -149,7 +149,7 @@ impl Console {
         let engine = Arc::clone(&self.shared.engine);
         let clock = Arc::<StoppedClock>::clone(&self.clock);
         let mut host = ServerHost::new(Arc::clone(&self.shared), clock, 0);
-        host.arrived_us = now_ms * 1_000;
+        host.arrived_us = host.clock.monotonic_us();
         host.look_around(&mut self.worker, now_ms);
         let (owned, mut out) = (OwnedArgs::of(args.iter().copied()), Rope::new());
         let mut call = Call {
