@@ -211,6 +211,28 @@ mod tests {
     }
 
     #[test]
+    fn counts_up_to_boundaries() {
+        let sum = of(&[1, 1_000, 1_023, 1_025, 5_000_000, u64::MAX]);
+        assert_eq!(sum.up_to_ns(&[1_024, 2_048, 1 << 33]), [3, 4, 5, 6]);
+        assert_eq!(sum.up_to_ns(&[]), [6]);
+        assert_eq!(of(&[2_000, 3_000]).sum_ns(), 5_000);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_percentile_is_at_most_a_sixteenth_too_high(
+            mut values in proptest::collection::vec(1..LIMIT_NS, 1..200),
+            percent in 0.1..100.0f64,
+        ) {
+            let shown = of(&values).percentile_ns(percent);
+            values.sort_unstable();
+            let rank = (percent / 100.0 * values.len() as f64 + 0.5) as usize;
+            let exact = values[rank.clamp(1, values.len()) - 1];
+            proptest::prop_assert!(shown >= exact && shown - exact <= exact / 16, "{shown} for {exact}");
+        }
+    }
+
+    #[test]
     fn a_reset_is_a_subtraction() {
         let mut now = of(&[1, 5, 5]);
         now.subtract(&of(&[5]));

@@ -4,6 +4,7 @@
 
 mod histogram;
 mod latency;
+pub mod metrics;
 mod rates;
 mod recent;
 mod redact;
@@ -22,7 +23,7 @@ pub use latency::{Latency, Sample, Series};
 pub use rates::{Rates, Reading};
 pub use recent::RecentMax;
 pub use redact::{REDACTED, secrets};
-pub use slowlog::{Entry, SlowLog};
+pub use slowlog::{Entry, SlowLog, SlowStages};
 use stages::StageHistograms;
 pub use stages::{Done, Outbound, Stage};
 
@@ -222,4 +223,48 @@ impl Observer {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic aborts the process, so a poisoned lock is never seen in production.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::Console;
+
+    #[test]
+    fn what_is_rare_and_slow_is_not_averaged_away() {
+        let console = Console::default();
+        let (engine, observer) = (&console.shared.engine, &console.shared.observer);
+        let id = engine.table.id_of(b"ping").expect("there is a PING");
+        observer.measured(engine, 0, id, 16, 16);
+        observer.measured(engine, 0, id, 8_000, 16);
+        let all = observer.distribution(id).expect("they were counted");
+        assert_eq!((all.calls(), all.sum_ns()), (32, 8_016_000));
+        let (usual_ns, worst_ns) = (all.percentile_ns(90.0), all.percentile_ns(100.0));
+        assert!(usual_ns < 1_100, "{usual_ns}");
+        assert!((7_900_000..8_600_000).contains(&worst_ns), "{worst_ns}");
+    }
+
+    #[test]
+    fn nothing_is_kept_while_it_is_off() {
+        let mut console = Console::default();
+        console.run("CONFIG SET latency-tracking no");
+        let observer = &console.shared.observer;
+        let mut outbound = Outbound::default();
+        let done = Done {
+            id: 1,
+            calls: 3,
+            ended_us: 5,
+            ..Done::default()
+        };
+        observer.executed(&mut outbound, 0, done);
+        assert!(outbound.is_empty());
+        console.run("CONFIG SET latency-tracking yes");
+        let observer = &console.shared.observer;
+        observer.executed(&mut outbound, 0, done);
+        observer.left(&mut outbound, 0, 9, u64::MAX);
+        let flushed = observer.stage(1, Stage::Flush).expect("they left");
+        assert_eq!((flushed.calls(), flushed.sum_ns()), (3, 12_000));
+        assert_eq!(observer.total(1).map(|total| total.calls()), Some(3));
+        assert!(observer.stage(1, Stage::LogWait).is_none());
+    }
 }

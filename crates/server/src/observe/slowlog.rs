@@ -38,6 +38,31 @@ pub struct Entry {
     pub name: Box<[u8]>,
 }
 
+/// Where a slow command's time went, microseconds.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct SlowStages {
+    /// Its request waited: behind others, parked, between its steps.
+    pub queue_us: u64,
+    /// It ran.
+    pub execute_us: u64,
+    /// Its reply waited for the log; `None` while it does, and of a command inside of a transaction, which has no reply of its own.
+    pub log_wait_us: Option<u64>,
+    /// Its reply waited to be handed to the kernel; `None` likewise.
+    pub flush_us: Option<u64>,
+}
+
+impl Entry {
+    /// Where the time went.
+    pub fn stages(&self) -> SlowStages {
+        SlowStages {
+            queue_us: self.queued_us,
+            execute_us: self.duration_us,
+            log_wait_us: self.afterwards_us.map(|(log_wait_us, _)| log_wait_us),
+            flush_us: self.afterwards_us.map(|(_, flush_us)| flush_us),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Log {
     /// Newest first.

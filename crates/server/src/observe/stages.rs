@@ -154,7 +154,7 @@ impl Observer {
         });
     }
 
-    /// The log has become safe up to `safe` at about `safe_us`: the replies that waited for that go now, at `now_us`.
+    /// The log has become safe up to `safe` at about `safe_us`: the replies that waited for that have gone by `now_us`.
     pub fn released(
         &self,
         outbound: &mut Outbound,

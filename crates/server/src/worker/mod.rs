@@ -121,6 +121,8 @@ pub struct Worker {
     safe_before: u64,
     /// Up to where it was safe when replies were last kept back, or sent: those beyond wait.
     safe_seen: u64,
+    /// When it was seen to be, if that let replies go in this turn.
+    safe_since_us: Option<u64>,
     query_bytes_max: usize,
     /// Unsent output at which the limits are looked at.
     output_watch_bytes: usize,
@@ -172,6 +174,7 @@ impl Worker {
             wait_until_safe: Vec::new(),
             safe_before: 0,
             safe_seen: 0,
+            safe_since_us: None,
             query_bytes_max: 0,
             output_watch_bytes: usize::MAX,
             client_bytes: 0,
@@ -639,12 +642,16 @@ impl Handler for Worker {
         if self.host.outbound.is_empty() {
             return;
         }
+        let observer = &self.host.shared.observer;
+        if let Some(safe_us) = self.safe_since_us.take() {
+            let (times, outbound) = ((safe_us, now_us), &mut self.host.outbound);
+            observer.released(outbound, self.number, times, self.safe_seen);
+        }
         let safe = if self.unsafe_clients.is_empty() {
             u64::MAX
         } else {
             self.safe_seen
         };
-        let observer = &self.host.shared.observer;
         observer.left(&mut self.host.outbound, self.number, now_us, safe);
     }
 

@@ -176,9 +176,7 @@ impl Worker {
             u64::MAX
         };
         self.safe_seen = safe;
-        let times = (io.now_us(), self.host.clock.monotonic_us());
-        let observer = &self.host.shared.observer;
-        observer.released(&mut self.host.outbound, self.number, times, safe);
+        self.safe_since_us = Some(io.now_us());
         self.serve_safe(io);
         let can_wait = self.can_wait();
         for conn in std::mem::take(&mut self.unsafe_clients) {
