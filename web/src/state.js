@@ -28,5 +28,4 @@ export async function readCommands() {
 }
 
 /// What to do to be allowed to write.
-export const HOW_TO_ALLOW = 'The console is read-only. To allow writes, say CONFIG SET admin-allow-writes yes on the data port, '
-  + 'or put admin-allow-writes yes into the configuration file.';
+export const HOW_TO_ALLOW = 'The console is read-only. CONFIG SET admin-allow-writes yes on the data port allows changes.';

@@ -158,7 +158,7 @@ export class Chart {
     pen.fillStyle = colour('text-3');
     pen.textBaseline = 'middle';
     const { seconds } = this.board;
-    const step = [5, 10, 15, 30, 60, 120, 300, 600].find((size) => (right - left) / (seconds / size) >= 64) ?? 900;
+    const step = [5, 10, 15, 30, 60, 120, 300, 600].find((size) => (right - left) / (seconds / size) >= 84) ?? 900;
     for (let ago = 0; ago <= seconds; ago += step) {
       const x = right - (ago / seconds) * (right - left);
       pen.textAlign = ago === 0 ? 'right' : x - left < 14 ? 'left' : 'center';

@@ -99,7 +99,8 @@ export class Lines extends Chart {
       pen.strokeStyle = colour(tick === scale.ticks[0] ? 'axis' : 'grid');
       line(pen, area.left, y, area.right, y);
       pen.fillStyle = colour('text-3');
-      pen.fillText(this.format(tick), area.left - 6, y);
+      // A tick is a round number: it needs no zeros behind its point.
+      pen.fillText(this.format(tick).replace(/\.0+(?=\D|$)/, ''), area.left - 6, y);
     }
   }
 

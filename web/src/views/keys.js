@@ -215,7 +215,7 @@ class Keys {
           measure(type === 'string' ? 'Length' : 'Elements', length === null ? '–' : type === 'string' ? bytes(length) : whole(length)),
           measure('Encoding', shown(encoding)),
           measure('Memory', memory === null ? '–' : bytes(memory))),
-        state.writes ? this.actions(place, ttl) : el('p', { class: 'hint', title: HOW_TO_ALLOW }, 'Read-only: admin-allow-writes is no.')),
+        state.writes ? this.actions(place, ttl) : el('p', { class: 'hint' }, HOW_TO_ALLOW)),
       value ? value.element : note('No view for this type', `Its type is ${shown(type)}.`));
   }
 

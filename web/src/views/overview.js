@@ -96,14 +96,13 @@ class Overview {
         card(latency, 'half'),
         el('section', { class: 'card wide', id: 'chart-heat' }, el('header', {}, el('h2', {}, 'Latency over time'), el('div', { class: 'legend' }, 'brighter: more requests')),
           this.heat.box, this.heat.reading),
-        el('section', { class: 'card' }, el('header', {}, el('h2', {}, 'Workers')), this.workers),
+        el('section', { class: 'card' }, el('header', {}, el('h2', {}, 'Workers')), this.workers, el('header', {}, el('h2', {}, 'Persistence')), this.facts),
         card(memory, 'wide', 'chart-memory'),
-        card(hits),
-        card(connections),
-        card(expiry),
-        card(lag),
-        card(network, 'wide'),
-        el('section', { class: 'card' }, el('header', {}, el('h2', {}, 'Persistence')), this.facts)));
+        card(network),
+        card(hits, 'quarter'),
+        card(connections, 'quarter'),
+        card(expiry, 'quarter'),
+        card(lag, 'quarter')));
   }
 
   show() {
