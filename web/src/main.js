@@ -177,7 +177,7 @@ function askForToken(wasWrong) {
 }
 
 function shortcuts(event) {
-  const typing = event.target.closest?.('input, textarea, select');
+  const typing = event.target.closest?.('input:not([type="radio"], [type="checkbox"]), textarea, select');
   if (event.key === 'Escape' && typing) return typing.blur();
   if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return undefined;
   const entry = VIEWS.find(({ digit }) => digit === event.key);

@@ -58,10 +58,7 @@ class Keys {
     const [db, ...parts] = rest;
     const moved = db !== undefined && Number(db) !== this.db;
     if (moved) this.db = Number(db);
-    fill(this.databases, select(Array.from({ length: state.databases }, (_, at) => [at, `db ${at}`]), this.db, (to) => {
-      this.db = Number(to);
-      this.go('keys', to);
-    }, { 'aria-label': 'Database' }));
+    fill(this.databases, select(Array.from({ length: state.databases }, (_, at) => [at, `db ${at}`]), this.db, (to) => this.go('keys', to), { 'aria-label': 'Database' }));
     if (!this.started || moved) {
       this.started = true;
       this.restart();

@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// Build again whenever a source changes, until interrupted.
     #[arg(long)]
     watch: bool,
+    /// Take docs/console.png: the console of the release binary under load.
+    #[arg(long)]
+    picture: bool,
 }
 
 /// What is made of the sources.
@@ -41,6 +44,9 @@ struct Made {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.watch {
         return watch();
+    }
+    if arguments.picture {
+        return crate::ci::picture();
     }
     let made = make(&root().join(SOURCES))?;
     if arguments.check {
