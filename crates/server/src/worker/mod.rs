@@ -37,6 +37,7 @@ use self::blocked::BLOCKED_UNTIL;
 pub(crate) use self::unsafe_replies::note_positions;
 
 use self::slot::{Activity, Slot, Stopwatch, token_of};
+use crate::admin::lane;
 use crate::auxiliary::Exchange;
 use crate::clients::{Client, Mark};
 use crate::config::AdminLane;
@@ -394,7 +395,7 @@ impl Worker {
 impl Handler for Worker {
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
         self.begin(io);
-        // What we have made ourselves, the gateway's, is nobody who has to be let in.
+        // What we have made ourselves, the gateway's or the admin port's, is nobody who has to be let in.
         let admitted =
             peer.adopted || (self.begin_tls(io, conn, peer) && self.admit(io, conn, peer));
         let shared = &self.host.shared;
@@ -408,6 +409,7 @@ impl Handler for Worker {
         }
         let id = shared.clients.next_id();
         let mut session = match peer.adopted {
+            true if peer.tag == lane::TAG => Session::of_default_user(id, &self.engine.users),
             // Of no user: nothing is forbidden to it.
             true => Session::new(id, true),
             false => Session::of_client(id, &self.engine.users),
