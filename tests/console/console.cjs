@@ -20,6 +20,7 @@ const PICTURE_MS = 75000;
 function seed() {
   const many = (count, line) => Array.from({ length: count }, (_, at) => line(at));
   data([
+    'FLUSHALL',
     'SET text "plain words"',
     'SET json "{\\"name\\":\\"Ada\\",\\"born\\":1815,\\"large\\":12345678901234567890,\\"none\\":[]}"',
     'SET bytes "\\xff\\x00\\x01abc"',
@@ -331,6 +332,7 @@ const checks = {
 
   async 'by keyboard: views, tabs, search, help, theme'({ page }) {
     await go(page, 'overview');
+    await page.keyboard.press('Escape');
     await page.keyboard.press('5');
     await until('the fifth view', async () => (await page.title()).startsWith('Config'));
     await page.keyboard.press('/');

@@ -23,7 +23,10 @@ export async function readSettings() {
 
 /// The command table, read once.
 export async function readCommands() {
-  if (state.commands.length === 0) state.commands = await get('/api/commands');
+  if (state.commands.length === 0) {
+    const commands = await get('/api/commands');
+    state.commands = commands.map((command) => ({ ...command, name: command.name.replace('|', ' ') }));
+  }
   return state.commands;
 }
 

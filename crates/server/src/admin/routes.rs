@@ -4,6 +4,7 @@
 //! admin thread, so they may take their time but must not wait for a stripe, a worker or a file.
 
 use super::call::{self, Call};
+use super::console;
 use super::guard::Guard;
 use super::http::{Request, Response};
 use super::pages::{clients, commands, config, health, slowlog};
@@ -62,6 +63,7 @@ const fn get(
 
 /// All paths, in the order of docs/admin.md.
 pub(super) static ROUTES: &[Route] = &[
+    get("/", Guard::Open, console::page),
     get("/healthz", Guard::Open, health::alive),
     get("/readyz", Guard::Open, health::ready),
     Route {
