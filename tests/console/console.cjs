@@ -230,7 +230,7 @@ const checks = {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Tab');
     assert.equal(await page.locator('#prompt').inputValue(), 'HGETALL ');
-    assert.match(await text(page.locator('.prompt .syntax')), /HGETALL key/);
+    assert.match(await text(page.locator('.prompt .syntax')), /HGETALL <?key/);
     let reply = await command(page, 'HGETALL markup');
     await until('a table', async () => (await reply.locator('table.named tr').count()) === 1);
     await page.getByRole('radio', { name: 'Text' }).check({ force: true });

@@ -4,7 +4,7 @@ import { Board } from '../charts/canvas.js';
 import { Heat } from '../charts/heat.js';
 import { Lines } from '../charts/lines.js';
 import { el, fill, segments } from '../dom.js';
-import { bytes, micros, percent, short, span, whole } from '../format.js';
+import { bytes, micros, moment, percent, short, span, whole } from '../format.js';
 import { STAGES, percentile } from '../latency.js';
 import { state } from '../state.js';
 
@@ -180,8 +180,13 @@ function flat(object, before = '') {
 function written(value, unit) {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value !== 'number') return value === null ? '–' : String(value);
-  const write = { bytes, ms: (ms) => micros(ms * 1000), us: micros, s: (seconds) => (seconds < 60 ? `${whole(seconds)} s` : span(seconds)), per_s: (rate) => `${short(rate)}/s` }[unit];
+  const write = { bytes, ms: (ms) => micros(ms * 1000), us: micros, s: secondsOrMoment, per_s: (rate) => `${short(rate)}/s` }[unit];
   return write ? write(value) : whole(value);
+}
+
+/// A time, or how long something took: no server runs since 1970.
+function secondsOrMoment(seconds) {
+  return seconds > 1e9 ? moment(seconds * 1000) : span(seconds);
 }
 
 export function overviewView() {
