@@ -7,7 +7,7 @@ mod cluster;
 mod config;
 mod connection;
 mod debug;
-mod info;
+pub(crate) mod info;
 mod latency;
 mod lolwut;
 mod memory;
@@ -18,7 +18,7 @@ mod role;
 mod shutdown;
 mod slowlog;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod wait;
 
 pub use dunlin_engine::Command;
