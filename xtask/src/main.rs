@@ -19,6 +19,7 @@ mod simulate;
 mod tcl;
 mod tidy;
 mod torture;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Task {
     Simulate(simulate::Arguments),
     /// Many connects and disconnects, and ends under load.
     Torture(torture::Arguments),
+    /// Make the browser console's page, which is committed, from its sources in web/.
+    Web(web::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Probe(arguments) => bench::probe::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Torture(arguments) => torture::run(&arguments),
+        Task::Web(arguments) => web::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -17,6 +17,7 @@ use dunlin_reactor::{
 use dunlin_store::Settings;
 
 use crate::access;
+use crate::admin::{self, AdminPort};
 use crate::auxiliary::{Auxiliary, Exchange};
 use crate::config::{Config, Loaded};
 use crate::frames;
@@ -64,6 +65,7 @@ fn serve<B: SystemBackend>(
     let (tcp_listeners, kinds) = listen(&mut tcp, &config)?;
     startup::listening(&config);
     let frames = frames::listen(&config)?;
+    let admin = admin::listen(&config)?;
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
@@ -130,6 +132,7 @@ fn serve<B: SystemBackend>(
     startup::initialized();
     // Nobody is served before it is known what there is to load.
     engine.is_loading.store(true, Ordering::SeqCst);
+    let admin = AdminPort::start::<B>(admin, &shared, &loops)?;
     let gate = Arc::new(Gate::default());
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
@@ -177,6 +180,7 @@ fn serve<B: SystemBackend>(
     reaper
         .join()
         .map_err(|_| anyhow!("the freeing thread failed"))?;
+    admin.end()?;
     if report.cut > 0 {
         tracing::warn!(
             "{} connections were cut: their clients did not take their replies in time",

@@ -124,7 +124,11 @@ fn folder() -> PathBuf {
 }
 
 /// A folder below the target directory, filled by `fill` once for each content of `list`.
-fn fetched(name: &str, list: &[u8], fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+pub(super) fn fetched(
+    name: &str,
+    list: &[u8],
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let dir = scratch(&format!("clients/{name}"))?;
     let stamp = dir.join("fetched");
     if fs::read(&stamp).is_ok_and(|text| text == list) {
@@ -137,7 +141,7 @@ fn fetched(name: &str, list: &[u8], fill: impl FnOnce(&Path) -> Result<()>) -> R
 }
 
 /// Runs a program that fetches; its failure says what it printed.
-fn fetch(command: &mut Command, name: &str) -> Result<()> {
+pub(super) fn fetch(command: &mut Command, name: &str) -> Result<()> {
     let log = scratch("clients")?.join(format!("{name}.log"));
     let file = fs::File::create(&log)?;
     command.stdout(file.try_clone()?).stderr(file);
@@ -221,12 +225,17 @@ fn exporter() -> Result<PathBuf> {
     Ok(dir.join("usr/bin").join(EXPORTER_PACKAGE))
 }
 
-/// Runs a script, which counts its checks in its last line.
+/// Runs a script that talks to this server.
 fn script_of(step: &Step, server: &Server, command: &mut Command) -> Result<(usize, usize)> {
     let socket = workspace::target().join("clients/socket/dunlin");
     command
         .env("DUNLIN_PORT", server.port.to_string())
         .env("DUNLIN_SOCKET", socket);
+    counted(step, command)
+}
+
+/// Runs a script, which counts its checks in its last line.
+pub(super) fn counted(step: &Step, command: &mut Command) -> Result<(usize, usize)> {
     let teed = step.tee(command)?;
     let last = teed
         .text

@@ -5,6 +5,7 @@
 
 mod checks;
 mod clients;
+mod console;
 mod prerequisites;
 mod smoke;
 mod suites;
@@ -16,6 +17,8 @@ use anyhow::{Result, bail, ensure};
 
 use crate::process::{Teed, run_teed};
 use crate::workspace;
+
+pub(crate) use console::picture;
 
 /// A step is killed when it took this many times its budget.
 const OVERTIME: u64 = 3;
@@ -38,7 +41,7 @@ struct Step {
 }
 
 /// The steps in their order: what is quick to tell first. The budgets sum to about 30 minutes on two cores, of which some 20 are used.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     step("prerequisites", 60, prerequisites::install),
     step("fmt", 10, checks::fmt),
     step("tidy", 10, checks::tidy),
@@ -53,6 +56,7 @@ const STEPS: [Step; 16] = [
     step("release build", 180, smoke::release_build),
     step("redis-cli, redis-benchmark", 20, smoke::clients),
     step("real clients", 90, clients::real),
+    step("console in a browser", 150, console::checks),
     step("Redis's own tests", 300, smoke::tcl),
     step("bench and torture in small", 60, smoke::bench),
 ];

@@ -9,7 +9,7 @@ mod config;
 mod connection;
 mod debug;
 mod hot_keys;
-mod info;
+pub(crate) mod info;
 mod latency;
 mod lolwut;
 mod memory;
@@ -20,7 +20,7 @@ mod role;
 mod shutdown;
 mod slowlog;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod wait;
 
 pub use dunlin_engine::Command;

@@ -26,6 +26,7 @@ pub use error::{ConfigError, SetError, Source};
 pub use key::{Change, Key, Kind, Line, Status};
 pub use load::{INCLUDE_DEPTH_MAX, LINE_LENGTH_MAX_BYTES, Loaded};
 pub use markdown::markdown;
+pub(crate) use markdown::type_text;
 pub(crate) use rewrite::replace_file;
 pub use rewrite::{Appended, RewriteError};
 pub use set::Origin;
@@ -242,9 +243,13 @@ impl Config {
 
     /// The addresses to listen on; none means no TCP.
     pub fn bind(&self) -> Vec<BindAddress> {
-        match self.value("bind") {
+        self.addresses("bind")
+    }
+
+    fn addresses(&self, name: &str) -> Vec<BindAddress> {
+        match self.value(name) {
             Value::Words(words) => words.iter().map(|word| BindAddress::parse(word)).collect(),
-            other => panic!("bind is not a list but {other:?}"),
+            other => panic!("'{name}' is not a list of addresses but {other:?}"),
         }
     }
 
@@ -479,6 +484,22 @@ impl Config {
     pub fn io_backend(&self) -> IoBackend {
         // The table allows only names that are known.
         IoBackend::named(self.choice("io-backend")).unwrap_or(IoBackend::Auto)
+    }
+
+    /// The port of the admin pages; 0 is none.
+    pub fn admin_port(&self) -> u16 {
+        self.narrow("admin-port")
+    }
+
+    /// The addresses of that port.
+    pub fn admin_bind(&self) -> Vec<BindAddress> {
+        self.addresses("admin-bind")
+    }
+
+    /// What requests to that port have to show.
+    pub fn admin_token(&self) -> Option<&[u8]> {
+        let token = self.text("admin-token");
+        (!token.is_empty()).then_some(token)
     }
 
     /// The port of devices; 0 is none.
