@@ -18,13 +18,28 @@ pub(in super::super) fn as_json(cx: &Context<'_>, _: &Request<'_>) -> Response {
             "id": entry.id,
             "time_s": entry.time_s,
             "duration_us": entry.duration_us,
-            "stages": { "queue_us": entry.queued_us, "execute_us": entry.duration_us },
+            "stages": stages(entry),
             "arguments": arguments,
             "client": entry.address,
             "name": json::bytes(&entry.name),
         })
     };
     Response::json(&entries.iter().map(entry).collect())
+}
+
+/// Where its time went, as far as that is known yet.
+fn stages(entry: &Entry) -> Value {
+    let stages = entry.stages();
+    let mut value = json!({ "queue_us": stages.queue_us, "execute_us": stages.execute_us });
+    for (name, us) in [
+        ("log_wait_us", stages.log_wait_us),
+        ("flush_us", stages.flush_us),
+    ] {
+        if let Some(us) = us {
+            value[name] = Value::from(us);
+        }
+    }
+    value
 }
 
 /// The same for a terminal.
