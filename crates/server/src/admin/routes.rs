@@ -3,17 +3,19 @@
 //! Invariant: a path stands once (tested). Adding one is a row here and a function in a file of its own; functions of `Get` run on the
 //! admin thread, so they may take their time but must not wait for a stripe, a worker or a file.
 
+use std::sync::Arc;
+
 use super::call::{self, Call};
 use super::console;
 use super::guard::Guard;
 use super::http::{Request, Response};
-use super::pages::{clients, commands, config, health, slowlog};
+use super::pages::{clients, commands, config, health, metrics, slowlog};
 use crate::shared::Shared;
 
 /// What a page is made from.
 pub(super) struct Context<'a> {
     /// The server.
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a Arc<Shared>,
     /// Now, microseconds since 1970.
     pub(super) wall_us: u64,
     /// The workers' clock, milliseconds.
@@ -66,6 +68,8 @@ pub(super) static ROUTES: &[Route] = &[
     get("/", Guard::Open, console::page),
     get("/healthz", Guard::Open, health::alive),
     get("/readyz", Guard::Open, health::ready),
+    get("/metrics", Guard::Figures, metrics::as_text),
+    get("/api/stats", Guard::Figures, metrics::as_json),
     Route {
         path: "/api/command",
         guard: Guard::Data,

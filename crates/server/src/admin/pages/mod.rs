@@ -6,4 +6,5 @@ pub(super) mod clients;
 pub(super) mod commands;
 pub(super) mod config;
 pub(super) mod health;
+pub(super) mod metrics;
 pub(super) mod slowlog;
