@@ -71,6 +71,7 @@ fn start(program: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         anyhow::anyhow!("can't change to '{}': {error}", config.dir().display())
     })?;
     logging::init(config.logfile(), config.loglevel())?;
+    logging::set_format(config.log_format());
     if config.yes("syslog-enabled") {
         let (ident, facility) = (
             config.text("syslog-ident"),

@@ -35,7 +35,7 @@ pub(crate) use special::errno_text;
 pub use special::{BindAddress, BindHost, ClientClass, OutputLimit, OutputLimits, SavePoint};
 pub use value::Value;
 
-use crate::logging::Level;
+use crate::logging::{Format, Level};
 use table::TABLE;
 use value::Reading;
 
@@ -338,6 +338,15 @@ impl Config {
     /// The log file; none means standard output.
     pub fn logfile(&self) -> Option<&Path> {
         self.path("logfile")
+    }
+
+    /// How messages are written to the log.
+    pub fn log_format(&self) -> Format {
+        match self.choice("log-format") {
+            "logfmt" => Format::Logfmt,
+            "json" => Format::Json,
+            _ => Format::Legacy,
+        }
     }
 
     /// The least urgent messages that are logged.
