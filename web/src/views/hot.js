@@ -1,23 +1,26 @@
 // Keys that are asked for most, and keys that are largest: both from samples, so what they say is an estimate.
 
-import { get } from '../api.js';
+import { call } from '../api.js';
 import { button, el, failure, fill, note } from '../dom.js';
 import { bytes, short, shown, whole } from '../format.js';
 import { Table } from '../table.js';
 
 const SAMPLED_EVERY_MS = 3000;
+const SAMPLED_KEYS = 50;
+/// Keys that one reading may look at: a keyspace is gone through by many readings, none of which costs the server much.
+const LOOKED_AT = 20000;
 
 class Hot {
   constructor({ go }) {
     const key = (row) => button(shown(row.key), () => go('keys', `${row.db}/${encodeURIComponent(JSON.stringify(row.key))}`), { class: 'link mono' });
     const db = { title: 'Db', cell: (row) => String(row.db), sort: (row) => row.db, number: true };
-    this.hot = this.card('Hot keys', '/api/hotkeys', new Table('Hot keys', [
+    this.hot = this.card('Hot keys', hotKeys, new Table('Hot keys', [
       { title: 'Key', cell: key, sort: (row) => shown(row.key) },
       db,
-      { title: 'Rate', cell: (row) => `${short(row.rate_per_s)}/s`, sort: (row) => row.rate_per_s, number: true },
-      { title: '', cell: (row) => share(row.rate_per_s, this.hot.rows, (one) => one.rate_per_s), class: 'bar-cell' },
-    ], { sorted: [2, true] }), ['No hot keys yet', 'Keys are counted while clients ask for them.']);
-    this.big = this.card('Big keys', '/api/bigkeys', new Table('Big keys', [
+      { title: 'Rate', cell: (row) => `${short(row.rate)}/s`, sort: (row) => row.rate, number: true },
+      { title: '', cell: (row) => share(row.rate, this.hot.rows, (one) => one.rate), class: 'bar-cell' },
+    ], { sorted: [2, true] }), ['No hot keys yet', 'Keys are counted while clients ask for them, unless hot-keys-sample-every is 0.']);
+    this.big = this.card('Big keys', bigKeys, new Table('Big keys', [
       { title: 'Key', cell: key, sort: (row) => shown(row.key) },
       { title: 'Type', cell: (row) => el('span', { class: `badge type type-${row.type}` }, row.type), sort: (row) => row.type },
       db,
@@ -32,9 +35,10 @@ class Hot {
     this.timer = null;
   }
 
-  card(title, path, table, empty) {
+  card(title, reading, table, empty) {
     const body = el('div');
-    return { path, table, body, empty, rows: [], element: el('section', { class: 'card' }, el('header', {}, el('h2', {}, title)), body) };
+    const said = el('span', { class: 'hint' });
+    return { reading, table, body, said, empty, rows: [], element: el('section', { class: 'card' }, el('header', {}, el('h2', {}, title), said), body) };
   }
 
   show() {
@@ -53,7 +57,9 @@ class Hot {
 
   async read(card) {
     try {
-      card.rows = await get(card.path);
+      const [rows, said] = await card.reading();
+      card.rows = rows;
+      card.said.textContent = said;
       if (card.rows.length === 0) {
         fill(card.body, note(...card.empty));
         return;
@@ -66,6 +72,19 @@ class Hot {
       fill(card.body, failure(error));
     }
   }
+}
+
+/// The keys of HOTKEYS, and what there is to say of them.
+async function hotKeys() {
+  const rows = await call(0, 'HOTKEYS', 'COUNT', SAMPLED_KEYS);
+  return [rows.map((row) => Object.fromEntries(row)), 'of the last minute, for the most part'];
+}
+
+/// The same of BIGKEYS, which goes on at each call where the last one stopped.
+async function bigKeys() {
+  const reply = Object.fromEntries(await call(0, 'BIGKEYS', 'COUNT', SAMPLED_KEYS, 'KEYS', LOOKED_AT));
+  const { keys, passes, 'keys-in-all': all } = reply;
+  return [keys.map((row) => Object.fromEntries(row)), passes > 0 ? `of ${whole(all)} keys` : `still looking through ${whole(all)} keys`];
 }
 
 function share(value, rows, of) {
