@@ -124,6 +124,11 @@ fn serve<B: SystemBackend>(
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
     process::title::follow(&shared.config());
+    startup::summary(
+        &shared.config(),
+        chosen.name(),
+        shared.knobs.clients_max.load(Ordering::Relaxed) as u64,
+    );
     startup::initialized();
     // Nobody is served before it is known what there is to load.
     engine.is_loading.store(true, Ordering::SeqCst);

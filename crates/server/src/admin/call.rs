@@ -40,6 +40,7 @@ const HARMLESS: &[&str] = &[
     "echo",
     "function|list",
     "function|stats",
+    "hotkeys",
     "info",
     "lolwut",
     "memory|doctor",

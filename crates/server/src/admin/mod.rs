@@ -10,6 +10,7 @@
 mod call;
 mod calling;
 mod connection;
+mod console;
 mod guard;
 mod handler;
 pub mod http;

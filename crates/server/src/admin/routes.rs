@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::call::{self, Call};
+use super::console;
 use super::guard::Guard;
 use super::http::{Request, Response};
 use super::pages::{clients, commands, config, health, metrics, slowlog};
@@ -64,6 +65,7 @@ const fn get(
 
 /// All paths, in the order of docs/admin.md.
 pub(super) static ROUTES: &[Route] = &[
+    get("/", Guard::Open, console::page),
     get("/healthz", Guard::Open, health::alive),
     get("/readyz", Guard::Open, health::ready),
     get("/metrics", Guard::Figures, metrics::as_text),

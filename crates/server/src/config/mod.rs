@@ -33,9 +33,10 @@ pub use set::Origin;
 pub use source::FILE_LENGTH_MAX_BYTES;
 pub(crate) use special::errno_text;
 pub use special::{BindAddress, BindHost, ClientClass, OutputLimit, OutputLimits, SavePoint};
+pub use table::{SECTIONS, Section};
 pub use value::Value;
 
-use crate::logging::Level;
+use crate::logging::{Format, Level};
 use table::TABLE;
 use value::Reading;
 
@@ -338,6 +339,15 @@ impl Config {
     /// The log file; none means standard output.
     pub fn logfile(&self) -> Option<&Path> {
         self.path("logfile")
+    }
+
+    /// How messages are written to the log.
+    pub fn log_format(&self) -> Format {
+        match self.choice("log-format") {
+            "logfmt" => Format::Logfmt,
+            "json" => Format::Json,
+            _ => Format::Legacy,
+        }
     }
 
     /// The least urgent messages that are logged.

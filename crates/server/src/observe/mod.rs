@@ -2,7 +2,9 @@
 //!
 //! Invariant: a command that was not slow touches no lock here, and no memory that another worker writes to.
 
+pub mod big_keys;
 mod histogram;
+pub mod hot_keys;
 mod latency;
 pub mod metrics;
 mod rates;
@@ -19,6 +21,7 @@ use dunlin_engine::{Args, Command, Engine, Flags, Session};
 
 pub use histogram::Distribution;
 use histogram::Histogram;
+pub use hot_keys::HotKeys;
 pub use latency::{Latency, Sample, Series};
 pub use rates::{Rates, Reading};
 pub use recent::RecentMax;
@@ -26,6 +29,8 @@ pub use redact::{REDACTED, secrets};
 pub use slowlog::{Entry, SlowLog, SlowStages};
 use stages::StageHistograms;
 pub use stages::{Done, Outbound, Stage};
+
+use big_keys::BigKeys;
 
 use crate::config::Config;
 
@@ -55,6 +60,8 @@ pub struct Ran<'a> {
 
 /// The histograms of one worker, one for each id of the command table, made when first used.
 type Histograms = Box<[OnceLock<Box<Histogram>>]>;
+/// The same of their stages.
+type Stages = Box<[OnceLock<Box<StageHistograms>>]>;
 
 /// See the module's text.
 pub struct Observer {
@@ -64,6 +71,10 @@ pub struct Observer {
     pub latency: Latency,
     /// Commands and bytes a second.
     pub rates: Rates,
+    /// The keys that are asked for most.
+    pub hot_keys: HotKeys,
+    /// The biggest keys seen.
+    pub big_keys: BigKeys,
     /// A command that ran as long as this is for [`Observer::ran`]; `u64::MAX` for none.
     slow_us: AtomicU64,
     exact: AtomicBool,
@@ -72,7 +83,7 @@ pub struct Observer {
     socket: Mutex<String>,
     histograms: Box<[Histograms]>,
     /// The same of the stages around the execution, and of all together.
-    stages: Box<[Box<[OnceLock<Box<StageHistograms>>]>]>,
+    stages: Box<[Stages]>,
     /// What CONFIG RESETSTAT subtracts, by id.
     baseline: Mutex<BTreeMap<usize, Distribution>>,
 }
@@ -85,6 +96,8 @@ impl Observer {
             slowlog: SlowLog::default(),
             latency: Latency::default(),
             rates: Rates::default(),
+            hot_keys: HotKeys::new(engine.stats.len()),
+            big_keys: BigKeys::default(),
             slow_us: AtomicU64::new(u64::MAX),
             exact: AtomicBool::new(false),
             tracking: AtomicBool::new(false),
@@ -112,6 +125,8 @@ impl Observer {
         self.latency.set_threshold_ms(threshold_ms);
         let monitored_us = threshold_ms.map_or(u64::MAX, |ms| ms.saturating_mul(1_000));
         let slow_us = slower_than_us.unwrap_or(u64::MAX);
+        let every = number("hot-keys-sample-every").and_then(|every| every.try_into().ok());
+        self.hot_keys.set_every(every.unwrap_or(0));
         let relaxed = Ordering::Relaxed;
         self.slow_us.store(slow_us.min(monitored_us), relaxed);
         self.exact.store(slow_us < EXACT_BELOW_US, relaxed);

@@ -132,6 +132,7 @@ impl Worker {
                 }
             }
             self.look_ahead(&mut batch, inputs);
+            self.look_at_keys(&batch, inputs);
             self.execute_window(io, &mut batch, inputs);
             if self.state.local.replies_wait {
                 // The disk begins with what there is while the rest of the batch runs.
@@ -314,6 +315,23 @@ impl Worker {
             }
         }
         batch.window = window;
+    }
+
+    /// Counts keys of some commands, for HOTKEYS.
+    #[inline]
+    fn look_at_keys(&mut self, batch: &Batch, inputs: &[Input]) {
+        let (mut from, len) = (0, batch.window.len());
+        let hot_keys = &self.host.shared.observer.hot_keys;
+        while let Some(at) = self.sampler.next(len - from, hot_keys) {
+            let prepared = &batch.window[from + at];
+            from += at + 1;
+            if prepared.key == 0 {
+                continue;
+            }
+            let args = batch.args(prepared, inputs[prepared.input as usize].bytes());
+            let key = (prepared.db, args.at(prepared.key as usize));
+            hot_keys.count(self.number, self.now_mono_ms, key, prepared.hash, 1);
+        }
     }
 
     fn execute_window(&mut self, io: &mut Io<'_>, batch: &mut Batch, inputs: &[Input]) {

@@ -42,6 +42,7 @@ use crate::auxiliary::Exchange;
 use crate::clients::{Client, Mark};
 use crate::config::AdminLane;
 use crate::host::ServerHost;
+use crate::observe::hot_keys::Sampler;
 
 /// Wheel nodes that one turn may move or fire.
 const EXPIRE_WORK_PER_TURN: usize = 128;
@@ -97,6 +98,8 @@ pub struct Worker {
     ready: Arc<ReadyList>,
     auxiliary: Arc<Exchange>,
     batch: Batch,
+    /// When a command's key is looked at next.
+    sampler: Sampler,
     tokens: Vec<u64>,
     stepping: VecDeque<ConnId>,
     unwatch_later: Vec<Orphan>,
@@ -161,6 +164,7 @@ impl Worker {
             ready: ReadyList::new(WakeLoop(remote)),
             auxiliary,
             batch: Batch::default(),
+            sampler: Sampler::new(seed),
             tokens: Vec::new(),
             stepping: VecDeque::new(),
             unwatch_later: Vec::new(),

@@ -17,11 +17,12 @@ const MASK: &str = "********";
 pub(in super::super) fn as_json(cx: &Context<'_>, _: &Request<'_>) -> Response {
     // A copy, so that nobody waits for the lock while this is written.
     let config = cx.shared.config().clone();
+    let defaults = Config::default();
     let keys = TABLE.iter().filter(|key| key.holds_value() && !key.hidden);
-    Response::json(&keys.map(|key| described(&config, key)).collect())
+    Response::json(&keys.map(|key| described(&config, &defaults, key)).collect())
 }
 
-fn described(config: &Config, key: &Key) -> Value {
+fn described(config: &Config, defaults: &Config, key: &Key) -> Value {
     let value = config.value(key.name).show(key.kind);
     let value = match key.secret && !value.is_empty() {
         true => Value::from(MASK),
@@ -30,7 +31,8 @@ fn described(config: &Config, key: &Key) -> Value {
     json!({
         "name": key.name,
         "value": value,
-        "default": key.default,
+        // As the value is written, so that the two are equal when nothing was changed.
+        "default": json::bytes(&defaults.value(key.name).show(key.kind)),
         "documentation": key.doc,
         "mutable": key.change != Change::AtStart,
         "kind": type_text(&key.kind),
