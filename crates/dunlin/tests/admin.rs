@@ -619,6 +619,30 @@ fn the_pages_tell_what_the_commands_tell() {
 }
 
 #[test]
+fn hot_and_big_keys_are_told() {
+    let admin = Admin::start("hot-keys-sample-every 1");
+    let mut client = admin.server.client();
+    assert_eq!(client.ask("RPUSH big a b c"), "3");
+    for _ in 0..100 {
+        assert_eq!(client.ask("SET hot 1"), "OK");
+    }
+    let hot = admin.get("/api/hotkeys").body;
+    assert!(
+        hot.starts_with(r#"[{"db":0,"key":"hot","percent":"#),
+        "{hot}"
+    );
+    assert!(hot.contains(r#""rate_per_s":"#), "{hot}");
+    let big = admin.get("/api/bigkeys?count=1").body;
+    assert!(
+        big.contains(r#""elements":3,"key":"big","type":"list""#),
+        "{big}"
+    );
+    assert_eq!(admin.get("/api/bigkeys?count=x").status, 400);
+    assert_eq!(client.ask("CONFIG SET hot-keys-sample-every 0"), "OK");
+    assert_eq!(admin.get("/api/hotkeys").status, 503);
+}
+
+#[test]
 fn others_are_served_only_with_a_token() {
     let directory = scratch("admin");
     let run = |arguments: &[&str]| {

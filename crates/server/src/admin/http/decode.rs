@@ -148,7 +148,14 @@ fn scan(window: &[u8]) -> Lines {
                         false
                     }
                     Some(_) => true,
-                    None => false,
+                    // What it is the next byte will say; until then it is not there.
+                    None => {
+                        return Lines {
+                            end: at,
+                            is_whole: false,
+                            is_broken: false,
+                        };
+                    }
                 }
             }
             _ => false,
@@ -520,6 +527,15 @@ mod tests {
         };
         assert_eq!(status(many(HEADERS_MAX)), 200);
         assert_eq!(status(many(HEADERS_MAX + 1)), 431);
+    }
+
+    #[test]
+    fn half_a_line_end_decides_nothing() {
+        assert_eq!(status("!\r"), 100);
+        for text in ["!\r\n", "!\r\0", "GET /\r\n", "GET / HTTP/1.1\r\nX\rY"] {
+            let (last, at) = (status(text), text.rfind('\r').unwrap() + 1);
+            assert_eq!((status(&text[..at]), last), (100, 400), "{text:?}");
+        }
     }
 
     #[test]
