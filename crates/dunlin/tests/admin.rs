@@ -597,6 +597,19 @@ fn the_pages_tell_what_the_commands_tell() {
     let commands = admin.get("/api/commands").body;
     assert!(commands.contains(r#""name":"get""#) && commands.contains(r#""name":"config|get""#));
     assert!(commands.contains(r#""syntax":"key""#), "{commands}");
+    let metrics = admin.get("/metrics");
+    assert!(
+        metrics.head.contains("text/plain; version=0.0.4"),
+        "{metrics:?}"
+    );
+    assert!(metrics.body.contains("# TYPE "), "{metrics:?}");
+    let metrics = admin.get_with("/metrics", "Accept: application/openmetrics-text\r\n");
+    assert!(metrics.body.ends_with("# EOF\n"), "{metrics:?}");
+    let stats = admin.get("/api/stats").body;
+    assert!(
+        stats.contains(r#""uptime_s":"#) && stats.contains(r#""bounds_us":"#),
+        "{stats}"
+    );
     let config = admin.get("/api/config").body;
     assert!(config.contains(r#""name":"maxmemory""#) && config.contains(r#""mutable":true"#));
 }

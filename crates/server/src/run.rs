@@ -365,7 +365,11 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 fn raise_descriptor_limit(config: &Config) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let kinds = if config.frame_port() > 0 { 2 } else { 1 };
-    let wanted = kinds * u64::from(config.maxclients()) + RESERVED_DESCRIPTORS;
+    let admin = match config.admin_port() {
+        0 => 0,
+        _ => admin::DESCRIPTORS_MAX,
+    };
+    let wanted = kinds * u64::from(config.maxclients()) + admin + RESERVED_DESCRIPTORS;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
         return;

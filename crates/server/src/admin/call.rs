@@ -162,7 +162,7 @@ fn changes_nothing(command: &Command) -> bool {
         true => name.starts_with(listed),
         false => name == *listed,
     };
-    has(Flags::READONLY) || name.ends_with("|help") || HARMLESS.iter().any(|l| is_listed(&l))
+    has(Flags::READONLY) || name.ends_with("|help") || HARMLESS.iter().any(is_listed)
 }
 
 /// `{"reply": ...}`.

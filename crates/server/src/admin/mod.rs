@@ -35,6 +35,9 @@ use crate::listeners;
 use crate::process;
 use crate::shared::Shared;
 
+/// Descriptors that the port takes at most: each connection may have a lane, which has two ends.
+pub(crate) const DESCRIPTORS_MAX: u64 = 3 * handler::CONNECTIONS_MAX as u64;
+
 /// How long clients of the port may take to take what they were sent, once the server has ended; ms.
 const FAREWELL_MS: u64 = 200;
 
