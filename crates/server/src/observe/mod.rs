@@ -54,7 +54,7 @@ pub struct Ran<'a> {
 }
 
 /// The histograms of one worker, one for each id of the command table, made when first used.
-type Histograms = Box<[OnceLock<Box<Histogram>>]>;
+type Histograms<T = Histogram> = Box<[OnceLock<Box<T>>]>;
 
 /// See the module's text.
 pub struct Observer {
@@ -72,7 +72,7 @@ pub struct Observer {
     socket: Mutex<String>,
     histograms: Box<[Histograms]>,
     /// The same of the stages around the execution, and of all together.
-    stages: Box<[Box<[OnceLock<Box<StageHistograms>>]>]>,
+    stages: Box<[Histograms<StageHistograms>]>,
     /// What CONFIG RESETSTAT subtracts, by id.
     baseline: Mutex<BTreeMap<usize, Distribution>>,
 }
