@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use dunlin_structures::Rope;
 
-use crate::arrival::Since;
 use crate::backend::Token;
 use crate::buffer::Buffer;
 use crate::event_loop::Attempt;
@@ -177,8 +176,6 @@ pub(crate) struct Connection {
     pub(crate) handshaking: bool,
     /// That layer cannot go on.
     pub(crate) refused: bool,
-    /// Lowest bits of the number of the last turn in which it was sent something.
-    pub(crate) answered_turn: u8,
     /// Turns in which it was read since a stop began.
     pub(crate) stop_reads: u8,
     /// A timer watches that what it began to send goes on.
@@ -189,8 +186,6 @@ pub(crate) struct Connection {
     pub(crate) expected: u32,
     /// It is read in spite of its output up to so many unsent bytes, see [`crate::Io::overlook_output`].
     pub(crate) overlooked: usize,
-    /// Since when requests may lie unread, or unconsumed, because input was paused or is to be shown again.
-    pub(crate) waits_since: Since,
     /// Bytes that its layer made and that were not sent.
     pub(crate) wire_bytes: u32,
     pub(crate) reason: Option<CloseReason>,

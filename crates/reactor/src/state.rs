@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dunlin_structures::Rope;
 
-use crate::arrival::Arrivals;
+use crate::arrival::{Arrivals, Mark};
 use crate::backend::socket::ConnectAddress;
 use crate::backend::{Held, SocketOption};
 use crate::buffer::{BUFFER_BYTES, Buffer, BufferPool};
@@ -224,6 +224,7 @@ impl State {
             return;
         }
         c.live = Life::Doomed;
+        *self.arrivals.mark(index) = Mark::default();
         if matches!(reason, CloseReason::Connect(_)) {
             // It stood never, so whatever else was to happen to it did not.
             c.reason = Some(reason);

@@ -10,12 +10,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::clients::{counted, fetch, fetched};
+use super::fetch::{counted, folder, node};
 use super::{Step, Verdict};
 use crate::build;
 use crate::server::{Launch, Server, free_port};
 use crate::workspace::{program, root};
 
+/// The folder of the scripts, and that below the target directory.
+const GROUP: &str = "console";
 /// The second server's, whose console asks for it.
 const TOKEN: &str = "a token of the tests";
 /// Where the picture for the README goes.
@@ -28,7 +30,10 @@ pub(super) fn checks(step: &Step) -> Result<Verdict> {
     if program("node").is_none() {
         return Ok(Verdict::LeftOut(loudly("no node here")));
     }
-    let units = counted(step, Command::new("node").arg(folder().join("units.mjs")))?;
+    let units = counted(
+        step,
+        Command::new("node").arg(folder(GROUP).join("units.mjs")),
+    )?;
     let browsed = match Stage::set(step) {
         Ok(stage) => stage.checks(step)?,
         Err(why) => {
@@ -61,10 +66,6 @@ fn loudly(why: &str) -> String {
     why.to_owned()
 }
 
-fn folder() -> PathBuf {
-    root().join("tests/console")
-}
-
 /// What the checks need from the machine.
 struct Stage {
     /// The folder with the scripts and Playwright.
@@ -75,7 +76,7 @@ struct Stage {
 impl Stage {
     fn set(step: &Step) -> Result<Stage> {
         Ok(Stage {
-            scripts: scripts()?,
+            scripts: node(GROUP)?,
             chromium: chromium(step)?,
         })
     }
@@ -126,26 +127,6 @@ impl Play {
             _guarded: launch(token_port).with(&["--admin-token", TOKEN]).start()?,
         })
     }
-}
-
-/// The folder with the scripts, beside the Playwright that they use.
-fn scripts() -> Result<PathBuf> {
-    ensure!(program("npm").is_some(), "no npm here");
-    let lock = fs::read(folder().join("package-lock.json"))?;
-    let dir = fetched("console", &lock, |dir| {
-        for name in ["package.json", "package-lock.json"] {
-            fs::copy(folder().join(name), dir.join(name))?;
-        }
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        fetch(npm.current_dir(dir), "npm")
-    })?;
-    for script in fs::read_dir(folder())?.flatten() {
-        if script.path().extension().is_some_and(|end| end == "cjs") {
-            fs::copy(script.path(), dir.join(script.file_name()))?;
-        }
-    }
-    Ok(dir)
 }
 
 /// Chromium, installed if it is missing and we may.

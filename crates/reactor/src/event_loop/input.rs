@@ -112,7 +112,7 @@ impl<B: Backend> EventLoop<B> {
     #[inline]
     fn arrival(&mut self, index: u32, before: usize, any_new: bool) -> (u64, u64) {
         let now_us = self.state.now_us;
-        let waits_since = mem::take(&mut self.state.conns.at(index).waits_since);
+        let waits_since = mem::take(&mut self.state.arrivals.mark(index).waits_since);
         if waits_since == Since::NEVER && !self.state.arrivals.is_late() {
             return (now_us, now_us);
         }
@@ -132,8 +132,8 @@ impl<B: Backend> EventLoop<B> {
     fn late_arrival(&mut self, index: u32, unread_since_us: Option<u64>) -> (u64, u64) {
         let state = &mut self.state;
         let since_us = state.arrivals.earliest_us(unread_since_us);
-        let last_turn = state.stats.turns.wrapping_sub(1) as u8;
-        let answered = state.conns.at(index).answered_turn == last_turn;
+        let last_turn = state.stats.turns.wrapping_sub(1) as u32;
+        let answered = state.arrivals.mark(index).answered_turn == last_turn;
         let mut ago_us = None;
         if state.arrivals.may_ask(since_us)
             && let Some(socket) = self.sockets[index as usize].as_mut()
@@ -216,7 +216,8 @@ impl<B: Backend> EventLoop<B> {
             if c.paused || c.show {
                 // What is left are whole requests, or what comes will lie unread.
                 let left = !input.buffer.is_empty();
-                c.waits_since = Since::of(if left { input.first_us } else { now_us });
+                let since_us = if left { input.first_us } else { now_us };
+                state.arrivals.mark(index).waits_since = Since::of(since_us);
             }
             state.keep_input(index, input.buffer);
             if finished {

@@ -33,6 +33,7 @@ pub use set::Origin;
 pub use source::FILE_LENGTH_MAX_BYTES;
 pub(crate) use special::errno_text;
 pub use special::{BindAddress, BindHost, ClientClass, OutputLimit, OutputLimits, SavePoint};
+pub use table::{SECTIONS, Section};
 pub use value::Value;
 
 use crate::logging::{Format, Level};
