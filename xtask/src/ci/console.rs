@@ -19,7 +19,7 @@ use crate::workspace::{program, root};
 /// The folder of the scripts, and that below the target directory.
 const GROUP: &str = "console";
 /// The second server's, whose console asks for it.
-const TOKEN: &str = "a token of the tests";
+const TOKEN: &str = "a-token-of-the-checks";
 /// Where the picture for the README goes.
 const PICTURE: &str = "docs/console.png";
 /// What a picture in the repository may weigh.
