@@ -9,8 +9,9 @@ use common::{Server, wait_for};
 
 const CONFIG: &str = "enable-debug-command yes\nbusy-reply-threshold 100";
 
-/// How soon a script has to end that was killed.
-const KILLED_WITHIN: Duration = Duration::from_millis(100);
+/// How soon a script has to end that was killed: 100 ms, and more where the machine is busy with other tests of a slow build.
+const KILLED_WITHIN: Duration =
+    Duration::from_millis(if cfg!(debug_assertions) { 2_000 } else { 100 });
 
 /// Runs `script` on key `k`, kills it with `kill` once it takes long, and checks that nothing of it has remained; what it answered.
 fn killed(server: &Server, request: &[&str], kill: &str) -> String {
@@ -30,7 +31,9 @@ fn killed(server: &Server, request: &[&str], kill: &str) -> String {
     let at = Instant::now();
     assert_eq!(watcher.ask(kill), "OK");
     let reply = client.reply().expect("the script's reply");
-    assert!(at.elapsed() < KILLED_WITHIN, "{:?}", at.elapsed());
+    let took = at.elapsed();
+    println!("killed within {took:?}");
+    assert!(took < KILLED_WITHIN, "{took:?}");
     assert_eq!(watcher.ask("DEBUG DIGEST"), digest);
     assert_eq!(watcher.ask("GET k"), "before");
     reply

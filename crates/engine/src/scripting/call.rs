@@ -12,6 +12,7 @@ use super::to_lua;
 use crate::args::Args;
 use crate::command::{Begin, Command, Find, Flags, KeySpec, Scope, has_patterns};
 use crate::context::Ctx;
+use crate::dispatch::HEAVY_ELEMENTS;
 use crate::error::ReplyError;
 use crate::reply::Reply;
 
@@ -74,6 +75,17 @@ enum Called {
 }
 
 impl State {
+    /// The same for arguments in a table: there may be more of them than a function of the host is given.
+    pub(super) fn dispatch_many(
+        self: &Rc<Self>,
+        lua: &Lua,
+        (count, args): (usize, Table),
+    ) -> mlua::Result<Dispatched> {
+        let args = (1..=count).map(|at| args.raw_get::<Value>(at));
+        let args = args.collect::<mlua::Result<MultiValue>>()?;
+        self.dispatch(lua, &args)
+    }
+
     /// `redis.call` and `redis.pcall` are this, and what they do about a failure.
     pub(super) fn dispatch(
         self: &Rc<Self>,
@@ -174,6 +186,13 @@ impl State {
             self.abort.set(Some(Abort::Undeclared));
             return Called::Aborted;
         };
+        if cx.may_defer
+            && let Some(weight) = command.weight
+            && weight(cx.engine, cx.session, args) > HEAVY_ELEMENTS
+        {
+            self.abort.set(Some(Abort::Slow));
+            return Called::Aborted;
+        }
         if command.flags.has(Flags::WRITE) {
             self.has_written.set(true);
         }
