@@ -107,7 +107,10 @@ impl State {
             return fail("ERR Lua redis lib command arguments must be strings or integers");
         }
         let mut reply = Rope::with_buffer(std::mem::take(&mut buffers.reply));
-        let called = self.cx.with(|cx| self.call(cx, buffers.args(), &mut reply));
+        let mut called = self.cx.with(|cx| self.call(cx, buffers.args(), &mut reply));
+        if reply.len() > SMALL_REPLY_BYTES && self.is_over() {
+            called = Some(Called::Aborted);
+        }
         let dispatched = match called {
             Some(Called::Replied) => Self::value(lua, &mut reply),
             Some(Called::Refused(error)) => {
@@ -169,6 +172,11 @@ impl State {
     }
 
     fn call(&self, cx: &mut Ctx<'_>, args: Args<'_>, out: &mut Rope) -> Called {
+        // The hook counts instructions, of which a script that calls long commands has few.
+        let running = &cx.engine.scripts.running;
+        if self.abort.get().is_none() && running.is_killed(cx.keys.local().worker) {
+            self.abort.set(Some(Abort::Killed));
+        }
         if self.abort.get().is_some() {
             return Called::Aborted;
         }

@@ -86,7 +86,7 @@ pub(crate) struct State {
 
 impl State {
     /// Whether the script has to stop.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         if self.abort.get().is_some() {
             return true;
         }
@@ -419,6 +419,9 @@ fn host_table(lua: &Lua, state: &Rc<State>) -> mlua::Result<Table> {
     function!("is_aborted", |state: &Rc<State>, _: &Lua, (): ()| {
         Ok(state.abort.get().is_some())
     });
+    function!("is_over", |state: &Rc<State>, _: &Lua, (): ()| Ok(
+        state.is_over()
+    ));
     function!("random", |state: &Rc<State>, _: &Lua, (): ()| Ok(
         state.random()
     ));

@@ -175,6 +175,14 @@ local strings = copy(string, [[byte char find format gfind gmatch gsub len lower
 for _, name in ipairs({ "find", "gfind", "gmatch", "gsub", "match" }) do
   strings[name] = with_pattern(strings[name])
 end
+-- The hook counts instructions, and this is one, however long it takes.
+local rep, is_over = strings.rep, host.is_over
+local LONG_BYTES = 65536
+function strings.rep(text, count)
+  local is_long = type(text) == "string" and type(count) == "number" and #text * count > LONG_BYTES
+  if is_long and is_over() then error("aborted", 0) end
+  return rep(text, count)
+end
 -- What no loader takes: there is no binary code, neither out nor in.
 function strings.dump() return "\27" end
 base.string = protect(strings)
