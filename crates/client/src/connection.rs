@@ -419,6 +419,7 @@ impl Connection {
     fn fill(&mut self, until: Instant) -> Result<()> {
         loop {
             self.set_timeout(until)?;
+            std::thread::yield_now();
             match self.stream.read(&mut self.buffer) {
                 Ok(0) => {
                     self.broken = true;

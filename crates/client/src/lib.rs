@@ -22,6 +22,7 @@
 mod arg;
 mod blocking;
 mod client;
+mod clients;
 mod cluster;
 mod command;
 pub mod commands;
@@ -34,6 +35,7 @@ mod outbox;
 mod pipeline;
 mod pool;
 mod pubsub;
+mod relay;
 mod reply;
 mod scan;
 mod script;
@@ -43,6 +45,7 @@ mod url;
 
 pub use arg::{Arguments, ToArg};
 pub use client::{Client, Request};
+pub use clients::{Clients, SPILL};
 pub use cluster::{Cluster, ClusterRequest, SLOTS, slot_of};
 pub use command::Command;
 pub use connection::{Connection, ConnectionRequest};

@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use state::{Grant, Idle, State, Waiter};
 
+/// How often a borrower lets others run, one of which may give an object back, before it waits.
+const YIELDS_MAX: u32 = 2;
+
 /// How a pool makes and keeps its objects.
 pub trait Manage: Send + Sync + 'static {
     /// What is pooled.
@@ -250,14 +253,24 @@ impl<M: Manage> Inner<M> {
     /// An object, or the right to make one; in the order of coming.
     fn claim(&self, until: Instant) -> Result<Grant<M::Object>> {
         let mut state = self.state();
-        if state.closed {
-            return Err(Error::Closed);
-        }
-        if let Some(grant) = state.claim(self.options.active_max) {
-            if state.idle.len() < self.options.idle_min {
-                self.upkeep.notify_one();
+        let mut yields = 0;
+        loop {
+            if state.closed {
+                return Err(Error::Closed);
             }
-            return Ok(grant);
+            if let Some(grant) = state.claim(self.options.active_max) {
+                if state.idle.len() < self.options.idle_min {
+                    self.upkeep.notify_one();
+                }
+                return Ok(grant);
+            }
+            if yields == YIELDS_MAX || !state.waiters.is_empty() {
+                break;
+            }
+            drop(state);
+            yields += 1;
+            std::thread::yield_now();
+            state = self.state();
         }
         let since = Instant::now();
         let waiter = Arc::new(Waiter::default());

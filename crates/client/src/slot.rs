@@ -63,6 +63,17 @@ enum Waiter {
 pub(crate) struct Wakeup(Waiter);
 
 impl Wakeup {
+    /// The task, if it is one. Everybody else is woken here.
+    pub(crate) fn wake_thread(self) -> Option<Waker> {
+        match self.0 {
+            Waiter::Task(waker) => Some(waker),
+            other => {
+                Wakeup(other).wake();
+                None
+            }
+        }
+    }
+
     pub(crate) fn wake(self) {
         match self.0 {
             Waiter::Nobody => {}
