@@ -51,6 +51,7 @@ pub use command::Command;
 pub use connection::{Connection, ConnectionRequest};
 pub use dunlin_reactor::RetryLimits;
 pub use dunlin_resp::Value;
+pub use dunlin_tls::{ClientSettings, ClientTls};
 pub use error::{Error, Result, ServerError};
 pub use future::Reply;
 pub use options::{

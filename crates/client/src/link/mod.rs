@@ -575,6 +575,15 @@ impl Handler for Link {
         }
         self.heard_ms = io.now_ms();
         self.greeted_by_ms = io.now_ms() + millis(self.options.connect_deadline);
+        if let Some(tls) = &self.options.tls {
+            match tls.layer(self.options.address.host()) {
+                Ok(layer) => io.add_layer(conn, layer),
+                Err(error) => {
+                    self.refuse(error.into());
+                    return self.give_up(io, conn);
+                }
+            }
+        }
         let mut out = io.buffer();
         let channels = self.hub.channels();
         let (greeting, progress) = Greeting::begin(&self.options, &channels, &mut out);
@@ -623,7 +632,7 @@ impl Handler for Link {
         }
         let address = &self.options.address;
         let error = match why {
-            CloseReason::Connect(source) => Error::Connect {
+            CloseReason::Connect(source) | CloseReason::Layer(source) => Error::Connect {
                 address: address.to_string(),
                 source: Arc::new(source),
             },
