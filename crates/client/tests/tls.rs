@@ -1,8 +1,8 @@
 //! TLS, with a genuine redis-server at the other end: the same guarantees, and nobody else's server.
 
-mod common;
 #[path = "../../tls/tests/common/certificates.rs"]
 mod certificates;
+mod common;
 
 use std::thread;
 use std::time::Duration;

@@ -2,17 +2,23 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dunlin_reactor::Layer;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
+    StreamOwned,
+};
 
 use crate::layer::SessionLayer;
-use crate::{Error, ciphers, files};
+use crate::{Error, ciphers, files, relay};
 
 /// Where systems keep the certificates that everybody trusts.
 const SYSTEM_FILES: [&str; 4] = [
@@ -34,6 +40,8 @@ pub struct ClientSettings {
     pub identity: Option<(PathBuf, PathBuf)>,
     /// Takes any certificate: the connection is secret, but nobody knows with whom.
     pub insecure: bool,
+    /// The certificate may be made out to anybody, as long as one vouches for it who is trusted.
+    pub any_name: bool,
     /// Suites of TLS 1.2 by OpenSSL's names, with colons between; empty is all.
     pub ciphers: String,
     /// Suites of TLS 1.3; empty is all.
@@ -61,6 +69,14 @@ impl ClientTls {
         let builder = if settings.insecure {
             let anyone = Arc::new(Anyone { provider });
             builder.dangerous().with_custom_certificate_verifier(anyone)
+        } else if settings.any_name {
+            let roots = Arc::new(roots(settings)?);
+            let inner = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
+            let inner = inner.map_err(|error| rustls::Error::General(error.to_string()))?;
+            let any_name = Arc::new(AnyName { inner });
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(any_name)
         } else {
             builder.with_root_certificates(roots(settings)?)
         };
@@ -99,6 +115,17 @@ impl ClientTls {
         Ok(TlsStream {
             inner: StreamOwned::new(session, stream),
         })
+    }
+}
+
+impl ClientTls {
+    /// TLS over a connection, as a socket of this machine that carries the plain bytes. A thread passes them on until either side is gone.
+    ///
+    /// # Errors
+    /// When the handshake fails, or the thread cannot be started.
+    pub fn descriptor(&self, server: &str, connection: TcpStream) -> io::Result<UnixStream> {
+        let session = self.session(server).map_err(io::Error::other)?;
+        relay::start(session, connection)
     }
 }
 
@@ -152,6 +179,55 @@ impl<S: Read + Write> Write for TlsStream<S> {
 impl<S: Read + Write> fmt::Debug for TlsStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsStream").finish_non_exhaustive()
+    }
+}
+
+/// Takes any certificate of an owner who is vouched for, whatever the owner's name is.
+#[derive(Debug)]
+struct AnyName {
+    inner: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // The name is looked at last, when everything else was found good.
+        match (self.inner).verify_server_cert(certificate, others, name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            outcome => outcome,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
     }
 }
 

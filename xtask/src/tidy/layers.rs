@@ -57,6 +57,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "dunlin-frame",
             "dunlin-resp",
             "dunlin-reactor",
+            "dunlin-tls",
         ],
     ),
     ("dunlin-simulator", &["dunlin-reactor", "dunlin-server"]),

@@ -16,6 +16,7 @@ mod oneshot;
 pub(crate) mod options;
 mod prompt;
 mod session;
+mod tls;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
