@@ -23,6 +23,7 @@ use crate::options::Options;
 use crate::pipeline::Pipeline;
 use crate::pubsub::Message;
 use crate::reply::FromReply;
+use crate::yielding::give_way;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -434,7 +435,8 @@ impl Connection {
     fn fill(&mut self, until: Instant) -> Result<()> {
         loop {
             self.set_timeout(until)?;
-            std::thread::yield_now();
+            // The reply is likelier to be there afterwards, and then nobody has to be woken.
+            give_way();
             match self.stream.read(&mut self.buffer) {
                 Ok(0) => {
                     self.broken = true;

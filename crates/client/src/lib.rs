@@ -42,6 +42,7 @@ mod script;
 mod slot;
 mod started;
 mod url;
+mod yielding;
 
 pub use arg::{Arguments, ToArg};
 pub use client::{Client, Request};

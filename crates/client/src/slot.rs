@@ -13,6 +13,7 @@ use std::thread::{self, Thread};
 use dunlin_resp::Value;
 
 use crate::error::{Error, Result};
+use crate::yielding::give_way;
 
 /// Slots that a thread keeps for its next requests.
 const SPARE_MAX: usize = 64;
@@ -131,10 +132,10 @@ impl Slot {
             {
                 return answer;
             }
-            if yields < YIELDS_MAX {
+            if yields < YIELDS_MAX && give_way() {
                 yields += 1;
-                thread::yield_now();
             } else {
+                yields = YIELDS_MAX;
                 thread::park();
             }
         }

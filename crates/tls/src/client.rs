@@ -2,8 +2,6 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +16,7 @@ use rustls::{
 };
 
 use crate::layer::SessionLayer;
-use crate::{Error, ciphers, files, relay};
+use crate::{Error, ciphers, files};
 
 /// Where systems keep the certificates that everybody trusts.
 const SYSTEM_FILES: [&str; 4] = [
@@ -92,7 +90,11 @@ impl ClientTls {
         })
     }
 
-    fn session(&self, server: &str) -> Result<ClientConnection, Error> {
+    /// A session with the server that has this name or address, for those who move its bytes themselves.
+    ///
+    /// # Errors
+    /// When that is neither.
+    pub fn session(&self, server: &str) -> Result<ClientConnection, Error> {
         let name = ServerName::try_from(server.to_owned())
             .map_err(|_| Error::ServerName(server.to_owned()))?;
         Ok(ClientConnection::new(Arc::clone(&self.config), name)?)
@@ -115,17 +117,6 @@ impl ClientTls {
         Ok(TlsStream {
             inner: StreamOwned::new(session, stream),
         })
-    }
-}
-
-impl ClientTls {
-    /// TLS over a connection, as a socket of this machine that carries the plain bytes. A thread passes them on until either side is gone.
-    ///
-    /// # Errors
-    /// When the handshake fails, or the thread cannot be started.
-    pub fn descriptor(&self, server: &str, connection: TcpStream) -> io::Result<UnixStream> {
-        let session = self.session(server).map_err(io::Error::other)?;
-        relay::start(session, connection)
     }
 }
 

@@ -28,6 +28,7 @@ use crate::pubsub::Hub;
 use crate::relay::PATIENCE_MS;
 use crate::slot::{Answer, Ticket, Wakeup};
 use crate::started::Started;
+use crate::yielding::give_way;
 use unsent::{Timed, Unsent};
 
 /// Bytes given to a connection before the system has taken those from before.
@@ -195,7 +196,9 @@ impl Link {
             _ => 0,
         };
         for _ in 0..times {
-            std::thread::yield_now();
+            if !give_way() {
+                return;
+            }
             let before = std::mem::replace(&mut queued, self.outbox.queued());
             if queued == before {
                 return;

@@ -15,6 +15,8 @@ mod modes;
 mod oneshot;
 pub(crate) mod options;
 mod prompt;
+#[cfg(feature = "tls")]
+mod relay;
 mod session;
 mod tls;
 

@@ -44,8 +44,9 @@ impl Tls {
         let tls = tls.map_err(io::Error::other)?;
         let tcp = std::net::TcpStream::connect_timeout(&address, time)?;
         tcp.set_nodelay(true)?;
-        let stream = tls.descriptor(self.sni.as_deref().unwrap_or(host), tcp)?;
-        BlockingStream::from_socket(stream)
+        let server = self.sni.as_deref().unwrap_or(host);
+        let session = tls.session(server).map_err(io::Error::other)?;
+        BlockingStream::from_socket(super::relay::start(session, tcp)?)
     }
 
     /// There is none in this build.

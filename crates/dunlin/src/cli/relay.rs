@@ -1,4 +1,4 @@
-//! TLS for programs that want a descriptor: a thread that stands between a connection and one end of a pair of sockets.
+//! TLS for a program that wants a plain descriptor: a thread that stands between a connection and one end of a pair of sockets.
 //!
 //! Invariant: bytes wait here only until the side that they go to takes them, at most one record of either direction; then that direction is
 //! read no more.
@@ -8,14 +8,14 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
+use dunlin_tls::ClientSession;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustls::ClientConnection;
 
 /// Plain bytes taken at once: what one record holds.
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Ends the handshake, then passes bytes on until one side is gone.
-pub(crate) fn start(mut session: ClientConnection, mut tcp: TcpStream) -> io::Result<UnixStream> {
+pub(crate) fn start(mut session: ClientSession, mut tcp: TcpStream) -> io::Result<UnixStream> {
     while session.is_handshaking() {
         session.complete_io(&mut tcp)?;
     }
@@ -38,7 +38,7 @@ pub(crate) fn start(mut session: ClientConnection, mut tcp: TcpStream) -> io::Re
 }
 
 struct Relay {
-    session: ClientConnection,
+    session: ClientSession,
     tcp: TcpStream,
     plain: UnixStream,
     /// On their way to `plain`.
@@ -59,48 +59,43 @@ impl Relay {
         }
     }
 
+    /// Sleeps until something can be done. A side that nothing is wanted of is not looked at: its end would be told over and over.
     fn wait(&mut self) -> io::Result<()> {
         let sends = self.session.wants_write();
-        let (reads_tcp, reads_plain) = (!self.tcp_ended, !self.plain_ended && !sends);
+        let fills = !self.decoded.is_empty();
         let flags = |reads: bool, writes: bool| {
-            let reads = if reads {
-                PollFlags::IN
-            } else {
-                PollFlags::empty()
-            };
-            let writes = if writes {
-                PollFlags::OUT
-            } else {
-                PollFlags::empty()
-            };
-            reads | writes
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, reads);
+            flags.set(PollFlags::OUT, writes);
+            flags
         };
-        let (reads_tcp, writes_plain) = (
-            reads_tcp && self.decoded.is_empty(),
-            !self.decoded.is_empty(),
-        );
-        let mut descriptors = [
-            PollFd::new(&self.tcp, flags(reads_tcp, sends)),
-            PollFd::new(&self.plain, flags(reads_plain, writes_plain)),
-        ];
+        let tcp = flags(!self.tcp_ended && !fills, sends);
+        let plain = flags(!self.plain_ended && !sends, fills);
+        let mut descriptors = Vec::with_capacity(2);
+        let mut sides = Vec::with_capacity(2);
+        if !tcp.is_empty() {
+            descriptors.push(PollFd::new(&self.tcp, tcp));
+            sides.push((true, tcp));
+        }
+        if !plain.is_empty() {
+            descriptors.push(PollFd::new(&self.plain, plain));
+            sides.push((false, plain));
+        }
         match poll(&mut descriptors, None) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             outcome => outcome?,
         };
-        let has = |at: usize| {
-            descriptors[at]
-                .revents()
-                .intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)
-        };
-        let (from_tcp, from_plain) = (has(0), has(1));
-        if from_tcp && reads_tcp {
-            self.receive_coded()?;
-        }
-        if from_plain && reads_plain {
-            self.receive_plain()?;
-        } else if from_plain && self.plain_ended {
-            // It did not only stop sending: nobody reads any more.
-            return Err(ErrorKind::BrokenPipe.into());
+        let ready: Vec<bool> = descriptors
+            .iter()
+            .map(|descriptor| !descriptor.revents().is_empty())
+            .collect();
+        for ((is_tcp, wanted), ready) in sides.into_iter().zip(ready) {
+            // Reading tells what is the matter with a side that has failed.
+            match (is_tcp, ready && wanted.contains(PollFlags::IN)) {
+                (true, true) => self.receive_coded()?,
+                (false, true) => self.receive_plain()?,
+                _ => {}
+            }
         }
         Ok(())
     }
