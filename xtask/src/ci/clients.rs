@@ -1,8 +1,7 @@
 //! The step that drives the release binary with clients that people use: redis-py, ioredis, node-redis, and Debian's Prometheus
 //! exporter. redis-rs is a test of its own, crates/dunlin/tests/redis_rs.rs.
 //!
-//! The scripts and the versions are in tests/clients. What is fetched goes below the target directory, once for each list of versions;
-//! nothing is installed on the machine. What can't be had here is left out by name, and the rest is run.
+//! The scripts and the versions are in tests/clients. What can't be had here is left out by name, and the rest is run.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,16 +11,17 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::{Step, Verdict, failure};
+use super::fetch::{counted, fetch, fetched, folder, node, python};
+use super::{Step, Verdict};
 use crate::build;
-use crate::process::{kill_group, output, run_limited};
+use crate::process::{kill_group, output};
 use crate::server::{Launch, Server, free_port};
-use crate::workspace::{self, program, root, scratch};
+use crate::workspace::{self, program, scratch};
 
-/// How long fetching one client may take.
-const FETCH_LIMIT: Duration = Duration::from_secs(60);
+/// The folder of their scripts, and that below the target directory.
+const GROUP: &str = "clients";
 /// How long the exporter may take until it serves its page.
 const EXPORTER_LIMIT: Duration = Duration::from_secs(10);
 const EXPORTER_PACKAGE: &str = "prometheus-redis-exporter";
@@ -55,15 +55,15 @@ struct Part {
 const PARTS: [Part; 4] = [
     Part {
         name: "redis-py",
-        fetch: python,
+        fetch: || python(GROUP),
         run: |step, server, python| {
-            let script = folder().join("redis_py.py");
+            let script = folder(GROUP).join("redis_py.py");
             script_of(step, server, Command::new(python).arg(script))
         },
     },
     Part {
         name: "ioredis",
-        fetch: node,
+        fetch: || node(GROUP),
         run: |step, server, modules| {
             script_of(
                 step,
@@ -74,7 +74,7 @@ const PARTS: [Part; 4] = [
     },
     Part {
         name: "node-redis",
-        fetch: node,
+        fetch: || node(GROUP),
         run: |step, server, modules| {
             script_of(
                 step,
@@ -119,82 +119,13 @@ pub(super) fn real(step: &Step) -> Result<Verdict> {
     Ok(Verdict::Counted(passed, failed))
 }
 
-fn folder() -> PathBuf {
-    root().join("tests/clients")
-}
-
-/// A folder below the target directory, filled by `fill` once for each content of `list`.
-fn fetched(name: &str, list: &[u8], fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let dir = scratch(&format!("clients/{name}"))?;
-    let stamp = dir.join("fetched");
-    if fs::read(&stamp).is_ok_and(|text| text == list) {
-        return Ok(dir);
-    }
-    let dir = workspace::empty_scratch(&format!("clients/{name}"))?;
-    fill(&dir)?;
-    fs::write(stamp, list)?;
-    Ok(dir)
-}
-
-/// Runs a program that fetches; its failure says what it printed.
-fn fetch(command: &mut Command, name: &str) -> Result<()> {
-    let log = scratch("clients")?.join(format!("{name}.log"));
-    let file = fs::File::create(&log)?;
-    command.stdout(file.try_clone()?).stderr(file);
-    let outcome = run_limited(command, FETCH_LIMIT)?;
-    if outcome.success() {
-        return Ok(());
-    }
-    let text = fs::read_to_string(&log).unwrap_or_default();
-    let last = text.lines().rev().find(|line| !line.trim().is_empty());
-    bail!("{name} did not get it: {}", last.unwrap_or("nothing said"))
-}
-
-/// The Python of a virtual environment that has redis-py.
-fn python() -> Result<PathBuf> {
-    let list = folder().join("requirements.txt");
-    ensure!(program("python3").is_some(), "no python3 here");
-    let dir = fetched("python", &fs::read(&list)?, |dir| {
-        fetch(
-            Command::new("python3").args(["-m", "venv"]).arg(dir),
-            "venv",
-        )?;
-        let mut pip = Command::new(dir.join("bin/python"));
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-        ]);
-        fetch(pip.arg(&list), "pip")
-    })?;
-    Ok(dir.join("bin/python"))
-}
-
-/// A folder with the Node scripts and the packages that they use.
-fn node() -> Result<PathBuf> {
-    ensure!(
-        program("node").is_some() && program("npm").is_some(),
-        "no node and npm here"
-    );
-    let lock = fs::read(folder().join("package-lock.json"))?;
-    let dir = fetched("node", &lock, |dir| {
-        for name in ["package.json", "package-lock.json"] {
-            fs::copy(folder().join(name), dir.join(name))?;
-        }
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        fetch(npm.current_dir(dir), "npm")
-    })?;
-    // Beside their packages, where Node looks for these.
-    for script in fs::read_dir(folder())?.flatten() {
-        if script.path().extension().is_some_and(|end| end == "cjs") {
-            fs::copy(script.path(), dir.join(script.file_name()))?;
-        }
-    }
-    Ok(dir)
+/// Runs a script, which is told where the server listens.
+fn script_of(step: &Step, server: &Server, command: &mut Command) -> Result<(usize, usize)> {
+    let socket = workspace::target().join("clients/socket/dunlin");
+    command
+        .env("DUNLIN_PORT", server.port.to_string())
+        .env("DUNLIN_SOCKET", socket);
+    counted(step, command)
 }
 
 /// The exporter's program, out of Debian's package.
@@ -206,50 +137,24 @@ fn exporter() -> Result<PathBuf> {
         version.contains("Candidate"),
         "this Debian does not have it"
     );
-    let dir = fetched("exporter", version.as_bytes(), |dir| {
+    let dir = fetched(GROUP, "exporter", version.as_bytes(), |dir| {
         fetch(
             Command::new("apt-get")
                 .args(["download", "-q", EXPORTER_PACKAGE])
                 .current_dir(dir),
+            GROUP,
             "apt-get",
         )?;
         let packages = fs::read_dir(dir)?.flatten().map(|entry| entry.path());
         let mut debs = packages.filter(|path| path.extension().is_some_and(|end| end == "deb"));
         let deb = debs.next().context("apt-get left no package")?;
-        fetch(Command::new("dpkg").arg("-x").arg(deb).arg(dir), "dpkg")
+        fetch(
+            Command::new("dpkg").arg("-x").arg(deb).arg(dir),
+            GROUP,
+            "dpkg",
+        )
     })?;
     Ok(dir.join("usr/bin").join(EXPORTER_PACKAGE))
-}
-
-/// Runs a script, which counts its checks in its last line.
-fn script_of(step: &Step, server: &Server, command: &mut Command) -> Result<(usize, usize)> {
-    let socket = workspace::target().join("clients/socket/dunlin");
-    command
-        .env("DUNLIN_PORT", server.port.to_string())
-        .env("DUNLIN_SOCKET", socket);
-    let teed = step.tee(command)?;
-    let last = teed
-        .text
-        .lines()
-        .rev()
-        .find(|line| line.contains(" passed, "));
-    let counts = last.and_then(counts);
-    let Some((passed, failed)) = counts else {
-        bail!("{}", failure(command, &teed));
-    };
-    ensure!(
-        teed.outcome.success() == (failed == 0),
-        "{}",
-        failure(command, &teed)
-    );
-    Ok((passed, failed))
-}
-
-/// The numbers of `N passed, M failed`.
-fn counts(line: &str) -> Option<(usize, usize)> {
-    let (passed, rest) = line.split_once(" passed, ")?;
-    let failed = rest.strip_suffix(" failed")?;
-    Some((passed.trim().parse().ok()?, failed.parse().ok()?))
 }
 
 /// A running exporter, stopped when this is dropped.
@@ -321,16 +226,4 @@ fn page(port: u16) -> Result<String> {
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::counts;
-
-    #[test]
-    fn a_script_s_last_line_is_read() {
-        assert_eq!(counts("12 passed, 3 failed"), Some((12, 3)));
-        assert_eq!(counts("ok strings"), None);
-        assert_eq!(counts("x passed, 3 failed"), None);
-    }
 }

@@ -16,6 +16,7 @@ use super::batch::settle_replies;
 use super::slot::{Activity, Stopwatch, token_of};
 use super::unsafe_replies::note_positions;
 use crate::auxiliary::{Finished, Job};
+use crate::observe::Done;
 use crate::persistence::saving::{Order, Traveller};
 
 /// Steps of one session in a turn are stopped after this long, so that the other connections are served.
@@ -167,9 +168,9 @@ impl Worker {
                 slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
                 match executed {
                     Executed::Done { id } => {
-                        let Stopwatch { arrived_us, ran_us } = slot.suspended;
-                        self.host
-                            .suspended_ran(id, args.as_args(), session, arrived_us, ran_us);
+                        let times = slot.suspended.times();
+                        let (args, awaits) = (args.as_args(), slot.awaits);
+                        self.host.suspended_ran(id, args, session, times, awaits);
                         let turn = self.state.local.turn.take();
                         self.finish_in_turn(io, conn, turn);
                     }
@@ -286,9 +287,9 @@ impl Worker {
             Stepped::Done => {
                 let args = args.as_args();
                 let id = self.engine.table.id_of_call(args);
-                let Stopwatch { arrived_us, ran_us } = slot.suspended;
+                let times = slot.suspended.times();
                 self.host
-                    .suspended_ran(id, args, session, arrived_us, ran_us);
+                    .suspended_ran(id, args, session, times, slot.awaits);
                 self.finish(io, conn);
                 false
             }
@@ -332,6 +333,10 @@ impl Worker {
         slot.awaits = slot.awaits.max(finished.awaits);
         if let Some((id, args)) = finished.again {
             return self.run_again(io, conn, id, args);
+        }
+        if let Some(done) = finished.done {
+            let awaits = slot.awaits;
+            self.host.executed(Done { awaits, ..done });
         }
         slot.out.append(&mut { finished.out });
         self.finish_in_turn(io, conn, finished.turn);
