@@ -40,6 +40,21 @@ pub(crate) fn echo_peers() -> Result<[PathBuf; 2]> {
     Ok(["tokio-echo", "monoio-echo"].map(|name| target.join("release").join(name)))
 }
 
+/// Builds the load through client libraries, ours and others, which is no part of the workspace, and returns its path.
+pub(crate) fn client_peers() -> Result<PathBuf> {
+    let target = workspace::target().join("client-peers");
+    let folder = target.to_str().context("the target directory is no text")?;
+    let manifest = "bench/client-peers/Cargo.toml";
+    build(&[
+        "--locked",
+        "--manifest-path",
+        manifest,
+        "--target-dir",
+        folder,
+    ])?;
+    Ok(target.join("release/client-peers"))
+}
+
 /// Builds the simulation of the server under network faults and returns its path.
 pub(crate) fn simulation() -> Result<PathBuf> {
     build(&["--package", "dunlin-server", "--example", "simulate"])?;

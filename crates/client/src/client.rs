@@ -126,6 +126,7 @@ impl Client {
             .spawn(move || {
                 // A loop that can no longer wait leaves its requests to the drop of the link.
                 let _ = event_loop.run(&mut link);
+                ended.relay().run();
                 ended.end();
                 silent.end();
             })?;
@@ -298,6 +299,11 @@ impl Client {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.core.outbox.stats()
+    }
+
+    /// As [`Client::in_flight`], about, and without waiting for anybody.
+    pub(crate) fn load(&self) -> usize {
+        self.core.outbox.load()
     }
 
     /// Requests under way.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_reactor::ConnectAddress;
 use dunlin_resp::{ReplyLimits, ReplyParser, Value, Version};
+use dunlin_tls::TlsStream;
 
 use crate::arg::ToArg;
 use crate::client::resolve;
@@ -22,6 +23,7 @@ use crate::options::Options;
 use crate::pipeline::Pipeline;
 use crate::pubsub::Message;
 use crate::reply::FromReply;
+use crate::yielding::give_way;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -32,6 +34,7 @@ const PUSHES_MAX: usize = 4 * 1024;
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
@@ -50,11 +53,13 @@ impl Stream {
     }
 
     fn set_timeout(&self, time: Duration) -> io::Result<()> {
+        let tcp = |stream: &TcpStream| {
+            stream.set_read_timeout(Some(time))?;
+            stream.set_write_timeout(Some(time))
+        };
         match self {
-            Stream::Tcp(stream) => {
-                stream.set_read_timeout(Some(time))?;
-                stream.set_write_timeout(Some(time))
-            }
+            Stream::Tcp(stream) => tcp(stream),
+            Stream::Tls(stream) => tcp(stream.get_ref()),
             Stream::Unix(stream) => {
                 stream.set_read_timeout(Some(time))?;
                 stream.set_write_timeout(Some(time))
@@ -66,6 +71,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.read(buffer),
             Stream::Unix(stream) => stream.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
         }
     }
 
@@ -73,6 +79,10 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.write_all(bytes),
             Stream::Unix(stream) => stream.write_all(bytes),
+            Stream::Tls(stream) => {
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
         }
     }
 }
@@ -133,6 +143,12 @@ impl Connection {
                 address: options.address.to_string(),
                 source: Arc::new(failure),
             });
+        };
+        let stream = match (&options.tls, stream) {
+            (Some(tls), Stream::Tcp(stream)) => {
+                Stream::Tls(Box::new(tls.stream(options.address.host(), stream)?))
+            }
+            (_, stream) => stream,
         };
         let mut connection = Connection {
             options,
@@ -419,6 +435,8 @@ impl Connection {
     fn fill(&mut self, until: Instant) -> Result<()> {
         loop {
             self.set_timeout(until)?;
+            // The reply is likelier to be there afterwards, and then nobody has to be woken.
+            give_way();
             match self.stream.read(&mut self.buffer) {
                 Ok(0) => {
                     self.broken = true;

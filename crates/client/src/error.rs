@@ -55,6 +55,9 @@ pub enum Error {
         /// Its reply.
         error: ServerError,
     },
+    /// TLS cannot be spoken with these settings.
+    #[error("{0}")]
+    Tls(#[source] Arc<dunlin_tls::Error>),
     /// The text is no address of a server.
     #[error("{url}: {reason}")]
     Url {
@@ -115,6 +118,12 @@ impl Error {
             Error::Server(error) | Error::Refused { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<dunlin_tls::Error> for Error {
+    fn from(error: dunlin_tls::Error) -> Error {
+        Error::Tls(Arc::new(error))
     }
 }
 

@@ -202,6 +202,7 @@ impl<T: FromReply> Future for Reply<T> {
                     self.state = offer(&self.client, unit);
                 }
                 State::Waiting(slot) => {
+                    self.client.outbox().relay().run();
                     let Poll::Ready(answer) = slot.poll(context) else {
                         self.state = State::Waiting(slot);
                         return Poll::Pending;

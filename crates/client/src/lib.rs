@@ -22,6 +22,7 @@
 mod arg;
 mod blocking;
 mod client;
+mod clients;
 mod cluster;
 mod command;
 pub mod commands;
@@ -34,20 +35,24 @@ mod outbox;
 mod pipeline;
 mod pool;
 mod pubsub;
+mod relay;
 mod reply;
 mod scan;
 mod script;
 mod slot;
 mod started;
 mod url;
+mod yielding;
 
 pub use arg::{Arguments, ToArg};
 pub use client::{Client, Request};
+pub use clients::{Clients, SPILL};
 pub use cluster::{Cluster, ClusterRequest, SLOTS, slot_of};
 pub use command::Command;
 pub use connection::{Connection, ConnectionRequest};
 pub use dunlin_reactor::RetryLimits;
 pub use dunlin_resp::Value;
+pub use dunlin_tls::{ClientSettings, ClientTls};
 pub use error::{Error, Result, ServerError};
 pub use future::Reply;
 pub use options::{

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use dunlin_reactor::RetryLimits;
+use dunlin_tls::ClientTls;
 
 use crate::outbox::Limits;
 
@@ -27,6 +28,16 @@ pub enum Address {
     Tcp(String, u16),
     /// A Unix socket.
     Unix(std::path::PathBuf),
+}
+
+impl Address {
+    /// What the certificate of a server there is made out to.
+    pub(crate) fn host(&self) -> &str {
+        match self {
+            Address::Tcp(host, _) => host,
+            Address::Unix(_) => "localhost",
+        }
+    }
 }
 
 impl fmt::Display for Address {
@@ -64,6 +75,8 @@ pub enum Protocol {
 pub struct Options {
     /// The server.
     pub address: Address,
+    /// TLS, if it is spoken. The server's certificate has to be for the host of the address.
+    pub tls: Option<ClientTls>,
     /// Whom to log in as; `None`: `default`, if there is a password.
     pub user: Option<String>,
     /// The password.
@@ -98,6 +111,7 @@ impl Options {
     pub fn new(address: Address) -> Options {
         Options {
             address,
+            tls: None,
             user: None,
             password: None,
             db: 0,
@@ -119,6 +133,13 @@ impl Options {
     pub fn login(mut self, user: Option<&str>, password: &str) -> Options {
         self.user = user.map(str::to_owned);
         self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Speaks TLS.
+    #[must_use]
+    pub fn tls(mut self, tls: ClientTls) -> Options {
+        self.tls = Some(tls);
         self
     }
 
@@ -184,6 +205,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("address", &self.address)
+            .field("tls", &self.tls.is_some())
             .field("user", &self.user)
             .field("password", &self.password.as_ref().map(|_| "..."))
             .field("db", &self.db)

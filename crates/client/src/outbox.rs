@@ -5,6 +5,7 @@
 //! or is refused. The loop is woken by the first request after it looked last.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker as TaskWaker;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use dunlin_reactor::Waker;
 
 use crate::error::{Error, Result};
+use crate::relay::Relay;
 use crate::slot::Ticket;
 
 /// What one connection may have under way.
@@ -125,6 +127,11 @@ pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     room: Condvar,
     waker: OnceLock<Waker>,
+    /// Units in the queue, for a look without the lock.
+    queued: AtomicUsize,
+    /// `in_flight`, in the same way.
+    load: AtomicUsize,
+    relay: Relay,
 }
 
 /// What the loop says when it looks.
@@ -141,6 +148,9 @@ impl Outbox {
             queue: Mutex::default(),
             room: Condvar::new(),
             waker: OnceLock::new(),
+            queued: AtomicUsize::new(0),
+            load: AtomicUsize::new(0),
+            relay: Relay::default(),
         }
     }
 
@@ -151,6 +161,21 @@ impl Outbox {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Units that wait for the loop's look. Another thread may just be adding one.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Requests under way, without the lock.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// The tasks whose replies have come.
+    pub(crate) fn relay(&self) -> &Relay {
+        &self.relay
     }
 
     pub(crate) fn wake_loop(&self) {
@@ -188,6 +213,8 @@ impl Outbox {
         queue.in_flight += entry.expect.count() as usize;
         queue.in_flight_bytes += entry.bytes;
         queue.entries.push(entry);
+        self.queued.store(queue.entries.len(), Ordering::Relaxed);
+        self.load.store(queue.in_flight, Ordering::Relaxed);
         let wake = std::mem::replace(&mut queue.idle, false);
         drop(queue);
         if wake {
@@ -258,6 +285,8 @@ impl Outbox {
         debug_assert!(entries.is_empty() && bytes.is_empty());
         std::mem::swap(&mut queue.bytes, bytes);
         std::mem::swap(&mut queue.entries, entries);
+        self.queued.store(0, Ordering::Relaxed);
+        self.load.store(queue.in_flight, Ordering::Relaxed);
         queue.idle = true;
         update(&mut queue.stats);
         let life = queue.life;

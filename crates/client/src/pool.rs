@@ -8,6 +8,7 @@ mod state;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use state::{Grant, Idle, State, Waiter};
+use state::{Grant, Idle, Put, State, Waiter};
 
 /// How a pool makes and keeps its objects.
 pub trait Manage: Send + Sync + 'static {
@@ -119,6 +120,9 @@ struct Inner<M: Manage> {
     manage: M,
     options: PoolOptions,
     state: Mutex<State<M::Object>>,
+    /// Of [`PoolStats`]; not in the state, whose lock they would take once more.
+    lent: AtomicU64,
+    waited_us: AtomicU64,
     /// The keeper has something to do.
     upkeep: Condvar,
 }
@@ -181,6 +185,8 @@ impl<M: Manage> Pool<M> {
             manage,
             options,
             state: Mutex::new(State::default()),
+            lent: AtomicU64::new(0),
+            waited_us: AtomicU64::new(0),
             upkeep: Condvar::new(),
         });
         let kept = &inner.options;
@@ -218,7 +224,7 @@ impl<M: Manage> Pool<M> {
                 return self.inner.make();
             };
             if self.inner.is_fit(&mut idle) {
-                self.inner.state().stats.lent += 1;
+                self.inner.lent.fetch_add(1, Ordering::Relaxed);
                 return Ok(Pooled {
                     inner: Arc::clone(&self.inner),
                     held: Some(idle),
@@ -233,7 +239,12 @@ impl<M: Manage> Pool<M> {
     /// Counters and gauges.
     #[must_use]
     pub fn stats(&self) -> PoolStats {
-        self.inner.state().snapshot()
+        let inner = &self.inner;
+        PoolStats {
+            lent: inner.lent.load(Ordering::Relaxed),
+            waited_us: inner.waited_us.load(Ordering::Relaxed),
+            ..inner.state().snapshot()
+        }
     }
 
     /// Drops what is idle, and lends nothing any more. What is lent is dropped when it comes back.
@@ -265,10 +276,14 @@ impl<M: Manage> Inner<M> {
         state.stats.waited += 1;
         drop(state);
         let granted = waiter.wait(until);
+        let waited_us = since.elapsed().as_micros() as u64;
+        self.waited_us.fetch_add(waited_us, Ordering::Relaxed);
+        if let Some(grant) = granted {
+            return Ok(grant);
+        }
         let mut state = self.state();
-        state.stats.waited_us += since.elapsed().as_micros() as u64;
         // It may have been served at the last moment: then it is not in the queue any more.
-        if let Some(grant) = granted.or_else(|| waiter.take()) {
+        if let Some(grant) = waiter.take() {
             return Ok(grant);
         }
         state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
@@ -283,17 +298,15 @@ impl<M: Manage> Inner<M> {
     fn make(self: &Arc<Self>) -> Result<Pooled<M>> {
         match self.manage.create() {
             Ok(object) => {
-                let mut state = self.state();
-                state.stats.created += 1;
-                state.stats.lent += 1;
-                drop(state);
+                self.state().stats.created += 1;
+                self.lent.fetch_add(1, Ordering::Relaxed);
                 Ok(Pooled {
                     inner: Arc::clone(self),
                     held: Some(Idle::new(object)),
                 })
             }
             Err(error) => {
-                self.state().vacate();
+                self.vacate();
                 Err(error)
             }
         }
@@ -325,11 +338,11 @@ impl<M: Manage> Inner<M> {
         let usable = usable && !self.is_too_old(&idle, now) && self.manage.reset(&mut idle.object);
         idle.since = now;
         let mut state = self.state();
-        let rest = if usable {
+        let put = if usable {
             state.put(idle, self.options.idle_max)
         } else {
             state.stats.dropped += 1;
-            Some(idle)
+            Put::TooMany(idle)
         };
         let next_old = state.next_old(&self.options);
         let is_sooner = next_old.is_some_and(|at| state.upkeep_at.is_none_or(|then| at < then));
@@ -337,14 +350,22 @@ impl<M: Manage> Inner<M> {
             self.upkeep.notify_one();
         }
         drop(state);
-        self.end(rest);
+        self.end(put.finish());
+    }
+
+    fn vacate(&self) {
+        // Told without the lock, which it will want.
+        let served = self.state().vacate();
+        if let Some(waiter) = served {
+            waiter.tell();
+        }
     }
 
     /// Drops objects, and only then lets others have their places.
     fn end(&self, objects: impl IntoIterator<Item = Idle<M::Object>>) {
         for object in objects {
             drop(object);
-            self.state().vacate();
+            self.vacate();
         }
     }
 
@@ -366,13 +387,15 @@ impl<M: Manage> Inner<M> {
                 match made {
                     Some(Ok(object)) => {
                         state.stats.created += 1;
-                        let rest = state.put(Idle::new(object), self.options.idle_max);
+                        let put = state.put(Idle::new(object), self.options.idle_max);
                         drop(state);
-                        self.end(rest);
+                        self.end(put.finish());
                         state = self.state();
                     }
                     Some(Err(_)) => {
-                        state.vacate();
+                        if let Some(waiter) = state.vacate() {
+                            waiter.tell();
+                        }
                         let waited = self.upkeep.wait_timeout(state, PAUSE);
                         state = waited.unwrap_or_else(PoisonError::into_inner).0;
                     }

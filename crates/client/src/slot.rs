@@ -13,6 +13,7 @@ use std::thread::{self, Thread};
 use dunlin_resp::Value;
 
 use crate::error::{Error, Result};
+use crate::yielding::give_way;
 
 /// Slots that a thread keeps for its next requests.
 const SPARE_MAX: usize = 64;
@@ -63,6 +64,17 @@ enum Waiter {
 pub(crate) struct Wakeup(Waiter);
 
 impl Wakeup {
+    /// The task, if it is one. Everybody else is woken here.
+    pub(crate) fn wake_thread(self) -> Option<Waker> {
+        match self.0 {
+            Waiter::Task(waker) => Some(waker),
+            other => {
+                Wakeup(other).wake();
+                None
+            }
+        }
+    }
+
     pub(crate) fn wake(self) {
         match self.0 {
             Waiter::Nobody => {}
@@ -120,10 +132,10 @@ impl Slot {
             {
                 return answer;
             }
-            if yields < YIELDS_MAX {
+            if yields < YIELDS_MAX && give_way() {
                 yields += 1;
-                thread::yield_now();
             } else {
+                yields = YIELDS_MAX;
                 thread::park();
             }
         }

@@ -1,8 +1,10 @@
-//! `redis://user:password@host:port/db` and `unix:///path?db=2`, as options.
+//! `redis://user:password@host:port/db`, `rediss://` for TLS, and `unix:///path?db=2`, as options.
 //!
 //! Invariant: an error never shows the password. `%41` and its like stand for bytes in names, passwords and paths.
 
 use std::str::FromStr;
+
+use dunlin_tls::{ClientSettings, ClientTls};
 
 use crate::error::Error;
 use crate::options::{Address, Options, PORT, Protocol};
@@ -11,12 +13,18 @@ impl FromStr for Options {
     type Err = Error;
 
     /// Understands `redis://[user[:password]@]host[:port][/db]`, `unix://[user[:password]@]/path`, `host:port`, and behind a `?` the words
-    /// `db`, `name`, `user`, `password` and `protocol` (2 or 3), joined by `&`. `redis+unix` and `redis-socket` are `unix`, too.
+    /// `db`, `name`, `user`, `password` and `protocol` (2 or 3), joined by `&`. `rediss://` is TLS, with the words `cacert` (a file of certificates to
+    /// trust instead of the system's), `cert` and `key` (files of what is shown to the server) and `insecure` (any server will do), see
+    /// [`ClientSettings`]. `redis+unix` and `redis-socket` are `unix`, too.
     fn from_str(url: &str) -> Result<Options, Error> {
-        read(url).map_err(|reason| Error::Url {
+        let (mut options, tls) = read(url).map_err(|reason| Error::Url {
             url: without_password(url),
             reason,
-        })
+        })?;
+        if let Some(settings) = tls {
+            options.tls = Some(ClientTls::new(&settings)?);
+        }
+        Ok(options)
     }
 }
 
@@ -31,7 +39,7 @@ fn without_password(url: &str) -> String {
     }
 }
 
-fn read(url: &str) -> Result<Options, &'static str> {
+fn read(url: &str) -> Result<(Options, Option<ClientSettings>), &'static str> {
     let (url, query) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = url.split_once("://").unwrap_or(("redis", url));
     let (login, rest) = match rest.rsplit_once('@') {
@@ -39,19 +47,20 @@ fn read(url: &str) -> Result<Options, &'static str> {
         None => (None, rest),
     };
     let mut options = match scheme {
-        "redis" => tcp(rest)?,
+        "redis" | "rediss" => tcp(rest)?,
         "unix" | "redis+unix" | "redis-socket" if rest.starts_with('/') => {
             Options::new(Address::Unix(decoded(rest)?.into()))
         }
         "unix" | "redis+unix" | "redis-socket" => return Err("a path begins with /"),
-        "rediss" => return Err("TLS is not supported"),
-        _ => return Err("an address begins with redis:// or unix://"),
+        _ => return Err("an address begins with redis://, rediss:// or unix://"),
     };
     if let Some(login) = login {
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
         options.user = Some(decoded(user)?).filter(|user| !user.is_empty());
         options.password = Some(decoded(password)?).filter(|password| !password.is_empty());
     }
+    let mut tls = (scheme == "rediss").then(ClientSettings::default);
+    let (mut certificate, mut key) = (None, None);
     for word in query.split('&').filter(|word| !word.is_empty()) {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         let value = decoded(value)?;
@@ -62,13 +71,33 @@ fn read(url: &str) -> Result<Options, &'static str> {
             "password" => options.password = Some(value),
             "protocol" if value == "2" || value == "resp2" => options.protocol = Protocol::Resp2,
             "protocol" if value == "3" || value == "resp3" => options.protocol = Protocol::Auto,
-            _ => return Err("behind the ? may stand db, name, user, password, protocol"),
+            "cacert" | "cert" | "key" | "insecure" => {
+                let settings = tls.as_mut().ok_or("that is for rediss://")?;
+                match name {
+                    "cacert" => settings.trusted_file = Some(value.into()),
+                    "cert" => certificate = Some(value.into()),
+                    "key" => key = Some(value.into()),
+                    _ => settings.insecure = true,
+                }
+            }
+            _ => {
+                return Err(
+                    "behind the ? may stand db, name, user, password, protocol, cacert, cert, key, insecure",
+                );
+            }
         }
     }
     if options.user.is_some() && options.password.is_none() {
         return Err("a user needs a password");
     }
-    Ok(options)
+    if let Some(settings) = &mut tls {
+        settings.identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err("a certificate and its key go together"),
+        };
+    }
+    Ok((options, tls))
 }
 
 fn tcp(rest: &str) -> Result<Options, &'static str> {
@@ -171,7 +200,9 @@ mod tests {
     fn what_is_no_address_is_named_without_its_password() {
         for url in [
             "http://h",
-            "rediss://h",
+            "rediss://h?cert=x",
+            "rediss://h?cacert=/none",
+            "redis://h?insecure",
             "redis://h:x",
             "redis://h:70000",
             "redis://h/x",

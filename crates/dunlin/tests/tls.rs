@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use certificates::{Authority, Identity};
-use common::{PATIENCE, Server, free_port, wait_for};
+use common::{PATIENCE, PROGRAM, Server, free_port, wait_for};
 use rustls::{ClientConnection, StreamOwned, version};
 
 const BACKENDS: [&str; 3] = ["epoll", "poll", "auto"];
@@ -404,4 +404,93 @@ fn flags(identity: &Identity) -> String {
         identity.certificate.display(),
         identity.key.display()
     )
+}
+
+/// Runs `dunlin cli` with these words behind the port.
+fn cli(port: u16, words: &[&str], input: &[u8]) -> (String, String, bool) {
+    let mut child = std::process::Command::new(PROGRAM)
+        .args(["cli", "-h", "127.0.0.1", "-p", &port.to_string()])
+        .args(words)
+        .env_remove("REDISCLI_AUTH")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
+    let writer = std::thread::spawn(move || {
+        // Who does not read its input ends before.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.success(),
+    )
+}
+
+#[test]
+fn the_command_line_client_speaks_it() {
+    let scene = Scene::new("tls-auth-clients yes");
+    let authority = scene.authority.file().display().to_string();
+    let us = scene.authority.sign("us", "us");
+    let certificate = us.certificate.display().to_string();
+    let key = us.key.display().to_string();
+    let shown = ["--tls", "--cert", &certificate, "--key", &key];
+    let run = |words: &[&str], input: &[u8]| cli(scene.port, &[&shown, words].concat(), input);
+    let trusting =
+        |words: &[&str], input: &[u8]| run(&[&["--cacert", &authority], words].concat(), input);
+    assert_eq!(trusting(&["PING"], b"").0, "PONG\n");
+    // As many bytes as fill many records, in both directions, and a mode with a thread for each.
+    let big = "x".repeat(1 << 20);
+    assert_eq!(trusting(&["-x", "SET", "big"], big.as_bytes()).0, "OK\n");
+    assert_eq!(trusting(&["GET", "big"], b"").0.trim_end(), big);
+    let requests = "SET k v\r\n".repeat(50_000);
+    let piped = trusting(&["--pipe"], requests.as_bytes());
+    assert!(piped.0.contains("errors: 0, replies: 50000"), "{piped:?}");
+    // The name counts if one is given, the one who vouches for it unless nothing does.
+    assert_eq!(trusting(&["--sni", "localhost", "PING"], b"").0, "PONG\n");
+    let misnamed = trusting(&["--sni", "example.org", "PING"], b"");
+    assert!(
+        !misnamed.2 && misnamed.1.contains("certificate"),
+        "{misnamed:?}"
+    );
+    let other = Authority::new().file();
+    let other_authority = Authority::new();
+    let stranger = other_authority.file().display().to_string();
+    let refused = run(&["--cacert", &stranger, "PING"], b"");
+    assert!(
+        !refused.2 && refused.1.contains("certificate"),
+        "{refused:?}"
+    );
+    let missing = run(&["--cacert", &other.display().to_string(), "PING"], b"");
+    assert!(
+        !missing.2 && missing.1.contains("cannot read"),
+        "{missing:?}"
+    );
+    assert_eq!(run(&["--insecure", "PING"], b"").0, "PONG\n");
+    // Without a certificate of ours the server does not talk to us.
+    assert!(!cli(scene.port, &["--tls", "--insecure", "PING"], b"").2);
+    let alone = cli(scene.port, &["--tls", "--cert", &certificate, "PING"], b"");
+    assert!(alone.1.contains("go together"), "{alone:?}");
+    let url = format!("rediss://localhost:{}", scene.port);
+    let by_url = [
+        "--cert",
+        &certificate,
+        "--key",
+        &key,
+        "--cacert",
+        &authority,
+        "-u",
+        &url,
+    ];
+    let by_url = cli(
+        1,
+        &[&by_url[..], &["-p", &scene.port.to_string(), "PING"]].concat(),
+        b"",
+    );
+    assert_eq!(by_url.0, "PONG\n");
 }

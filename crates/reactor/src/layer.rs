@@ -40,6 +40,11 @@ pub trait Layer: Send {
         recycle: &mut dyn FnMut(Vec<u8>),
     );
 
+    /// Whether it has something to say before anything was received, as the side has that begins a handshake.
+    fn speaks_first(&self) -> bool {
+        false
+    }
+
     /// No output follows: the next [`Layer::send`] says so to the peer.
     fn close(&mut self);
 }
@@ -98,9 +103,9 @@ impl State {
         let index = conn.index() as u32;
         let action = Action::Handshake(index, conn.generation());
         let layered = Layered {
-            layer,
             wire: Rope::new(),
-            speaks: false,
+            speaks: layer.speaks_first(),
+            layer,
             ended: false,
             timer: Some(self.timers.set(at_ms, action)),
         };

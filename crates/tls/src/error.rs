@@ -57,6 +57,12 @@ pub enum Error {
     /// Nothing is left to speak.
     #[error("no cipher is left for the protocols that are allowed")]
     NoCipher,
+    /// No place is known where this system keeps certificates.
+    #[error("this system's trusted certificates are in no known place: name a file of them")]
+    NoSystemRoots,
+    /// Whom to ask for by name.
+    #[error("{0:?} is neither a name nor an address of a server")]
+    ServerName(String),
     /// What rustls found wrong.
     #[error("{0}")]
     Other(#[from] rustls::Error),

@@ -83,6 +83,16 @@ pub(crate) fn trusted(file: Option<&Path>, dir: Option<&Path>) -> Result<RootCer
     Ok(roots)
 }
 
+/// The certificates of a file of the system; it may hold some that rustls cannot use.
+pub(crate) fn of_system(file: &Path) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(certificates(file)?);
+    if added == 0 {
+        return Err(Error::NothingTrusted);
+    }
+    Ok(roots)
+}
+
 fn add(
     roots: &mut RootCertStore,
     path: &Path,

@@ -5,9 +5,10 @@
 //! only when the reactor is about to send it.
 
 use std::io::{self, BufRead, ErrorKind, IoSlice, Write};
+use std::ops::DerefMut;
 
 use dunlin_reactor::{Buffer, Layer, LayerState, Rope};
-use rustls::ServerConnection;
+use rustls::{ClientConnection, ConnectionCommon, ServerConnection};
 
 /// Pieces of output that become one record.
 const SLICES_MAX: usize = 16;
@@ -15,15 +16,32 @@ const SLICES_MAX: usize = 16;
 /// The first byte of every handshake.
 const HANDSHAKE_RECORD: u8 = 22;
 
-pub(crate) struct ServerLayer {
-    session: ServerConnection,
+/// A session of either side.
+pub(crate) trait Session: DerefMut<Target = ConnectionCommon<Self::Side>> + Send {
+    type Side;
+    /// Whether it begins the handshake.
+    const BEGINS: bool;
+}
+
+impl Session for ServerConnection {
+    type Side = rustls::server::ServerConnectionData;
+    const BEGINS: bool = false;
+}
+
+impl Session for ClientConnection {
+    type Side = rustls::client::ClientConnectionData;
+    const BEGINS: bool = true;
+}
+
+pub(crate) struct SessionLayer<S> {
+    session: S,
     /// Something was received.
     began: bool,
 }
 
-impl ServerLayer {
-    pub(crate) fn new(session: ServerConnection) -> ServerLayer {
-        ServerLayer {
+impl<S: Session> SessionLayer<S> {
+    pub(crate) fn new(session: S) -> SessionLayer<S> {
+        SessionLayer {
             session,
             began: false,
         }
@@ -43,10 +61,15 @@ impl ServerLayer {
     }
 }
 
-impl Layer for ServerLayer {
+impl<S: Session> Layer for SessionLayer<S> {
+    fn speaks_first(&self) -> bool {
+        S::BEGINS
+    }
+
     fn receive(&mut self, mut wire: &[u8], plain: &mut Buffer) -> io::Result<LayerState> {
         if !std::mem::replace(&mut self.began, true) && wire.first() != Some(&HANDSHAKE_RECORD) {
-            return Err(invalid("the client does not speak TLS"));
+            let peer = if S::BEGINS { "server" } else { "client" };
+            return Err(invalid(format!("the {peer} does not speak TLS")));
         }
         let mut ended = false;
         while !wire.is_empty() && !ended {

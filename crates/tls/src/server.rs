@@ -10,7 +10,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, ServerConfig, ServerConnection};
 
-use crate::layer::ServerLayer;
+use crate::layer::SessionLayer;
 use crate::sessions::{SessionLimits, Sessions};
 use crate::{Error, ciphers, files};
 
@@ -120,7 +120,7 @@ impl ServerTls {
     /// When rustls cannot begin.
     pub fn layer(&self) -> Result<Box<dyn Layer>, Error> {
         let session = ServerConnection::new(Arc::clone(&self.config))?;
-        Ok(Box::new(ServerLayer::new(session)))
+        Ok(Box::new(SessionLayer::new(session)))
     }
 }
 

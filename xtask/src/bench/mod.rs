@@ -9,6 +9,7 @@ pub(crate) mod probe;
 
 mod backends;
 mod chart;
+mod client;
 mod collections;
 mod commands;
 mod durability;
@@ -42,7 +43,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, backends, echo, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability, stages (may be repeated).
+    /// Only these experiments: throughput, backends, echo, client, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability, stages (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -119,10 +120,11 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 14] = [
+const EXPERIMENTS: [Experiment; 15] = [
     ("throughput", throughput::measure),
     ("backends", backends::measure),
     ("echo", echo::measure),
+    ("client", client::measure),
     ("memory", memory::measure),
     ("tail", probe::measure),
     ("expiry", expiry::measure),
@@ -159,6 +161,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let report = measure(&plan)?;
         let sides = match name {
             "echo" => &echo::sides(),
+            "client" => &client::sides(),
             "stages" => &stages::sides(),
             _ => &sides,
         };

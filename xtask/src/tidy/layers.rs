@@ -26,7 +26,10 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "dunlin-resp",
         ],
     ),
-    ("dunlin-client", &["dunlin-resp", "dunlin-reactor"]),
+    (
+        "dunlin-client",
+        &["dunlin-resp", "dunlin-reactor", "dunlin-tls"],
+    ),
     (
         "dunlin-gateway",
         &["dunlin-resp", "dunlin-frame", "dunlin-reactor"],
@@ -54,6 +57,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "dunlin-frame",
             "dunlin-resp",
             "dunlin-reactor",
+            "dunlin-tls",
         ],
     ),
     ("dunlin-simulator", &["dunlin-reactor", "dunlin-server"]),

@@ -110,6 +110,44 @@ impl Map {
         (!map.nodes.is_empty()).then_some(map)
     }
 
+    /// What CLUSTER SHARDS says, in either dialect. A shard whose master is not known, or is lost, has nobody for its slots.
+    /// With `tls` the ports are those for TLS.
+    pub(super) fn read_shards(reply: Value, asked: &Address, tls: bool) -> Option<Map> {
+        let Value::Array(shards) = reply else {
+            return None;
+        };
+        let mut map = Map {
+            owners: vec![NOBODY; usize::from(SLOTS)],
+            nodes: Vec::new(),
+        };
+        for shard in &shards {
+            let Value::Array(nodes) = field(shard, "nodes")? else {
+                return None;
+            };
+            let Value::Array(slots) = field(shard, "slots")? else {
+                return None;
+            };
+            let Some(master) = nodes.iter().find(|node| is_master(node)) else {
+                continue;
+            };
+            if slots.is_empty() {
+                continue;
+            }
+            let number = map.number(node_address(master, asked, tls)?);
+            let (ranges, []) = slots.as_chunks::<2>() else {
+                return None;
+            };
+            for range in ranges {
+                let [Value::Integer(first), Value::Integer(last)] = range else {
+                    return None;
+                };
+                let (first, last) = (usize::try_from(*first).ok()?, usize::try_from(*last).ok()?);
+                map.owners.get_mut(first..=last)?.fill(number);
+            }
+        }
+        (!map.nodes.is_empty()).then_some(map)
+    }
+
     fn number(&mut self, node: Address) -> u16 {
         let known = self.nodes.iter().position(|other| *other == node);
         let number = known.unwrap_or_else(|| {
@@ -132,6 +170,40 @@ impl Map {
             *owner = number;
         }
     }
+}
+
+/// A field of what is a map in RESP3, and in RESP2 an array of names and values in turn.
+fn field<'a>(of: &'a Value, name: &str) -> Option<&'a Value> {
+    let is = |key: &Value| matches!(key, Value::Bulk(key) if key == name.as_bytes());
+    match of {
+        Value::Map(pairs) => pairs
+            .iter()
+            .find_map(|(key, value)| is(key).then_some(value)),
+        Value::Array(words) => words
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .find_map(|[key, value]| is(key).then_some(value)),
+        _ => None,
+    }
+}
+
+fn is_master(node: &Value) -> bool {
+    let says = |name, word: &str| matches!(field(node, name), Some(Value::Bulk(text)) if text == word.as_bytes());
+    says("role", "master") && !says("health", "fail")
+}
+
+/// Where a node of CLUSTER SHARDS listens: where it prefers to be found, which may be unknown to it.
+fn node_address(node: &Value, asked: &Address, tls: bool) -> Option<Address> {
+    let port = if tls { "tls-port" } else { "port" };
+    let Some(Value::Integer(port)) = field(node, port) else {
+        return None;
+    };
+    let host = match field(node, "endpoint") {
+        Some(Value::Bulk(host)) => String::from_utf8_lossy(host).into_owned(),
+        _ => String::new(),
+    };
+    Some(address(&host, u16::try_from(*port).ok()?, asked))
 }
 
 /// A node's address; an empty host or a `?` is that of the node that was asked.
@@ -247,6 +319,73 @@ mod tests {
             Value::Array(vec![range(0, 5, node("a", 70_000))]),
         ] {
             assert!(Map::read(bad, &asked).is_none());
+        }
+    }
+
+    /// A shard of one master and one replica, as RESP2 has it.
+    fn shard(slots: &[i64], host: Value, port: i64, health: &str) -> Value {
+        let bulk = |text: &str| Value::Bulk(text.into());
+        let node = |role: &str, host: Value, port: i64, health: &str| {
+            let host = [bulk("endpoint"), host, bulk("role"), bulk(role)];
+            let port = [bulk("port"), Value::Integer(port)];
+            let health = [bulk("health"), bulk(health)];
+            Value::Array(host.into_iter().chain(port).chain(health).collect())
+        };
+        let slots = slots.iter().map(|slot| Value::Integer(*slot)).collect();
+        let nodes = vec![
+            node("replica", bulk("elsewhere"), 9, "online"),
+            node("master", host, port, health),
+        ];
+        Value::Array(vec![
+            bulk("slots"),
+            Value::Array(slots),
+            bulk("nodes"),
+            Value::Array(nodes),
+        ])
+    }
+
+    /// The same in RESP3.
+    fn mapped(value: Value) -> Value {
+        match value {
+            Value::Array(items) if matches!(items.first(), Some(Value::Bulk(_))) => {
+                let (pairs, _) = items.as_chunks::<2>();
+                let pair = |[key, value]: &[Value; 2]| (key.clone(), mapped(value.clone()));
+                Value::Map(pairs.iter().map(pair).collect())
+            }
+            Value::Array(items) => Value::Array(items.into_iter().map(mapped).collect()),
+            other => other,
+        }
+    }
+
+    #[test]
+    fn shards() {
+        let asked = tcp("h", 1);
+        let host = |name: &str| Value::Bulk(name.into());
+        let reply = Value::Array(vec![
+            shard(&[0, 99, 200, 200], host("a"), 1, "online"),
+            shard(&[300, 16_383], Value::Null, 2, "online"),
+            shard(&[100, 199], host("lost"), 3, "fail"),
+            shard(&[], host("idle"), 4, "online"),
+        ]);
+        for reply in [reply.clone(), mapped(reply)] {
+            let map = Map::read_shards(reply, &asked, false).unwrap();
+            for slot in [0, 99, 200] {
+                assert_eq!(map.owner(slot), Some(&tcp("a", 1)), "{slot}");
+            }
+            assert_eq!(map.owner(16_383), Some(&tcp("h", 2)));
+            assert_eq!((map.owner(150), map.owner(201)), (None, None));
+            assert_eq!(map.nodes.len(), 2);
+        }
+        for bad in [
+            Value::Null,
+            Value::Array(vec![]),
+            Value::Array(vec![Value::Null]),
+            Value::Array(vec![shard(&[0], host("a"), 1, "online")]),
+            Value::Array(vec![shard(&[0, 16_384], host("a"), 1, "online")]),
+            Value::Array(vec![shard(&[-1, 5], host("a"), 1, "online")]),
+            Value::Array(vec![shard(&[0, 5], host("a"), 70_000, "online")]),
+        ] {
+            assert!(Map::read_shards(bad, &asked, false).is_none());
         }
     }
 }

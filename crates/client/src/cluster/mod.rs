@@ -36,6 +36,8 @@ struct Inner {
     map: RwLock<Map>,
     nodes: Mutex<HashMap<Address, Client>>,
     refreshing: AtomicBool,
+    /// The nodes have no CLUSTER SHARDS, which came with Redis 7.
+    no_shards: AtomicBool,
 }
 
 /// A client of a cluster. Clones share everything.
@@ -80,11 +82,11 @@ impl Cluster {
                 map: RwLock::new(Map::of_one(address.clone())),
                 nodes: Mutex::new(HashMap::from([(address.clone(), first.clone())])),
                 refreshing: AtomicBool::new(false),
+                no_shards: AtomicBool::new(false),
                 options,
             }),
         };
-        let slots: Value = first.call(slots_command())?;
-        if let Some(map) = Map::read(slots, &address) {
+        if let Some(map) = block_on(cluster.inner.ask(&first, &address, None))? {
             cluster.inner.adopt(map);
         }
         Ok(cluster)
@@ -167,10 +169,6 @@ impl Drop for Lower<'_> {
     }
 }
 
-fn slots_command() -> Command {
-    Command::new("CLUSTER").arg("SLOTS")
-}
-
 /// The commands whose keys may be asked for one by one.
 fn is_splittable(name: &[u8]) -> bool {
     let names: [&[u8]; 5] = [b"MGET", b"EXISTS", b"TOUCH", b"DEL", b"UNLINK"];
@@ -227,6 +225,38 @@ impl Inner {
         *self.map.write().unwrap_or_else(PoisonError::into_inner) = map;
     }
 
+    /// Asks a node for the map: by CLUSTER SHARDS, and where that is unknown, or says nothing sensible, by CLUSTER SLOTS.
+    async fn ask(
+        &self,
+        client: &Client,
+        address: &Address,
+        deadline: Option<Duration>,
+    ) -> Result<Option<Map>> {
+        let command = |word: &str| {
+            let command = Command::new("CLUSTER").arg(word);
+            match deadline {
+                Some(deadline) => command.deadline(deadline),
+                None => command,
+            }
+        };
+        let mut unknown = false;
+        if !self.no_shards.load(Ordering::Relaxed) {
+            match client.send(command("SHARDS")).await {
+                Ok(shards) => match Map::read_shards(shards, address, self.options.tls.is_some()) {
+                    Some(map) => return Ok(Some(map)),
+                    None => unknown = true,
+                },
+                Err(Error::Server(_)) => unknown = true,
+                Err(error) => return Err(error),
+            }
+        }
+        let map = Map::read(client.send(command("SLOTS")).await?, address);
+        if unknown && map.is_some() {
+            self.no_shards.store(true, Ordering::Relaxed);
+        }
+        Ok(map)
+    }
+
     /// Asks the nodes for the map, one after the other until one knows. Only one request at a time does this.
     /// `knowing` is asked first.
     async fn refresh(&self, knowing: Option<&Address>) {
@@ -244,8 +274,8 @@ impl Inner {
             let Ok(client) = self.client(&address) else {
                 continue;
             };
-            let reply = client.send(slots_command().deadline(DEADLINE)).await;
-            if let Some(map) = reply.ok().and_then(|slots| Map::read(slots, &address)) {
+            let reply = self.ask(&client, &address, Some(DEADLINE)).await;
+            if let Ok(Some(map)) = reply {
                 self.adopt(map);
                 return;
             }

@@ -12,6 +12,7 @@ pub(crate) use greeting::{Greeting, Progress};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker as TaskWaker;
 use std::time::{Duration, Instant};
 
 use dunlin_reactor::{
@@ -24,12 +25,16 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::outbox::{Answered, Entry, Expect, Life, Outbox, Stats};
 use crate::pubsub::Hub;
+use crate::relay::PATIENCE_MS;
 use crate::slot::{Answer, Ticket, Wakeup};
 use crate::started::Started;
+use crate::yielding::give_way;
 use unsent::{Timed, Unsent};
 
 /// Bytes given to a connection before the system has taken those from before.
 const WINDOW_BYTES: usize = 256 * 1024;
+/// How often the loop lets others run before it writes.
+const GATHER_MAX: usize = 8;
 /// The only timer of the loop, [`TcpClient`]'s.
 const RETRY_TIMER: u64 = 0;
 
@@ -65,6 +70,12 @@ pub(crate) struct Link {
     sent: VecDeque<Sent>,
     answered: Answered,
     wakeups: Vec<Wakeup>,
+    /// The tasks among them.
+    tasks: Vec<TaskWaker>,
+    /// When tasks were left to each other, as long as they are.
+    relayed_ms: Option<u64>,
+    /// Those who were answered last are tasks, at least some of them.
+    for_tasks: bool,
     /// Empty; exchanged with the outbox's.
     bytes: Vec<u8>,
     entries: Vec<Entry>,
@@ -109,6 +120,9 @@ impl Link {
             sent: VecDeque::new(),
             answered: Answered::default(),
             wakeups: Vec::new(),
+            tasks: Vec::new(),
+            relayed_ms: None,
+            for_tasks: false,
             bytes: Vec::new(),
             entries: Vec::new(),
             next_deadline_ms: u64::MAX,
@@ -137,6 +151,59 @@ impl Link {
 
     fn wake_all(&mut self) {
         self.wakeups.drain(..).for_each(Wakeup::wake);
+    }
+
+    /// Wakes threads, and one of the tasks, which wakes the others. To be called before the end of the turn, which asks when to look again.
+    fn relay(&mut self, io: &Io<'_>) {
+        if self.wakeups.is_empty() {
+            return;
+        }
+        let tasks = self.wakeups.drain(..).filter_map(Wakeup::wake_thread);
+        self.tasks.extend(tasks);
+        self.for_tasks = !self.tasks.is_empty();
+        let Some(first) = self.tasks.pop() else {
+            return;
+        };
+        if !self.tasks.is_empty() {
+            self.relayed_ms.get_or_insert(io.now_ms());
+            self.outbox.relay().leave(self.tasks.drain(..));
+        }
+        first.wake();
+    }
+
+    /// Does not leave it to tasks for ever. Returns when to look again.
+    fn see_to_relay(&mut self, now_ms: u64) -> Option<u64> {
+        let since_ms = self.relayed_ms?;
+        let due_ms = since_ms + PATIENCE_MS;
+        let relay = self.outbox.relay();
+        if relay.is_pending() && now_ms < due_ms {
+            return Some(due_ms);
+        }
+        relay.run();
+        self.relayed_ms = None;
+        None
+    }
+
+    /// Lets those who are about to ask do so before the batch is written: as long as more come, and they are given the time, it is shared
+    /// by more of them.
+    fn gather(&mut self) {
+        let answers = std::mem::take(&mut self.answers);
+        let mut queued = self.outbox.queued();
+        let times = match self.for_tasks {
+            true if queued > 0 || answers => GATHER_MAX,
+            // A thread that waits gives way by itself, see `Slot::wait`.
+            false if answers => 1,
+            _ => 0,
+        };
+        for _ in 0..times {
+            if !give_way() {
+                return;
+            }
+            let before = std::mem::replace(&mut queued, self.outbox.queued());
+            if queued == before {
+                return;
+            }
+        }
     }
 
     fn fill(&mut self, mut ticket: Ticket, expect: Expect, bytes: usize, answer: Result<Answer>) {
@@ -511,6 +578,15 @@ impl Handler for Link {
         }
         self.heard_ms = io.now_ms();
         self.greeted_by_ms = io.now_ms() + millis(self.options.connect_deadline);
+        if let Some(tls) = &self.options.tls {
+            match tls.layer(self.options.address.host()) {
+                Ok(layer) => io.add_layer(conn, layer),
+                Err(error) => {
+                    self.refuse(error.into());
+                    return self.give_up(io, conn);
+                }
+            }
+        }
         let mut out = io.buffer();
         let channels = self.hub.channels();
         let (greeting, progress) = Greeting::begin(&self.options, &channels, &mut out);
@@ -549,7 +625,7 @@ impl Handler for Link {
             input.consume(all);
         }
         self.answers = !self.wakeups.is_empty();
-        self.wake_all();
+        self.relay(io);
     }
 
     fn closed(&mut self, io: &mut Io<'_>, conn: ConnId, why: CloseReason) {
@@ -559,7 +635,7 @@ impl Handler for Link {
         }
         let address = &self.options.address;
         let error = match why {
-            CloseReason::Connect(source) => Error::Connect {
+            CloseReason::Connect(source) | CloseReason::Layer(source) => Error::Connect {
                 address: address.to_string(),
                 source: Arc::new(source),
             },
@@ -587,10 +663,7 @@ impl Handler for Link {
         if !self.tcp.is_started() && !self.ending {
             self.tcp.start(io);
         }
-        if std::mem::take(&mut self.answers) {
-            // Those who were just answered ask again before the batch is written, and need not wake this loop.
-            std::thread::yield_now();
-        }
+        self.gather();
         let life = self.exchange(io);
         if let Phase::Ready(conn) = self.phase {
             self.send(io, conn);
@@ -601,7 +674,8 @@ impl Handler for Link {
         if let Life::Closing(until) = life {
             self.close_down(io, until);
         }
-        self.wake_all();
+        self.relay(io);
+        let relay_ms = self.see_to_relay(now_ms);
         if self.answered.requests > 0 {
             // Threads that wait for room hear of it only now.
             io.refresh_now();
@@ -609,7 +683,7 @@ impl Handler for Link {
         }
         let deadline_ms = Some(self.next_deadline_ms).filter(|ms| *ms != u64::MAX);
         let closes_at_ms = self.closes_at_ms.filter(|_| !self.ending);
-        [look_again_ms, deadline_ms, closes_at_ms]
+        [look_again_ms, deadline_ms, closes_at_ms, relay_ms]
             .into_iter()
             .flatten()
             .min()

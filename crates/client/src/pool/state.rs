@@ -54,8 +54,13 @@ impl<T> Default for Waiter<T> {
 }
 
 impl<T> Waiter<T> {
+    /// To be followed by [`Waiter::tell`].
     fn serve(&self, grant: Grant<T>) {
         self.grant.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(grant);
+    }
+
+    /// Wakes it, once the pool's lock is free: it may well run at once.
+    pub(super) fn tell(&self) {
         self.came.notify_one();
     }
 
@@ -81,6 +86,30 @@ impl<T> Waiter<T> {
             }
             let waited = self.came.wait_timeout(grant, left);
             grant = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// What became of an object that came back.
+#[derive(Debug)]
+#[must_use = "somebody may have to be told"]
+pub(super) enum Put<T> {
+    Idle,
+    Served(Arc<Waiter<T>>),
+    /// To be dropped.
+    TooMany(Idle<T>),
+}
+
+impl<T> Put<T> {
+    /// Tells who was served, and returns what is to be dropped. Not to be called under the pool's lock.
+    pub(super) fn finish(self) -> Option<Idle<T>> {
+        match self {
+            Put::Idle => None,
+            Put::Served(waiter) => {
+                waiter.tell();
+                None
+            }
+            Put::TooMany(idle) => Some(idle),
         }
     }
 }
@@ -136,28 +165,37 @@ impl<T> State<T> {
         }
     }
 
-    /// An active object is idle now, or the first waiter's. Returns it if it is one too many: it stays active until it was dropped, see
+    /// An active object is idle now, or the first waiter's. One that is one too many stays active until it was dropped, see
     /// [`State::vacate`].
-    pub(super) fn put(&mut self, idle: Idle<T>, idle_max: usize) -> Option<Idle<T>> {
+    pub(super) fn put(&mut self, idle: Idle<T>, idle_max: usize) -> Put<T> {
         if self.closed || (self.waiters.is_empty() && self.idle.len() >= idle_max) {
             self.stats.dropped += 1;
-            return Some(idle);
+            return Put::TooMany(idle);
         }
         match self.waiters.pop_front() {
-            Some(waiter) => waiter.serve(Grant::Object(idle)),
+            Some(waiter) => {
+                waiter.serve(Grant::Object(idle));
+                Put::Served(waiter)
+            }
             None => {
                 self.active -= 1;
                 self.idle.push_back(idle);
+                Put::Idle
             }
         }
-        None
     }
 
-    /// An active object is no more: its place is the first waiter's.
-    pub(super) fn vacate(&mut self) {
+    /// An active object is no more: its place is the first waiter's, which is returned, to be told.
+    pub(super) fn vacate(&mut self) -> Option<Arc<Waiter<T>>> {
         match self.waiters.pop_front() {
-            Some(waiter) if !self.closed => waiter.serve(Grant::Place),
-            _ => self.active -= 1,
+            Some(waiter) if !self.closed => {
+                waiter.serve(Grant::Place);
+                Some(waiter)
+            }
+            _ => {
+                self.active -= 1;
+                None
+            }
         }
     }
 

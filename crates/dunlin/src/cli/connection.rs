@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use dunlin_reactor::BlockingStream;
+use dunlin_reactor::{BlockingStream, ConnectAddress};
 use dunlin_resp::{ProtocolError, ReplyLimits, ReplyParser, Value, reply};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -102,7 +102,13 @@ impl Connection {
     pub(crate) fn open(endpoint: &Endpoint) -> io::Result<Connection> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "no address for this host");
         for address in endpoint.addresses()? {
-            match BlockingStream::connect(&address, CONNECT_TIMEOUT) {
+            let stream = match (&endpoint.tls, &address) {
+                (Some(tls), ConnectAddress::Tcp(address)) => {
+                    tls.connect(&endpoint.host, *address, CONNECT_TIMEOUT)
+                }
+                _ => BlockingStream::connect(&address, CONNECT_TIMEOUT),
+            };
+            match stream {
                 Ok(stream) => {
                     return Ok(Connection {
                         stream,

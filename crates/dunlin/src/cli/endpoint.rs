@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use dunlin_reactor::ConnectAddress;
 
+use super::tls::Tls;
+
 /// A server and how to introduce oneself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
@@ -20,6 +22,8 @@ pub(crate) struct Endpoint {
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
     pub(crate) database: i64,
+    /// If TLS is spoken.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Default for Endpoint {
@@ -31,24 +35,26 @@ impl Default for Endpoint {
             user: None,
             password: None,
             database: 0,
+            tls: None,
         }
     }
 }
 
 impl Endpoint {
-    /// Takes what a URI names: `redis://[[user][:password]@][host][:port][/database]`.
+    /// Takes what a URI names: `redis://[[user][:password]@][host][:port][/database]`, and `rediss://` for TLS.
     ///
     /// # Errors
-    /// Another scheme, TLS among them, or a port that is none.
+    /// Another scheme, or a port that is none.
     pub(crate) fn apply_uri(&mut self, uri: &str) -> Result<()> {
         let lower = uri.to_ascii_lowercase();
-        if lower.starts_with("rediss://") {
-            bail!("rediss:// needs TLS, which is not built in");
-        }
-        if !lower.starts_with("redis://") {
+        let rest = if lower.starts_with("rediss://") {
+            self.tls.get_or_insert_default();
+            &uri["rediss://".len()..]
+        } else if lower.starts_with("redis://") {
+            &uri["redis://".len()..]
+        } else {
             bail!("Invalid URI scheme");
-        }
-        let rest = &uri["redis://".len()..];
+        };
         let rest = match rest.split_once('@') {
             Some((who, rest)) => {
                 match who.split_once(':') {

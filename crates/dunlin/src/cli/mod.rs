@@ -15,7 +15,10 @@ mod modes;
 mod oneshot;
 pub(crate) mod options;
 mod prompt;
+#[cfg(feature = "tls")]
+mod relay;
 mod session;
+mod tls;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
