@@ -464,16 +464,17 @@ impl Engine {
         session: &Session,
     ) -> Option<bool> {
         let command = self.table.at(self.check(args, id, session).ok()?);
-        let queued = session
-            .transaction
-            .as_ref()
-            .map_or(Flags::NONE, |t| t.flags);
+        let changes = |command: &Command, args: Args<'_>| {
+            let may = command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE);
+            let is_script = command.scope == Scope::Script;
+            may && !(is_script && self.scripts.says_no_writes(command, args))
+        };
+        let mut queued = session.transaction.iter().flat_map(|t| &t.queue);
         let executes = command.scope == Scope::Transaction;
-        if command.scope == Scope::Script && self.scripts.says_no_writes(command, args) {
-            return Some(false);
-        }
-        let changes = |flags: Flags| flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);
-        Some(changes(command.flags) || (executes && changes(queued)))
+        Some(
+            changes(command, args)
+                || (executes && queued.any(|q| changes(q.command, q.args.as_args()))),
+        )
     }
 
     /// Answers an error from before the handler; in a transaction EXEC will refuse.

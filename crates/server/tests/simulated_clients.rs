@@ -281,6 +281,17 @@ fn writes_wait_for_the_end_of_a_pause_in_order() {
         format!("{OK}:0\r\n")
     );
     assert_eq!(scene.receive(2).0, "*1\r\n+OK\r\n");
+    // That of scripts which say that they don't write does not.
+    scene.ask(0, &["CLIENT PAUSE 100000 WRITE"]);
+    scene.send(2, &["MULTI"]);
+    scene.send_bytes(2, b"EVAL \"#!lua flags=no-writes\\nreturn 7\" 0\r\n");
+    scene.send(2, &["EXEC"]);
+    assert_eq!(scene.receive(2).0, "+OK\r\n+QUEUED\r\n*1\r\n:7\r\n");
+    scene.send(2, &["MULTI"]);
+    scene.send_bytes(2, b"EVAL \"return 8\" 0\r\n");
+    assert_eq!(scene.receive(2).0, "+OK\r\n");
+    scene.ask(0, &["CLIENT UNPAUSE"]);
+    assert_eq!(scene.receive(2).0, "+QUEUED\r\n");
 }
 
 #[test]
