@@ -13,12 +13,14 @@ mod build;
 mod ci;
 mod client;
 mod fix;
+mod package;
 mod process;
 mod server;
 mod simulate;
 mod tcl;
 mod tidy;
 mod torture;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -44,6 +46,10 @@ enum Task {
     Simulate(simulate::Arguments),
     /// Many connects and disconnects, and ends under load.
     Torture(torture::Arguments),
+    /// The Debian package, manual pages and completions.
+    Package(package::Arguments),
+    /// Make the browser console's page, which is committed, from its sources in web/.
+    Web(web::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +62,8 @@ fn main() -> ExitCode {
         Task::Probe(arguments) => bench::probe::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Torture(arguments) => torture::run(&arguments),
+        Task::Package(arguments) => package::run(&arguments),
+        Task::Web(arguments) => web::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

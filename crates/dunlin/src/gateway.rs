@@ -145,6 +145,11 @@ fn level(text: &str) -> Result<Level, String> {
     })
 }
 
+/// Its command line, for completions and the manual.
+pub(crate) fn command() -> clap::Command {
+    <Options as clap::CommandFactory>::command()
+}
+
 /// `gateway`.
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let program = OsString::from("dunlin gateway");

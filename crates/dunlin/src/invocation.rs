@@ -28,6 +28,10 @@ pub(crate) enum Invocation<'a> {
     Gateway(&'a [OsString]),
     /// Be such devices.
     Submit(&'a [OsString]),
+    /// Write the completions of a shell.
+    Completions(&'a [OsString]),
+    /// Write a page of the manual.
+    Man(&'a [OsString]),
     /// Print the version.
     Version,
     /// Print how to use it.
@@ -83,6 +87,12 @@ impl<'a> Invocation<'a> {
             Some((first, rest)) if !is_server && first == "submit" => {
                 return Invocation::Submit(rest);
             }
+            Some((first, rest)) if !is_server && first == "completions" => {
+                return Invocation::Completions(rest);
+            }
+            Some((first, rest)) if !is_server && first == "man" => {
+                return Invocation::Man(rest);
+            }
             _ => {}
         }
         let rest = match rest.split_first() {
@@ -121,6 +131,8 @@ Usage: dunlin [server] [/path/to/redis.conf] [--key value ...] [-]
        dunlin gateway [OPTIONS]       take messages of devices into a stream: docs/gateway.md, or --help
        dunlin submit [OPTIONS] ADDRESS
                                       submit messages as many devices, and report
+       dunlin completions SHELL       completions of bash, zsh, fish
+       dunlin man [PAGE]              a page of the manual: dunlin, dunlin-cli, dunlin.conf ...
        dunlin -v | --version
        dunlin -h | --help
 

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod cli;
 mod daemon;
+mod describe;
 mod gateway;
 mod invocation;
 mod memory;
@@ -38,6 +39,8 @@ fn main() -> ExitCode {
         Invocation::Cli { arguments, plain } => Ok(cli::run(arguments, plain)),
         Invocation::Gateway(rest) => gateway::run(rest),
         Invocation::Submit(rest) => submit::run(rest),
+        Invocation::Completions(rest) => describe::completions(rest),
+        Invocation::Man(rest) => describe::man(rest),
         Invocation::Version => print(&invocation::version()),
         Invocation::Help => print(invocation::HELP),
         Invocation::Unsupported(option) => Err(anyhow::anyhow!(
@@ -71,6 +74,7 @@ fn start(program: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         anyhow::anyhow!("can't change to '{}': {error}", config.dir().display())
     })?;
     logging::init(config.logfile(), config.loglevel())?;
+    logging::set_format(config.log_format());
     if config.yes("syslog-enabled") {
         let (ident, facility) = (
             config.text("syslog-ident"),

@@ -197,6 +197,17 @@ impl Session {
         }
     }
 
+    /// A fresh session of somebody who was let in by other means than a password, and is the default user: unless that is off, which lets
+    /// nobody in.
+    pub fn of_default_user(id: u64, users: &Users) -> Session {
+        let user = Arc::clone(users.default_user());
+        let is_enabled = user.with_rules(|rules| rules.enabled);
+        Session {
+            user: Some(user),
+            ..Session::new(id, is_enabled)
+        }
+    }
+
     /// Whether it has subscribed to anything.
     #[inline]
     pub fn is_subscriber(&self) -> bool {

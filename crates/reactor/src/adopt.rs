@@ -30,10 +30,19 @@ impl<S> Adopter<S> {
     /// # Errors
     /// When [`crate::Limits::handover_max`] sockets wait already, or the loop has ended. The socket comes back.
     pub fn adopt(&self, socket: S) -> Result<(), AdoptError<S>> {
+        self.adopt_as(socket, 0)
+    }
+
+    /// As [`Adopter::adopt`], with a number for the handler: [`Peer::tag`].
+    ///
+    /// # Errors
+    /// As [`Adopter::adopt`].
+    pub fn adopt_as(&self, socket: S, tag: u32) -> Result<(), AdoptError<S>> {
         let peer = Peer {
             unix: true,
             adopted: true,
             descriptor: -1,
+            tag,
             ..Peer::default()
         };
         // Counted first: the loop may open it, and count it down, at once.
@@ -86,12 +95,14 @@ mod tests {
     #[derive(Default)]
     struct Greets {
         adopted: usize,
+        tags: u32,
         heard: Vec<u8>,
     }
 
     impl Handler for Greets {
         fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
             assert!(peer.adopted && peer.unix && peer.remote.is_none());
+            self.tags += peer.tag;
             self.adopted += 1;
             let mut rope = Rope::with_buffer(io.buffer());
             rope.tail().push(b'0' + self.adopted as u8);
@@ -117,11 +128,11 @@ mod tests {
         let adopter = one.adopter();
         let (a, b) = Socket::pair().unwrap();
         adopter.adopt(a).unwrap();
-        adopter.clone().adopt(b).unwrap();
+        adopter.clone().adopt_as(b, 7).unwrap();
         assert_eq!(adopter.load(), 2);
         let mut handler = Greets::default();
         one.run(&mut handler).unwrap();
-        assert_eq!(handler.adopted, 2);
+        assert_eq!((handler.adopted, handler.tags), (2, 7));
         handler.heard.sort_unstable();
         assert_eq!(handler.heard, b"12");
         assert_eq!(adopter.load(), 0);

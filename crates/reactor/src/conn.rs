@@ -54,7 +54,7 @@ pub struct Peer {
     pub unix: bool,
     /// Which listener accepted it, in the order in which they were added. 0 for a connection that was made from here.
     pub listener: usize,
-    /// What the options of its listener said, see [`crate::ListenOptions::tag`]; 0 in the in-memory backend.
+    /// What the options of its listener said, see [`crate::ListenOptions::tag`], or [`crate::Adopter::adopt_as`]; 0 in the in-memory backend.
     pub tag: u32,
     /// The descriptor, for listings; -1 in the in-memory backend.
     pub descriptor: i32,

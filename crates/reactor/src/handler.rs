@@ -16,6 +16,8 @@ pub struct Input {
     pub(crate) buffer: Buffer,
     pub(crate) eof: bool,
     pub(crate) expected: u32,
+    pub(crate) first_us: u64,
+    pub(crate) last_us: u64,
 }
 
 impl Input {
@@ -40,6 +42,19 @@ impl Input {
     #[inline]
     pub fn consume(&mut self, n: usize) {
         self.buffer.consume(n);
+    }
+
+    /// When the bytes came that end at `offset`, on the loop's clock, microseconds: exactly, if the loop was waiting for them, else as near as can be
+    /// known, see [`crate::arrival`]. To be asked before anything is consumed.
+    #[must_use]
+    #[inline]
+    pub fn arrived_us(&self, offset: usize) -> u64 {
+        if self.first_us == self.last_us {
+            return self.last_us;
+        }
+        let span = u128::from(self.last_us.saturating_sub(self.first_us));
+        let len = self.bytes().len().max(1) as u128;
+        self.first_us + (span * offset as u128 / len) as u64
     }
 
     /// Memory that these bytes take, if any are left.
@@ -150,6 +165,12 @@ pub trait Handler {
     fn turn_end(&mut self, io: &mut Io<'_>) -> Option<u64> {
         let _ = io;
         None
+    }
+
+    /// The turn's output was handed to the system, as far as that took it, at `now_us` (the loop's clock, microseconds). Called every turn; for those
+    /// who measure: nothing may be sent from here.
+    fn settled(&mut self, io: &mut Io<'_>, now_us: u64) {
+        let _ = (io, now_us);
     }
 
     /// Whether there is long work, see [`Handler::background`].

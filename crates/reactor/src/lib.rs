@@ -36,6 +36,7 @@
 
 mod acceptor;
 mod adopt;
+mod arrival;
 pub mod backend;
 mod backoff;
 mod blocking;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use dunlin_structures::Rope;
 
+use crate::arrival::{Arrivals, Mark};
 use crate::backend::socket::ConnectAddress;
 use crate::backend::{Held, SocketOption};
 use crate::buffer::{BUFFER_BYTES, Buffer, BufferPool};
@@ -48,6 +49,8 @@ pub struct Stats {
     pub writes: u64,
     /// Bytes sent.
     pub bytes_out: u64,
+    /// Microseconds spent in turns, waiting for events left out.
+    pub busy_us: u64,
 }
 
 /// A graceful stop in progress.
@@ -73,6 +76,7 @@ impl Stopping {
 
 pub(crate) struct State {
     pub(crate) now_us: u64,
+    pub(crate) arrivals: Arrivals,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) conns: Connections,
@@ -109,6 +113,7 @@ impl State {
         let now_us = clock.monotonic_us();
         State {
             now_us,
+            arrivals: Arrivals::default(),
             clock,
             limits,
             conns: Connections::default(),
@@ -219,6 +224,7 @@ impl State {
             return;
         }
         c.live = Life::Doomed;
+        *self.arrivals.mark(index) = Mark::default();
         if matches!(reason, CloseReason::Connect(_)) {
             // It stood never, so whatever else was to happen to it did not.
             c.reason = Some(reason);

@@ -12,6 +12,7 @@ use dunlin_store::stripes::Waiter;
 use dunlin_structures::Rope;
 
 use crate::host::ServerHost;
+use crate::observe::Done;
 use crate::worker::note_positions;
 
 /// A command on its way to the auxiliary thread.
@@ -28,7 +29,7 @@ pub struct Job {
     pub heavy: Box<Heavy>,
     /// Time of the command, milliseconds since 1970.
     pub now_ms: u64,
-    /// When its request was there, wall clock.
+    /// When its request was there, on the monotonic clock.
     pub arrived_us: u64,
     /// Microseconds that it ran on its worker.
     pub ran_us: u64,
@@ -48,6 +49,8 @@ pub struct Finished {
     pub turn: Option<Turn>,
     /// The latest record of the log that the reply depends on.
     pub awaits: u64,
+    /// Its times, unless it is to be run again.
+    pub done: Option<Done>,
     /// Nothing has remained of the command, with this id and these arguments: it is to be run again with every stripe held.
     pub again: Option<(usize, OwnedArgs)>,
 }
@@ -215,11 +218,22 @@ impl Auxiliary {
             _ => unreachable!("a heavy command runs to its end"),
         };
         // Its worker has counted it already.
-        if let Some(id) = done {
-            let duration_us = self.host.clock.monotonic_us() - started_us + job.ran_us;
+        let done = done.map(|id| {
+            let ended_us = self.host.clock.monotonic_us();
+            let duration_us = ended_us - started_us + job.ran_us;
             let args = job.args.as_args();
-            self.host.ran(id, args, &session, duration_us, 1);
-        }
+            let slow = self.host.ran(id, args, &session, duration_us, 1);
+            let since_us = ended_us.saturating_sub(job.arrived_us);
+            Done {
+                id,
+                calls: 1,
+                arrived_us: job.arrived_us,
+                queued_us: since_us.saturating_sub(duration_us),
+                ended_us,
+                awaits,
+                slow,
+            }
+        });
         // Freed first: until the next job nobody would publish that they are.
         let again = again.map(|id| (id, job.args));
         // The reply is a client's memory from here on, first on its way and then in the worker's buffers.
@@ -235,6 +249,7 @@ impl Auxiliary {
                 out,
                 turn,
                 awaits,
+                done,
                 again,
             },
         );

@@ -12,7 +12,7 @@ use dunlin_reactor::Clock;
 use crate::access::{Entry, Reason};
 use crate::clients;
 use crate::config::Origin;
-use crate::observe::{REDACTED, Ran, secrets};
+use crate::observe::{Done, Outbound, REDACTED, Ran, secrets};
 use crate::persistence::saving::Order;
 use crate::shared::{Shared, WorkerCounters};
 
@@ -34,8 +34,10 @@ pub struct ServerHost {
     pub input_len: usize,
     /// Sleeping is allowed: on the auxiliary thread, and on a worker that is the only one.
     pub may_sleep: bool,
-    /// Wall clock when the current request was there, microseconds since 1970.
+    /// When the current request was there, on the monotonic clock, microseconds.
     pub arrived_us: u64,
+    /// What was executed and has not left yet.
+    pub(crate) outbound: Outbound,
     /// Monotonic clock when the current command of a transaction began.
     inner_since_us: u64,
     /// Workers that have something to see, to be woken once no stripe is held.
@@ -164,26 +166,44 @@ impl ServerHost {
             input_len: 0,
             may_sleep: false,
             arrived_us: 0,
+            outbound: Outbound::default(),
             inner_since_us: 0,
             wakes: Vec::new(),
         }
     }
 
-    /// Files the time of `calls` equal commands; the arguments and the session are the last one's.
+    /// Files the time of `calls` equal commands; the arguments and the session are the last one's. The number of the slow log's entry for
+    /// that one, if it was slow.
     #[inline]
-    pub fn ran(&self, id: usize, args: Args<'_>, session: &Session, duration_us: u64, calls: u32) {
+    pub fn ran(
+        &self,
+        id: usize,
+        args: Args<'_>,
+        session: &Session,
+        duration_us: u64,
+        calls: u32,
+    ) -> Option<u64> {
         self.measured(id, duration_us, calls);
         let observer = &self.shared.observer;
-        if observer.is_slow(duration_us) {
-            observer.ran(&Ran {
-                command: self.shared.engine.table.at(id),
-                args,
-                session,
-                duration_us,
-                arrived_us: self.arrived_us,
-                now_us: self.clock.wall_us(),
-            });
+        if !observer.is_slow(duration_us) {
+            return None;
         }
+        let since_us = self.clock.monotonic_us().saturating_sub(self.arrived_us);
+        observer.ran(&Ran {
+            command: self.shared.engine.table.at(id),
+            args,
+            session,
+            duration_us,
+            queued_us: since_us.saturating_sub(duration_us),
+            now_us: self.clock.wall_us(),
+        })
+    }
+
+    /// Takes note of commands that were executed and whose replies leave with this turn.
+    #[inline]
+    pub(crate) fn executed(&mut self, done: Done) {
+        let observer = &self.shared.observer;
+        observer.executed(&mut self.outbound, self.worker, done);
     }
 
     /// Files the time of `calls` equal commands that can't have been slow.
@@ -195,19 +215,31 @@ impl ServerHost {
             .measured(&shared.engine, self.worker, id, duration_us, calls);
     }
 
-    /// Files a command that was suspended and is done now. `arrived_us` and `ran_us`: see the worker's stopwatch.
-    pub fn suspended_ran(
+    /// Files a command that was suspended and is done now. `arrived_us` and `ran_us`: see the worker's stopwatch. `awaits`: the latest record of
+    /// the log that its reply depends on.
+    pub(crate) fn suspended_ran(
         &mut self,
         id: Option<usize>,
         args: Args<'_>,
         session: &Session,
-        arrived_us: u64,
-        ran_us: u64,
+        (arrived_us, ran_us): (u64, u64),
+        awaits: u64,
     ) {
         let Some(id) = id else { return };
         let of_turn = std::mem::replace(&mut self.arrived_us, arrived_us);
-        self.ran(id, args, session, ran_us, 1);
+        let slow = self.ran(id, args, session, ran_us, 1);
         self.arrived_us = of_turn;
+        let ended_us = self.clock.monotonic_us();
+        let since_us = ended_us.saturating_sub(arrived_us);
+        self.executed(Done {
+            id,
+            calls: 1,
+            arrived_us,
+            queued_us: since_us.saturating_sub(ran_us),
+            ended_us,
+            awaits,
+            slow,
+        });
     }
 
     /// Puts what was denied to a user into the log. `id` is of the command that the client called.

@@ -10,6 +10,7 @@
 )]
 
 pub mod access;
+pub mod admin;
 pub mod auxiliary;
 pub mod clients;
 pub mod commands;

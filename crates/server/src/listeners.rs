@@ -65,7 +65,16 @@ pub(crate) fn open_tcp(config: &Config) -> Result<Vec<Listener>, ListenError> {
 
 /// Listens on a port of every address of `bind`; port 0 is none.
 pub(crate) fn open_port(config: &Config, port: u16) -> Result<Vec<Listener>, ListenError> {
-    open_all(config, &addresses_at(config, port, PLAIN)?)
+    open_at(config, &config.bind(), port)
+}
+
+/// Listens on a port of these addresses; port 0 is none.
+pub(crate) fn open_at(
+    config: &Config,
+    binds: &[BindAddress],
+    port: u16,
+) -> Result<Vec<Listener>, ListenError> {
+    open_all(config, &addresses_at(binds, port, PLAIN)?)
 }
 
 fn open_all(config: &Config, all: &[Wanted]) -> Result<Vec<Listener>, ListenError> {
@@ -159,18 +168,19 @@ fn may_lack(error: &io::Error, optional: bool) -> bool {
 
 /// What `bind` names with `port` and `tls-port`; an address named twice stands once.
 fn addresses(config: &Config) -> Result<Vec<Wanted>, ListenError> {
-    let mut all = addresses_at(config, config.port(), PLAIN)?;
-    all.extend(addresses_at(config, config.tls_port(), tls::TAG)?);
+    let binds = config.bind();
+    let mut all = addresses_at(&binds, config.port(), PLAIN)?;
+    all.extend(addresses_at(&binds, config.tls_port(), tls::TAG)?);
     Ok(all)
 }
 
-fn addresses_at(config: &Config, port: u16, tag: u32) -> Result<Vec<Wanted>, ListenError> {
+fn addresses_at(binds: &[BindAddress], port: u16, tag: u32) -> Result<Vec<Wanted>, ListenError> {
     let mut all: Vec<Wanted> = Vec::new();
     if port == 0 {
         return Ok(all);
     }
-    for bind in config.bind() {
-        let Some(wanted) = resolve(&bind, port, tag)? else {
+    for bind in binds {
+        let Some(wanted) = resolve(bind, port, tag)? else {
             continue;
         };
         if !all.iter().any(|known| known.address == wanted.address) {

@@ -17,6 +17,7 @@ use dunlin_reactor::{
 use dunlin_store::Settings;
 
 use crate::access;
+use crate::admin::{self, AdminPort};
 use crate::auxiliary::{Auxiliary, Exchange};
 use crate::config::{Config, Loaded};
 use crate::frames;
@@ -64,6 +65,7 @@ fn serve<B: SystemBackend>(
     let (tcp_listeners, kinds) = listen(&mut tcp, &config)?;
     startup::listening(&config);
     let frames = frames::listen(&config)?;
+    let admin = admin::listen(&config)?;
     raise_descriptor_limit(&config);
     let limits = Limits {
         output_soft_bytes: OUTPUT_SOFT_BYTES,
@@ -122,9 +124,15 @@ fn serve<B: SystemBackend>(
     watch_signals(Arc::clone(&shared), remotes)?;
     logging::set_role(logging::Role::Master);
     process::title::follow(&shared.config());
+    startup::summary(
+        &shared.config(),
+        chosen.name(),
+        shared.knobs.clients_max.load(Ordering::Relaxed) as u64,
+    );
     startup::initialized();
     // Nobody is served before it is known what there is to load.
     engine.is_loading.store(true, Ordering::SeqCst);
+    let admin = AdminPort::start::<B>(admin, &shared, &loops)?;
     let gate = Arc::new(Gate::default());
     let make = {
         let (shared, exchange) = (Arc::clone(&shared), Arc::clone(&exchange));
@@ -172,6 +180,7 @@ fn serve<B: SystemBackend>(
     reaper
         .join()
         .map_err(|_| anyhow!("the freeing thread failed"))?;
+    admin.end()?;
     if report.cut > 0 {
         tracing::warn!(
             "{} connections were cut: their clients did not take their replies in time",
@@ -361,7 +370,11 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 fn raise_descriptor_limit(config: &Config) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let kinds = if config.frame_port() > 0 { 2 } else { 1 };
-    let wanted = kinds * u64::from(config.maxclients()) + RESERVED_DESCRIPTORS;
+    let admin = match config.admin_port() {
+        0 => 0,
+        _ => admin::DESCRIPTORS_MAX,
+    };
+    let wanted = kinds * u64::from(config.maxclients()) + admin + RESERVED_DESCRIPTORS;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
         return;

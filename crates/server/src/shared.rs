@@ -129,6 +129,8 @@ pub struct WorkerCounters {
     pub denied_channels: Counter,
     /// Receive calls of the loop.
     pub reads: AtomicU64,
+    /// Microseconds that the loop was busy, up to its last turn but one.
+    pub busy_us: AtomicU64,
     /// Send calls of the loop.
     pub writes: AtomicU64,
     /// Unconsumed input and unsent output of its clients, bytes.
@@ -141,6 +143,8 @@ pub struct WorkerCounters {
     pub recent_input: RecentMax,
     /// The longest output of one client in one turn.
     pub recent_output: RecentMax,
+    /// The longest time by which a deadline had passed when its key was removed, milliseconds.
+    pub recent_expiry_lag: RecentMax,
     /// What it runs, for the crash report.
     pub recent: Recent,
 }

@@ -21,6 +21,8 @@ pub struct Counters {
     pub misses: Counter,
     /// Keys removed because their deadline had passed.
     pub expired: Counter,
+    /// Milliseconds by which their deadlines had passed, all together.
+    pub expiry_lag_ms: Counter,
     /// Keys evicted for want of memory.
     pub evicted: Counter,
     /// Changes recorded, expirations not counted.
@@ -41,6 +43,8 @@ pub struct Local {
     pub batch_bytes: i64,
     /// Nothing is removed for its age or for room (CLIENT PAUSE).
     pub is_paused: bool,
+    /// The longest time by which a deadline had passed when its key was removed, since this was last set to 0, milliseconds.
+    pub expiry_lag_ms_max: u64,
     /// What subscribers are told once the transaction commits.
     pub outbox: Outbox,
     /// Number of the client whose command runs, while clients track keys; 0 for none.
@@ -76,6 +80,7 @@ impl Local {
             used_bytes: 0,
             batch_bytes: 0,
             is_paused: false,
+            expiry_lag_ms_max: 0,
             outbox: Outbox::default(),
             client: 0,
             wakes: Vec::new(),

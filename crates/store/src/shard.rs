@@ -101,6 +101,8 @@ pub struct Shard {
     deadline_sum: u128,
     /// Keys with a deadline.
     volatile: usize,
+    /// Bytes of the keys themselves.
+    key_bytes: u64,
 }
 
 impl Shard {
@@ -113,6 +115,7 @@ impl Shard {
             wheel: TimerWheel::new(now_ms),
             deadline_sum: 0,
             volatile: 0,
+            key_bytes: 0,
         }
     }
 
@@ -129,6 +132,11 @@ impl Shard {
     /// Number of keys with a deadline.
     pub fn expires(&self) -> usize {
         self.volatile
+    }
+
+    /// Bytes of the names of the keys.
+    pub fn key_bytes(&self) -> u64 {
+        self.key_bytes
     }
 
     /// Sum of all deadlines in milliseconds, for the average time to live.
@@ -197,6 +205,7 @@ impl Shard {
     ) -> Slot {
         debug_assert!(entry.due().is_none());
         entry.set_mark(self.mark);
+        self.key_bytes += entry.key().len() as u64;
         self.dict
             .insert_new(hash, entry, |e| hasher.hash(e.key()), reclaim)
     }
@@ -206,6 +215,7 @@ impl Shard {
         debug_assert!(!self.owes(&self.entry(slot)), "removed before it was saved");
         let entry = self.dict.remove(slot, reclaim);
         self.count(entry.deadline(), None);
+        self.key_bytes -= entry.key().len() as u64;
         if entry.timer_index() != NO_TIMER {
             self.wheel.cancel(entry.timer_index());
         }
@@ -317,6 +327,7 @@ impl Shard {
                     return Expired::Fields(slot);
                 }
                 self.count(shell.deadline(), None);
+                self.key_bytes -= shell.key().len() as u64;
                 // The wheel has already freed the node, so only the dict is told.
                 Expired::Entry(self.dict.remove(slot, reclaim))
             }

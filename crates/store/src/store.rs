@@ -80,6 +80,7 @@ pub(crate) struct Head {
     pub(crate) root: Root,
     pub(crate) len: AtomicU32,
     pub(crate) expires: AtomicU32,
+    pub(crate) key_bytes: AtomicU64,
 }
 
 /// Wakes a worker whose sleep would outlast a new deadline.
@@ -348,6 +349,13 @@ impl Store {
     pub fn expires(&self, db: u32) -> u64 {
         (0..self.stripe_count())
             .map(|s| u64::from(self.head(db, s).expires.load(Ordering::Relaxed)))
+            .sum()
+    }
+
+    /// Bytes of the names of a database's keys, as of about now.
+    pub fn key_bytes(&self, db: u32) -> u64 {
+        (0..self.stripe_count())
+            .map(|s| self.head(db, s).key_bytes.load(Ordering::Relaxed))
             .sum()
     }
 
@@ -622,6 +630,7 @@ impl Store {
         head.root.clear();
         head.len.store(0, Ordering::Relaxed);
         head.expires.store(0, Ordering::Relaxed);
+        head.key_bytes.store(0, Ordering::Relaxed);
     }
 
     /// Makes a held shard's dict and counts visible to the others.
@@ -631,5 +640,6 @@ impl Store {
         head.len.store(shard.len() as u32, Ordering::Relaxed);
         head.expires
             .store(shard.expires() as u32, Ordering::Relaxed);
+        head.key_bytes.store(shard.key_bytes(), Ordering::Relaxed);
     }
 }

@@ -270,7 +270,13 @@ impl<'a> Txn<'a> {
             self.tell(db, key, Event::hash("hexpired"));
             self.notify(db, key, Event::generic("del"));
         } else {
-            self.counters().expired.add(1);
+            let lag_ms = entry
+                .deadline()
+                .map_or(0, |at| self.now_ms.saturating_sub(at));
+            self.local.expiry_lag_ms_max = self.local.expiry_lag_ms_max.max(lag_ms);
+            let counters = self.counters();
+            counters.expired.add(1);
+            counters.expiry_lag_ms.add(lag_ms);
             self.tell(db, key, Event::expired());
         }
         if self.store.log.is_active() {

@@ -4,6 +4,7 @@ pub mod bits;
 pub mod dict;
 pub mod epoch;
 pub mod geohash;
+pub mod heavy_hitters;
 pub mod hyperloglog;
 pub mod lent;
 pub mod packed;

@@ -19,6 +19,7 @@ mod memory;
 mod pubsub;
 mod report;
 mod snapshots;
+mod stages;
 mod stalls;
 mod throughput;
 
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, backends, echo, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability (may be repeated).
+    /// Only these experiments: throughput, backends, echo, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability, stages (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -118,7 +119,7 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 13] = [
+const EXPERIMENTS: [Experiment; 14] = [
     ("throughput", throughput::measure),
     ("backends", backends::measure),
     ("echo", echo::measure),
@@ -132,6 +133,7 @@ const EXPERIMENTS: [Experiment; 13] = [
     ("pubsub", pubsub::measure),
     ("snapshots", snapshots::measure),
     ("durability", durability::measure),
+    ("stages", stages::measure),
 ];
 
 /// Runs the experiments, prints their tables, and writes them unless it was a quick run.
@@ -157,6 +159,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let report = measure(&plan)?;
         let sides = match name {
             "echo" => &echo::sides(),
+            "stages" => &stages::sides(),
             _ => &sides,
         };
         println!(

@@ -10,7 +10,7 @@ use super::{Step, Verdict};
 use crate::workspace::program;
 
 /// A program, the Debian package that has it, and what for.
-const NEEDED: [(&str, &str); 8] = [
+const NEEDED: [(&str, &str); 9] = [
     ("redis-cli", "redis-tools"),
     ("redis-benchmark", "redis-tools"),
     ("redis-check-rdb", "redis-tools"),
@@ -19,6 +19,8 @@ const NEEDED: [(&str, &str); 8] = [
     ("cc", "build-essential"),
     ("taskset", "util-linux"),
     ("git", "git"),
+    // For the test of the metrics. Where systemd runs, its service starts, too (port 9090).
+    ("promtool", "prometheus"),
 ];
 
 /// Installs what is missing, or says what to install.

@@ -29,6 +29,11 @@ use crate::cli::{endpoint::Endpoint, introduce, open};
 use options::Read;
 use report::{Outcome, Report};
 
+/// Its command line, for completions and the manual.
+pub(crate) fn command() -> clap::Command {
+    options::command()
+}
+
 /// Runs it with these arguments.
 ///
 /// # Errors

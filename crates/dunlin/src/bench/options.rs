@@ -23,6 +23,11 @@ const DATA_BYTES_MAX: usize = 1 << 30;
 /// Requests in flight on one connection, at most.
 const PIPELINE_MAX: usize = 1_000_000;
 
+/// The command line, for completions and the manual.
+pub(super) fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 #[derive(Debug, Parser)]
 #[command(
     name = "dunlin bench",

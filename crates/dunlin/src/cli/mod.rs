@@ -35,6 +35,11 @@ const FAKE_TERMINAL: &str = "FAKETTY";
 /// A password that is not to stand in the list of processes.
 const PASSWORD: &str = "REDISCLI_AUTH";
 
+/// Its command line, for completions and the manual.
+pub(crate) fn command() -> clap::Command {
+    options::command()
+}
+
 /// Runs it with these arguments. `plain`: it was called by redis-cli's name, whose users expect no tables.
 pub(crate) fn run(arguments: &[OsString], plain: bool) -> ExitCode {
     match run_with(arguments, plain) {

@@ -16,6 +16,11 @@ use super::format::{Format, Output};
 /// Behind which interval a repeated command is sent, at most.
 const INTERVAL_SECONDS_MAX: f64 = 86_400.0 * 365.0;
 
+/// The command line, for completions and the manual.
+pub(super) fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 #[derive(Debug, Parser)]
 #[command(
     name = "dunlin cli",

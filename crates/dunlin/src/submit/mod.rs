@@ -91,6 +91,11 @@ fn time(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(u64::from(number) * factor))
 }
 
+/// Its command line, for completions and the manual.
+pub(crate) fn command() -> clap::Command {
+    <Options as clap::CommandFactory>::command()
+}
+
 /// `submit`.
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let program = OsString::from("dunlin submit");

@@ -288,6 +288,13 @@ pub trait Backend {
     /// Bytes sent that the peer's system has not confirmed.
     fn unconfirmed_bytes(&mut self, socket: &mut Self::Socket) -> usize;
 
+    /// How long ago the last of the bytes came that the system has received for a socket, microseconds, as fine as its clock's tick; `None`
+    /// where it can't tell. Costs a system call: see [`crate::arrival`] for when it is asked.
+    fn last_received_ago_us(&mut self, socket: &mut Self::Socket) -> Option<u64> {
+        let _ = socket;
+        None
+    }
+
     /// The failure that an event reported.
     fn take_error(&mut self, socket: &mut Self::Socket) -> Option<io::Error>;
 

@@ -125,6 +125,7 @@ impl<B: Backend> EventLoop<B> {
         state.stats.bytes_out += sent.bytes as u64;
         state.held_output -= sent.bytes;
         c.taken |= sent.bytes > 0;
+        state.arrivals.mark(index).answered_turn = state.stats.turns as u32;
         if c.write_timed {
             state.deadlines.count(index, Side::Write, sent.bytes);
         }

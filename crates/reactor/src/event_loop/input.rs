@@ -7,6 +7,7 @@
 use std::{io, mem};
 
 use super::EventLoop;
+use crate::arrival::Since;
 use crate::backend::Backend;
 use crate::buffer::{BUFFER_BYTES, Buffer};
 use crate::conn::{CloseReason, Life};
@@ -90,17 +91,56 @@ impl<B: Backend> EventLoop<B> {
             state.deadlines.count(index, Side::Read, bytes);
         }
         if buffer.len() > before || shown || c.eof != ended_before {
+            let eof = c.eof;
+            let (first_us, last_us) = self.arrival(index, before, buffer.len() > before);
             let input = Input {
-                eof: c.eof,
-                conn: state.conns.id(index),
+                eof,
+                conn: self.state.conns.id(index),
                 buffer,
                 expected: 0,
+                first_us,
+                last_us,
             };
             self.batch.push(input);
         } else {
             state.keep_input(index, buffer);
             state.enqueue(index);
         }
+    }
+
+    /// When the first and the last of the bytes came that are shown of a connection. `before`: so many were there before this turn.
+    #[inline]
+    fn arrival(&mut self, index: u32, before: usize, any_new: bool) -> (u64, u64) {
+        let now_us = self.state.now_us;
+        let waits_since = mem::take(&mut self.state.arrivals.mark(index).waits_since);
+        if waits_since == Since::NEVER && !self.state.arrivals.is_late() {
+            return (now_us, now_us);
+        }
+        match waits_since.at_us(now_us) {
+            at_us if !any_new => {
+                let at_us = at_us.unwrap_or(now_us);
+                (at_us, at_us)
+            }
+            // What the handler left, and new ones behind that.
+            Some(at_us) if before > 0 => (at_us, now_us),
+            unread_since_us => self.late_arrival(index, unread_since_us),
+        }
+    }
+
+    /// The same for bytes that may have come while the loop was busy, or their connection paused.
+    #[cold]
+    fn late_arrival(&mut self, index: u32, unread_since_us: Option<u64>) -> (u64, u64) {
+        let state = &mut self.state;
+        let since_us = state.arrivals.earliest_us(unread_since_us);
+        let last_turn = state.stats.turns.wrapping_sub(1) as u32;
+        let answered = state.arrivals.mark(index).answered_turn == last_turn;
+        let mut ago_us = None;
+        if state.arrivals.may_ask(since_us)
+            && let Some(socket) = self.sockets[index as usize].as_mut()
+        {
+            ago_us = self.backend.last_received_ago_us(socket);
+        }
+        state.arrivals.times(since_us, ago_us, answered)
     }
 
     /// Receives the coded bytes of a connection into a buffer of their own, and decodes them all.
@@ -159,6 +199,7 @@ impl<B: Backend> EventLoop<B> {
     /// After the handler: unconsumed bytes go back to their connections, and those at their end begin to close.
     fn take_back(&mut self) {
         let state = &mut self.state;
+        let now_us = state.now_us;
         for input in self.batch.drain(..) {
             let index = input.conn.index() as u32;
             let Some(c) = state.conns.live(input.conn).filter(|c| !c.closing) else {
@@ -172,6 +213,12 @@ impl<B: Backend> EventLoop<B> {
                 self.paused_at_end.push(input.conn);
             }
             c.expected = input.expected;
+            if c.paused || c.show {
+                // What is left are whole requests, or what comes will lie unread.
+                let left = !input.buffer.is_empty();
+                let since_us = if left { input.first_us } else { now_us };
+                state.arrivals.mark(index).waits_since = Since::of(since_us);
+            }
             state.keep_input(index, input.buffer);
             if finished {
                 state.close_after_flush(index, CloseReason::Eof);

@@ -280,11 +280,15 @@ impl<B: Backend> EventLoop<B> {
         self.sleep_until_ms = handler.turn_end(&mut Io::new(&mut self.state));
         self.keep_below_ceiling();
         self.settle(handler);
+        let mut ended_us = self.backend.monotonic_us();
+        handler.settled(&mut Io::new(&mut self.state), ended_us);
         if handler.has_background(&mut Io::new(&mut self.state)) {
             self.backend.submit()?;
             handler.background(&mut Io::new(&mut self.state));
             self.busy = true;
+            ended_us = self.backend.monotonic_us();
         }
+        self.state.stats.busy_us += self.state.arrivals.end(ended_us);
         self.advance_stop(handler);
         Ok(())
     }

@@ -59,6 +59,7 @@ impl<B: Backend> EventLoop<B> {
             self.backend.wait(Some(0), &mut self.events)?;
         }
         self.state.now_us = self.backend.monotonic_us();
+        self.state.arrivals.begin(self.state.now_us);
         self.state.held_by_backend = self.backend.held();
         self.busy = false;
         Ok(())

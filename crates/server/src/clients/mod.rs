@@ -110,6 +110,17 @@ impl Clients {
         lock(&self.by_id).values().filter(|c| is_so(c)).count()
     }
 
+    /// How many clients each of so many workers has.
+    pub fn by_worker(&self, workers: usize) -> Vec<usize> {
+        let mut counts = vec![0; workers];
+        for client in lock(&self.by_id).values() {
+            if let Some(count) = counts.get_mut(client.worker()) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
     /// Has a client closed by its worker, which must be woken; false if that was done before.
     pub fn kill(&self, client: &Client) -> bool {
         if !client.mark(Mark::KILLED, true) {

@@ -3,11 +3,13 @@
 //! Their handlers reach the server by [`crate::host::host`]. To add one: the file, and a row here or in its family.
 
 mod acl;
+mod big_keys;
 mod cluster;
 mod config;
 mod connection;
 mod debug;
-mod info;
+mod hot_keys;
+pub(crate) mod info;
 mod latency;
 mod lolwut;
 mod memory;
@@ -18,7 +20,7 @@ mod role;
 mod shutdown;
 mod slowlog;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod wait;
 
 pub use dunlin_engine::Command;
@@ -39,8 +41,10 @@ pub const FAMILIES: &[&[&Command]] = &[
     persistence::TABLE,
     &[
         &acl::ACL,
+        &big_keys::BIGKEYS,
         &config::CONFIG,
         &debug::DEBUG,
+        &hot_keys::HOTKEYS,
         &info::INFO,
         &latency::LATENCY,
         &lolwut::LOLWUT,

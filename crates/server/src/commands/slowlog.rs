@@ -1,7 +1,7 @@
 //! SLOWLOG GET [count] | LEN | RESET | HELP: the latest slow commands. <https://redis.io/commands/slowlog-get>
 //!
-//! An entry has a field more than Redis's, behind the others: the microseconds that its request waited, while others ran or
-//! held its keys. What a client felt is the sum.
+//! An entry's stages (how long its request waited, its reply waited for the log, and for the kernel) are not here, since clients know Redis's six
+//! fields: `/api/slowlog` has them.
 
 use dunlin_engine::command::{ArgKind, Argument, Categories, Flags};
 use dunlin_engine::commands::server::help;
@@ -30,7 +30,7 @@ pub(super) const SLOWLOG: Command = Command {
 const GET: Command = Command {
     arity: -2,
     complexity: "O(N) in the number of entries returned",
-    summary: "Returns the newest entries, ten if no number is given, with -1 all: number, time, microseconds, arguments, address and name of the client, microseconds waited.",
+    summary: "Returns the newest entries, ten if no number is given, with -1 all: number, time, microseconds, arguments, address and name of the client.",
     tips: &["request_policy:all_nodes", "nondeterministic_output"],
     history: &[("4.0.0", "Tells the client's address and name.")],
     arguments: &[Argument::new("count", ArgKind::Integer).optional()],
@@ -88,7 +88,7 @@ fn get(cx: &mut Ctx<'_>) -> Outcome {
     let entries = host(cx).shared.observer.slowlog.newest(count);
     cx.reply.array(entries.len());
     for entry in &entries {
-        cx.reply.array(7);
+        cx.reply.array(6);
         for number in [entry.id, entry.time_s, entry.duration_us] {
             cx.reply.integer(number as i64);
         }
@@ -96,7 +96,6 @@ fn get(cx: &mut Ctx<'_>) -> Outcome {
         entry.args.iter().for_each(|arg| cx.reply.bulk(arg));
         cx.reply.bulk(entry.address.as_bytes());
         cx.reply.bulk(&entry.name);
-        cx.reply.integer(entry.queued_us as i64);
     }
     Ok(Flow::Done)
 }
@@ -131,8 +130,8 @@ mod tests {
             ),
             format!(
                 "OK; OK; nil; (error) ERR wrong number of arguments for 'get' command; \
-                 [[1 {time_s} 0 [GET k] 10.0.0.1:7 me 0] \
-                 [0 {time_s} 0 [CONFIG SET slowlog-log-slower-than 0] 10.0.0.1:7 me 0]]"
+                 [[1 {time_s} 0 [GET k] 10.0.0.1:7 me] \
+                 [0 {time_s} 0 [CONFIG SET slowlog-log-slower-than 0] 10.0.0.1:7 me]]"
             )
         );
         assert_eq!(

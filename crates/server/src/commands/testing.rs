@@ -40,11 +40,11 @@ impl Clock for StoppedClock {
 }
 
 /// A server without sockets, driven by text.
-pub(super) struct Console {
+pub(crate) struct Console {
     /// Its shared state.
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// Calls that were handed to the auxiliary thread.
-    pub(super) heavy: usize,
+    pub(crate) heavy: usize,
     clock: Arc<StoppedClock>,
     worker: WorkerState,
     sessions: BTreeMap<u64, Session>,
@@ -60,7 +60,7 @@ impl Default for Console {
 
 impl Console {
     /// A console over a server with this configuration.
-    pub(super) fn new(config: Config) -> Console {
+    pub(crate) fn new(config: Config) -> Console {
         let engine = Arc::new(Engine::renamed(
             &Settings::default(),
             FAMILIES,
@@ -94,14 +94,14 @@ impl Console {
     }
 
     /// A console that allows DEBUG.
-    pub(super) fn with_debug() -> Console {
+    pub(crate) fn with_debug() -> Console {
         let loaded =
             Config::load(&["--enable-debug-command", "yes"]).expect("a valid command line");
         Console::new(loaded.config)
     }
 
     /// The session of that number, made when first asked for.
-    pub(super) fn session(&mut self, id: u64) -> &mut Session {
+    pub(crate) fn session(&mut self, id: u64) -> &mut Session {
         let users = &self.shared.engine.users;
         self.sessions
             .entry(id)
@@ -117,7 +117,7 @@ impl Console {
     }
 
     /// Does what the saving thread has to do.
-    pub(super) fn save_in_background(&mut self) {
+    pub(crate) fn save_in_background(&mut self) {
         self.saver().step(&mut StripeLock::of_this_thread());
     }
 
@@ -126,13 +126,13 @@ impl Console {
     }
 
     /// Lets time pass.
-    pub(super) fn advance_ms(&mut self, ms: u64) {
+    pub(crate) fn advance_ms(&mut self, ms: u64) {
         self.clock.0.fetch_add(ms * 1_000, Ordering::Relaxed);
         self.worker.local.clock = (self.now_ms() / 1_000) as u32;
     }
 
     /// Runs one command of session `id` and returns the encoded reply.
-    pub(super) fn call(&mut self, id: u64, args: &[&[u8]]) -> Vec<u8> {
+    pub(crate) fn call(&mut self, id: u64, args: &[&[u8]]) -> Vec<u8> {
         self.session(id);
         let now_ms = self.now_ms();
         let peer = self.session(id).peer;
@@ -149,7 +149,7 @@ impl Console {
         let engine = Arc::clone(&self.shared.engine);
         let clock = Arc::<StoppedClock>::clone(&self.clock);
         let mut host = ServerHost::new(Arc::clone(&self.shared), clock, 0);
-        host.arrived_us = now_ms * 1_000;
+        host.arrived_us = host.clock.monotonic_us();
         host.look_around(&mut self.worker, now_ms);
         let (owned, mut out) = (OwnedArgs::of(args.iter().copied()), Rope::new());
         let mut call = Call {
@@ -204,7 +204,7 @@ impl Console {
     }
 
     /// Runs a script of commands separated by `;` and returns the replies separated by `; `: see the engine's console.
-    pub(super) fn run(&mut self, script: &str) -> String {
+    pub(crate) fn run(&mut self, script: &str) -> String {
         let mut replies = Vec::new();
         for line in script.split(';').map(str::trim).filter(|l| !l.is_empty()) {
             if let Some(ms) = line
@@ -252,6 +252,6 @@ impl Again for Call<'_> {
 
 /// Runs a script in a fresh console and compares the replies.
 #[track_caller]
-pub(super) fn check(script: &str, expected: &str) {
+pub(crate) fn check(script: &str, expected: &str) {
     assert_eq!(Console::default().run(script), expected, "{script}");
 }

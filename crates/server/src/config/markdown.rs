@@ -67,7 +67,8 @@ fn push_row(page: &mut String, key: &Key) {
     );
 }
 
-fn type_text(kind: &Kind) -> String {
+/// The type of a key, in words.
+pub(crate) fn type_text(kind: &Kind) -> String {
     match kind {
         Kind::YesNo => "yes, no".to_owned(),
         Kind::Integer { min, max } => {

@@ -26,15 +26,17 @@ pub use error::{ConfigError, SetError, Source};
 pub use key::{Change, Key, Kind, Line, Status};
 pub use load::{INCLUDE_DEPTH_MAX, LINE_LENGTH_MAX_BYTES, Loaded};
 pub use markdown::markdown;
+pub(crate) use markdown::type_text;
 pub(crate) use rewrite::replace_file;
 pub use rewrite::{Appended, RewriteError};
 pub use set::Origin;
 pub use source::FILE_LENGTH_MAX_BYTES;
 pub(crate) use special::errno_text;
 pub use special::{BindAddress, BindHost, ClientClass, OutputLimit, OutputLimits, SavePoint};
+pub use table::{SECTIONS, Section};
 pub use value::Value;
 
-use crate::logging::Level;
+use crate::logging::{Format, Level};
 use table::TABLE;
 use value::Reading;
 
@@ -242,9 +244,13 @@ impl Config {
 
     /// The addresses to listen on; none means no TCP.
     pub fn bind(&self) -> Vec<BindAddress> {
-        match self.value("bind") {
+        self.addresses("bind")
+    }
+
+    fn addresses(&self, name: &str) -> Vec<BindAddress> {
+        match self.value(name) {
             Value::Words(words) => words.iter().map(|word| BindAddress::parse(word)).collect(),
-            other => panic!("bind is not a list but {other:?}"),
+            other => panic!("'{name}' is not a list of addresses but {other:?}"),
         }
     }
 
@@ -333,6 +339,15 @@ impl Config {
     /// The log file; none means standard output.
     pub fn logfile(&self) -> Option<&Path> {
         self.path("logfile")
+    }
+
+    /// How messages are written to the log.
+    pub fn log_format(&self) -> Format {
+        match self.choice("log-format") {
+            "logfmt" => Format::Logfmt,
+            "json" => Format::Json,
+            _ => Format::Legacy,
+        }
     }
 
     /// The least urgent messages that are logged.
@@ -470,6 +485,22 @@ impl Config {
     pub fn io_backend(&self) -> IoBackend {
         // The table allows only names that are known.
         IoBackend::named(self.choice("io-backend")).unwrap_or(IoBackend::Auto)
+    }
+
+    /// The port of the admin pages; 0 is none.
+    pub fn admin_port(&self) -> u16 {
+        self.narrow("admin-port")
+    }
+
+    /// The addresses of that port.
+    pub fn admin_bind(&self) -> Vec<BindAddress> {
+        self.addresses("admin-bind")
+    }
+
+    /// What requests to that port have to show.
+    pub fn admin_token(&self) -> Option<&[u8]> {
+        let token = self.text("admin-token");
+        (!token.is_empty()).then_some(token)
     }
 
     /// The port of devices; 0 is none.

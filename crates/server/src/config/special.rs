@@ -326,6 +326,14 @@ pub(super) fn stream_name(name: &[u8]) -> Result<(), &'static str> {
         .map_err(|_| "it must have a name, and a hash tag if that has a '}'")
 }
 
+/// A secret that can stand in a header.
+pub(super) fn token(text: &[u8]) -> Result<(), &'static str> {
+    match text.iter().all(u8::is_ascii_graphic) {
+        true => Ok(()),
+        false => Err("admin-token has to be printable ASCII without blanks"),
+    }
+}
+
 pub(super) fn any_text(_: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }

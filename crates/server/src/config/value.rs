@@ -121,7 +121,7 @@ impl Value {
     }
 
     /// The value as CONFIG GET answers it.
-    pub(super) fn show(&self, kind: Kind) -> Vec<u8> {
+    pub(crate) fn show(&self, kind: Kind) -> Vec<u8> {
         match (self, kind) {
             (Value::YesNo(yes), _) => (if *yes { "yes" } else { "no" }).into(),
             (Value::Integer(value), _) => value.to_string().into(),

@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dunlin_reactor::fatal::{self, Fault, Output};
 
+use super::format::push_head;
 use super::startup::{REDIS_VERSION, VERSION};
-use super::{Level, SINK, push_head};
+use super::{Level, SINK, role};
 
 const START: &str = "\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===";
 const END: &str = "\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n";
@@ -120,7 +121,7 @@ fn panic_report(panic: &PanicHookInfo<'_>, full: bool) -> String {
     }
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("without a name");
-    push_head(&mut text, Level::Warning);
+    push_head(&mut text, Level::Warning, role());
     let _ = writeln!(text, "Dunlin {VERSION} crashed on thread '{name}': {panic}");
     if full {
         let _ = write_facts(&mut text);

@@ -6,7 +6,9 @@
 //! trace is `.` (debug). It does not decide what is worth saying.
 
 mod crash;
+mod format;
 mod once;
+mod repeats;
 mod sink;
 pub mod startup;
 mod syslog;
@@ -21,9 +23,11 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 pub use crash::{Facts, install_panic_hook, report_signals, set_facts, set_report_enabled};
+pub use format::Format;
 pub use once::Once;
 pub use sink::LogError;
 
+use repeats::Repeats;
 use sink::Sink;
 use syslog::Syslog;
 
@@ -50,6 +54,16 @@ impl Level {
             tracing::Level::DEBUG => Level::Verbose,
             tracing::Level::INFO => Level::Notice,
             _ => Level::Warning,
+        }
+    }
+
+    /// As `loglevel` has it.
+    fn name(self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Verbose => "verbose",
+            Level::Notice => "notice",
+            Level::Warning | Level::Nothing => "warning",
         }
     }
 
@@ -85,8 +99,36 @@ pub enum Role {
     Starting,
 }
 
+impl Role {
+    fn letter(self) -> char {
+        match self {
+            Role::Master => 'M',
+            Role::Replica => 'S',
+            Role::Starting => 'C',
+        }
+    }
+
+    fn of(letter: u8) -> Role {
+        match letter {
+            b'M' => Role::Master,
+            b'S' => Role::Replica,
+            _ => Role::Starting,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Role::Master => "primary",
+            Role::Replica => "replica",
+            Role::Starting => "starting",
+        }
+    }
+}
+
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Notice as u8);
 static ROLE: AtomicU8 = AtomicU8::new(b'C');
+static FORMAT: AtomicU8 = AtomicU8::new(Format::Legacy as u8);
+static REPEATS: Repeats = Repeats::new();
 static SINK: OnceLock<Sink> = OnceLock::new();
 static SYSLOG: OnceLock<Syslog> = OnceLock::new();
 
@@ -140,12 +182,16 @@ pub fn level() -> Level {
 
 /// Sets the letter after the process id of each line.
 pub fn set_role(role: Role) {
-    let letter = match role {
-        Role::Master => b'M',
-        Role::Replica => b'S',
-        Role::Starting => b'C',
-    };
-    ROLE.store(letter, Ordering::Relaxed);
+    ROLE.store(role.letter() as u8, Ordering::Relaxed);
+}
+
+/// Sets how messages are written from now on.
+pub fn set_format(format: Format) {
+    FORMAT.store(format as u8, Ordering::Relaxed);
+}
+
+fn role() -> Role {
+    Role::of(ROLE.load(Ordering::Relaxed))
 }
 
 /// Opens the log file anew under its name: after SIGHUP. On failure the old one stays in use.
@@ -183,57 +229,46 @@ impl<S: tracing::Subscriber> Layer<S> for Lines {
 
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         thread_local! {
-            static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+            static TEXTS: RefCell<(String, String)> = const { RefCell::new((String::new(), String::new())) };
         }
         let Some(sink) = SINK.get() else { return };
-        // A message whose Display logs a message finds the buffer taken, and gets one of its own.
-        LINE.with(|line| match line.try_borrow_mut() {
-            Ok(mut line) => {
-                line.clear();
-                log_event(sink, &mut line, event);
+        // A message whose Display logs a message finds the buffers taken, and gets some of its own.
+        TEXTS.with(|texts| match texts.try_borrow_mut() {
+            Ok(mut texts) => {
+                let (message, line) = &mut *texts;
+                message.clear();
+                log_event(sink, message, line, event);
             }
-            Err(_) => log_event(sink, &mut String::new(), event),
+            Err(_) => log_event(sink, &mut String::new(), &mut String::new(), event),
         });
     }
 }
 
-fn log_event(sink: &Sink, line: &mut String, event: &tracing::Event<'_>) {
+fn log_event(sink: &Sink, message: &mut String, line: &mut String, event: &tracing::Event<'_>) {
     let level = Level::of(event.metadata().level());
-    push_head(line, level);
-    let head = line.len();
-    event.record(&mut Fields { line });
-    end_line(line);
+    event.record(&mut Fields { line: message });
+    // Who asks for the details gets all of them.
+    if level >= Level::Notice {
+        let second = jiff::Timestamp::now().as_second().unsigned_abs();
+        while let Some(left_out) = REPEATS.left_out(second) {
+            write(sink, line, Level::Notice, &left_out);
+        }
+        if !REPEATS.admits(&event.metadata().callsite(), second, message) {
+            return;
+        }
+    }
+    write(sink, line, level, message);
+}
+
+fn write(sink: &Sink, line: &mut String, level: Level, message: &str) {
+    line.clear();
+    Format::of(FORMAT.load(Ordering::Relaxed)).push(line, level, role(), message);
     sink.write_line(line.as_bytes());
     if let Some(syslog) = SYSLOG.get() {
-        // The head has no control characters, so its length is what it was.
-        syslog.send(level, line[head..].trim_end_matches('\n'));
+        let mut plain = String::new();
+        format::push_plain(&mut plain, message);
+        syslog.send(level, &plain);
     }
-}
-
-/// Writes `<pid>:<role> <date and time> <sign> `.
-fn push_head(line: &mut String, level: Level) {
-    let role = char::from(ROLE.load(Ordering::Relaxed));
-    let now = jiff::Zoned::now();
-    let time = now.strftime("%d %b %Y %H:%M:%S.%3f");
-    // Writing to a String fails only if the arguments do; a time that can't be shown is left out.
-    let _ = write!(
-        line,
-        "{}:{role} {time} {} ",
-        std::process::id(),
-        level.sign()
-    );
-}
-
-/// Makes sure that one message is one line, whatever a client put into it, and ends it.
-fn end_line(line: &mut String) {
-    if line.contains(|letter: char| letter.is_control()) {
-        let clean: String = line
-            .chars()
-            .map(|letter| if letter.is_control() { ' ' } else { letter })
-            .collect();
-        *line = clean;
-    }
-    line.push('\n');
 }
 
 /// Appends the message, then each other field as ` name=value`.
@@ -260,33 +295,6 @@ impl Visit for Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_head_is_what_tools_read() {
-        let mut line = String::new();
-        push_head(&mut line, Level::Notice);
-        let (pid, rest) = line.split_once(':').unwrap();
-        assert_eq!(pid, std::process::id().to_string());
-        // "C 21 Nov 2026 03:43:33.123 * "
-        let parts: Vec<&str> = rest.split(' ').collect();
-        let [role, day, month, year, time, sign, ""] = parts[..] else {
-            panic!("{line:?}");
-        };
-        assert!(["C", "M", "S"].contains(&role), "{line:?}");
-        assert_eq!(day.len(), 2);
-        assert_eq!(month.len(), 3);
-        assert_eq!(year.len(), 4);
-        assert_eq!(time.len(), "03:43:33.123".len(), "{line:?}");
-        assert_eq!(&time[8..9], ".");
-        assert_eq!(sign, "*");
-    }
-
-    #[test]
-    fn a_message_is_one_line() {
-        let mut line = String::from("a\nb\r\nc\x1b[31m");
-        end_line(&mut line);
-        assert_eq!(line, "a b  c [31m\n");
-    }
 
     #[test]
     fn levels_are_those_of_redis() {

@@ -36,12 +36,14 @@ const fn lowest_of(bucket: usize) -> u64 {
 #[derive(Debug)]
 pub(super) struct Histogram {
     counts: [Counter; BUCKETS],
+    sum_ns: Counter,
 }
 
 impl Default for Histogram {
     fn default() -> Histogram {
         Histogram {
             counts: std::array::from_fn(|_| Counter::default()),
+            sum_ns: Counter::default(),
         }
     }
 }
@@ -51,6 +53,7 @@ impl Histogram {
     #[inline]
     pub(super) fn record(&self, ns: u64, calls: u64) {
         self.counts[bucket_of(ns.min(LIMIT_NS - 1))].add(calls);
+        self.sum_ns.add(ns.saturating_mul(calls));
     }
 }
 
@@ -58,12 +61,14 @@ impl Histogram {
 #[derive(Clone, Debug)]
 pub struct Distribution {
     counts: Box<[u64; BUCKETS]>,
+    sum_ns: u64,
 }
 
 impl Default for Distribution {
     fn default() -> Distribution {
         Distribution {
             counts: Box::new([0; BUCKETS]),
+            sum_ns: 0,
         }
     }
 }
@@ -73,6 +78,7 @@ impl Distribution {
         for (sum, count) in self.counts.iter_mut().zip(&histogram.counts) {
             *sum += count.value();
         }
+        self.sum_ns += histogram.sum_ns.value();
     }
 
     /// Adds another one, of a command shown under the same name.
@@ -80,12 +86,34 @@ impl Distribution {
         for (sum, count) in self.counts.iter_mut().zip(other.counts.iter()) {
             *sum += count;
         }
+        self.sum_ns += other.sum_ns;
     }
 
     pub(super) fn subtract(&mut self, before: &Distribution) {
         for (sum, count) in self.counts.iter_mut().zip(before.counts.iter()) {
             *sum = sum.saturating_sub(*count);
         }
+        self.sum_ns = self.sum_ns.saturating_sub(before.sum_ns);
+    }
+
+    /// Nanoseconds of all calls together.
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns
+    }
+
+    /// How many calls took no longer than each of these boundaries (nanoseconds, rising), as far as the buckets tell: a bucket that lies across a
+    /// boundary is counted above it. Behind them stands the number of all.
+    pub fn up_to_ns(&self, boundaries: &[u64]) -> Vec<u64> {
+        let (mut counts, mut seen, mut bucket) = (Vec::with_capacity(boundaries.len() + 1), 0, 0);
+        for boundary_ns in boundaries {
+            while bucket < BUCKETS && lowest_of(bucket + 1) <= boundary_ns + 1 {
+                seen += self.counts[bucket];
+                bucket += 1;
+            }
+            counts.push(seen);
+        }
+        counts.push(self.calls());
+        counts
     }
 
     /// Calls counted.
@@ -180,6 +208,28 @@ mod tests {
             of(&[0, 1_000, 1_500, 20_000, 40_000, 900_000, 2_000_000_000]).cumulative_us(),
             [(1, 2), (2, 3), (33, 4), (66, 5), (1_056, 6), (2_164_260, 7)]
         );
+    }
+
+    #[test]
+    fn counts_up_to_boundaries() {
+        let sum = of(&[1, 1_000, 1_023, 1_025, 5_000_000, u64::MAX]);
+        assert_eq!(sum.up_to_ns(&[1_024, 2_048, 1 << 33]), [3, 4, 5, 6]);
+        assert_eq!(sum.up_to_ns(&[]), [6]);
+        assert_eq!(of(&[2_000, 3_000]).sum_ns(), 5_000);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_percentile_is_at_most_a_sixteenth_too_high(
+            mut values in proptest::collection::vec(1..LIMIT_NS, 1..200),
+            percent in 0.1..100.0f64,
+        ) {
+            let shown = of(&values).percentile_ns(percent);
+            values.sort_unstable();
+            let rank = (percent / 100.0 * values.len() as f64 + 0.5) as usize;
+            let exact = values[rank.clamp(1, values.len()) - 1];
+            proptest::prop_assert!(shown >= exact && shown - exact <= exact / 16, "{shown} for {exact}");
+        }
     }
 
     #[test]

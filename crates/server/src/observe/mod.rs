@@ -2,12 +2,16 @@
 //!
 //! Invariant: a command that was not slow touches no lock here, and no memory that another worker writes to.
 
+pub mod big_keys;
 mod histogram;
+pub mod hot_keys;
 mod latency;
+pub mod metrics;
 mod rates;
 mod recent;
 mod redact;
 mod slowlog;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,16 +21,26 @@ use dunlin_engine::{Args, Command, Engine, Flags, Session};
 
 pub use histogram::Distribution;
 use histogram::Histogram;
+pub use hot_keys::HotKeys;
 pub use latency::{Latency, Sample, Series};
 pub use rates::{Rates, Reading};
 pub use recent::RecentMax;
 pub use redact::{REDACTED, secrets};
-pub use slowlog::{Entry, SlowLog};
+pub use slowlog::{Entry, SlowLog, SlowStages};
+use stages::StageHistograms;
+pub use stages::{Done, Outbound, Stage};
+
+use big_keys::BigKeys;
 
 use crate::config::Config;
 
 /// Below this threshold of the slow log, every command is timed by itself instead of in runs of equal small ones.
 const EXACT_BELOW_US: u64 = 1_000;
+
+/// A run of brief commands that took so long had one in it that did.
+const RARE_US: u64 = 500;
+/// What the others of that run are taken to have needed.
+const USUAL_NS: u64 = 1_000;
 
 /// A command that ran, and for how long.
 pub struct Ran<'a> {
@@ -38,14 +52,16 @@ pub struct Ran<'a> {
     pub session: &'a Session,
     /// Microseconds of execution.
     pub duration_us: u64,
-    /// Wall clock when its request was there, microseconds since 1970.
-    pub arrived_us: u64,
+    /// Microseconds that its request waited: behind others, for stripes, between its steps.
+    pub queued_us: u64,
     /// Wall clock now.
     pub now_us: u64,
 }
 
 /// The histograms of one worker, one for each id of the command table, made when first used.
 type Histograms = Box<[OnceLock<Box<Histogram>>]>;
+/// The same of their stages.
+type Stages = Box<[OnceLock<Box<StageHistograms>>]>;
 
 /// See the module's text.
 pub struct Observer {
@@ -55,6 +71,10 @@ pub struct Observer {
     pub latency: Latency,
     /// Commands and bytes a second.
     pub rates: Rates,
+    /// The keys that are asked for most.
+    pub hot_keys: HotKeys,
+    /// The biggest keys seen.
+    pub big_keys: BigKeys,
     /// A command that ran as long as this is for [`Observer::ran`]; `u64::MAX` for none.
     slow_us: AtomicU64,
     exact: AtomicBool,
@@ -62,6 +82,8 @@ pub struct Observer {
     /// Path of the Unix socket, by which its clients are named.
     socket: Mutex<String>,
     histograms: Box<[Histograms]>,
+    /// The same of the stages around the execution, and of all together.
+    stages: Box<[Stages]>,
     /// What CONFIG RESETSTAT subtracts, by id.
     baseline: Mutex<BTreeMap<usize, Distribution>>,
 }
@@ -74,11 +96,18 @@ impl Observer {
             slowlog: SlowLog::default(),
             latency: Latency::default(),
             rates: Rates::default(),
+            hot_keys: HotKeys::new(engine.stats.len()),
+            big_keys: BigKeys::default(),
             slow_us: AtomicU64::new(u64::MAX),
             exact: AtomicBool::new(false),
             tracking: AtomicBool::new(false),
             socket: Mutex::default(),
             histograms: engine.stats.iter().map(|_| histograms()).collect(),
+            stages: engine
+                .stats
+                .iter()
+                .map(|_| (0..engine.table.len()).map(|_| OnceLock::new()).collect())
+                .collect(),
             baseline: Mutex::default(),
         }
     }
@@ -96,6 +125,8 @@ impl Observer {
         self.latency.set_threshold_ms(threshold_ms);
         let monitored_us = threshold_ms.map_or(u64::MAX, |ms| ms.saturating_mul(1_000));
         let slow_us = slower_than_us.unwrap_or(u64::MAX);
+        let every = number("hot-keys-sample-every").and_then(|every| every.try_into().ok());
+        self.hot_keys.set_every(every.unwrap_or(0));
         let relaxed = Ordering::Relaxed;
         self.slow_us.store(slow_us.min(monitored_us), relaxed);
         self.exact.store(slow_us < EXACT_BELOW_US, relaxed);
@@ -130,16 +161,29 @@ impl Observer {
         engine.stats[worker].commands[id]
             .nanoseconds
             .add(duration_ns);
-        if calls > 0 && self.tracking.load(Ordering::Relaxed) {
-            self.histograms[worker][id]
-                .get_or_init(Box::default)
-                .record((duration_ns / u64::from(calls)).max(1), u64::from(calls));
+        if calls > 0 && self.is_tracking() {
+            let histogram = self.histograms[worker][id].get_or_init(Box::default);
+            if calls > 1 && duration_us >= RARE_US {
+                // Brief commands do not take long together: one of them did. It must not be spread among the others.
+                let others = u64::from(calls - 1);
+                let usual_ns = duration_ns.min(USUAL_NS);
+                histogram.record(usual_ns, others);
+                histogram.record(duration_ns - usual_ns * others, 1);
+            } else {
+                histogram.record((duration_ns / u64::from(calls)).max(1), u64::from(calls));
+            }
         }
     }
 
-    /// Files a slow command.
+    /// Whether histograms are kept.
+    #[inline]
+    pub fn is_tracking(&self) -> bool {
+        self.tracking.load(Ordering::Relaxed)
+    }
+
+    /// Files a slow command; the number of its entry in the slow log, if it has one.
     #[cold]
-    pub fn ran(&self, ran: &Ran<'_>) {
+    pub fn ran(&self, ran: &Ran<'_>) -> Option<u64> {
         let event = if ran.command.flags.has(Flags::FAST) {
             "fast-command"
         } else {
@@ -147,9 +191,10 @@ impl Observer {
         };
         self.latency
             .sample(event, ran.duration_us / 1_000, ran.now_us / 1_000_000);
-        if !ran.command.flags.has(Flags::SKIP_SLOWLOG) {
-            self.slowlog.push(ran, || self.address(ran.session));
+        if ran.command.flags.has(Flags::SKIP_SLOWLOG) {
+            return None;
         }
+        self.slowlog.push(ran, || self.address(ran.session))
     }
 
     /// The address of a session's client, as CLIENT LIST shows it.
@@ -193,4 +238,48 @@ impl Observer {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic aborts the process, so a poisoned lock is never seen in production.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::Console;
+
+    #[test]
+    fn what_is_rare_and_slow_is_not_averaged_away() {
+        let console = Console::default();
+        let (engine, observer) = (&console.shared.engine, &console.shared.observer);
+        let id = engine.table.id_of(b"ping").expect("there is a PING");
+        observer.measured(engine, 0, id, 16, 16);
+        observer.measured(engine, 0, id, 8_000, 16);
+        let all = observer.distribution(id).expect("they were counted");
+        assert_eq!((all.calls(), all.sum_ns()), (32, 8_016_000));
+        let (usual_ns, worst_ns) = (all.percentile_ns(90.0), all.percentile_ns(100.0));
+        assert!(usual_ns < 1_100, "{usual_ns}");
+        assert!((7_900_000..8_600_000).contains(&worst_ns), "{worst_ns}");
+    }
+
+    #[test]
+    fn nothing_is_kept_while_it_is_off() {
+        let mut console = Console::default();
+        console.run("CONFIG SET latency-tracking no");
+        let observer = &console.shared.observer;
+        let mut outbound = Outbound::default();
+        let done = Done {
+            id: 1,
+            calls: 3,
+            ended_us: 5,
+            ..Done::default()
+        };
+        observer.executed(&mut outbound, 0, done);
+        assert!(outbound.is_empty());
+        console.run("CONFIG SET latency-tracking yes");
+        let observer = &console.shared.observer;
+        observer.executed(&mut outbound, 0, done);
+        observer.left(&mut outbound, 0, 9, u64::MAX);
+        let flushed = observer.stage(1, Stage::Flush).expect("they left");
+        assert_eq!((flushed.calls(), flushed.sum_ns()), (3, 12_000));
+        assert_eq!(observer.total(1).map(|total| total.calls()), Some(3));
+        assert!(observer.stage(1, Stage::LogWait).is_none());
+    }
 }

@@ -28,12 +28,39 @@ pub struct Entry {
     /// Microseconds between the arrival of the request and its end that it did not run: behind other commands, parked
     /// because keys were busy, or between its steps.
     pub queued_us: u64,
+    /// Microseconds that its reply waited for the log, and until it was handed to the kernel; `None` until that has happened.
+    pub afterwards_us: Option<(u64, u64)>,
     /// Its arguments, cut.
     pub args: Vec<Vec<u8>>,
     /// Address of the client.
     pub address: String,
     /// Name of the client.
     pub name: Box<[u8]>,
+}
+
+/// Where a slow command's time went, microseconds.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct SlowStages {
+    /// Its request waited: behind others, parked, between its steps.
+    pub queue_us: u64,
+    /// It ran.
+    pub execute_us: u64,
+    /// Its reply waited for the log; `None` while it does, and of a command inside of a transaction, which has no reply of its own.
+    pub log_wait_us: Option<u64>,
+    /// Its reply waited to be handed to the kernel; `None` likewise.
+    pub flush_us: Option<u64>,
+}
+
+impl Entry {
+    /// Where the time went.
+    pub fn stages(&self) -> SlowStages {
+        SlowStages {
+            queue_us: self.queued_us,
+            execute_us: self.duration_us,
+            log_wait_us: self.afterwards_us.map(|(log_wait_us, _)| log_wait_us),
+            flush_us: self.afterwards_us.map(|(_, flush_us)| flush_us),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -71,30 +98,42 @@ impl SlowLog {
         lock(&self.log).entries.truncate(len_max);
     }
 
-    /// Logs a command if it was slow enough.
-    pub(super) fn push(&self, ran: &Ran<'_>, address: impl FnOnce() -> String) {
+    /// Logs a command if it was slow enough; the number of its entry.
+    pub(super) fn push(&self, ran: &Ran<'_>, address: impl FnOnce() -> String) -> Option<u64> {
         let threshold_us = self.threshold_us.load(Ordering::Relaxed);
         if threshold_us == u64::MAX || ran.duration_us < threshold_us {
-            return;
+            return None;
         }
         let mut entry = Entry {
             id: 0,
             time_s: ran.now_us / 1_000_000,
             duration_us: ran.duration_us,
-            queued_us: ran
-                .now_us
-                .saturating_sub(ran.arrived_us)
-                .saturating_sub(ran.duration_us),
+            queued_us: ran.queued_us,
+            afterwards_us: None,
             args: cut(ran.args, &secrets(ran.command, ran.args)),
             address: address(),
             name: ran.session.name.clone(),
         };
         let mut log = lock(&self.log);
-        entry.id = log.next_id;
+        let id = log.next_id;
+        entry.id = id;
         log.next_id += 1;
         log.entries.push_front(entry);
         let len_max = self.len_max.load(Ordering::Relaxed);
         log.entries.truncate(len_max);
+        Some(id)
+    }
+
+    /// The reply of a logged command has gone.
+    #[cold]
+    pub(super) fn add_stages(&self, id: u64, log_wait_us: u64, flush_us: u64) {
+        let mut log = lock(&self.log);
+        // It is one of the latest, unless it was pushed out or forgotten meanwhile.
+        if let Some(entry) = log.entries.iter_mut().find(|entry| entry.id <= id)
+            && entry.id == id
+        {
+            entry.afterwards_us = Some((log_wait_us, flush_us));
+        }
     }
 
     /// The newest entries, newest first.

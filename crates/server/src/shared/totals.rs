@@ -168,7 +168,8 @@ impl CommandTotals {
         self.failed += other.failed;
     }
 
-    fn read(engine: &Engine, id: usize) -> CommandTotals {
+    /// The counts of a command as of about now, since the start.
+    pub fn read(engine: &Engine, id: usize) -> CommandTotals {
         let sum = |counter: fn(&CommandStat) -> &Counter| -> u64 {
             engine
                 .stats

@@ -12,7 +12,7 @@ use dunlin_store::Sighting;
 use dunlin_structures::Rope;
 
 use super::slot::{Activity, Slot, Stopwatch};
-use super::timing::{SMALL_BYTES, Timing};
+use super::timing::{RanNow, SMALL_BYTES, Timing};
 use super::unsafe_replies::note_positions;
 use super::{OUTPUT_SOFT_BYTES, Worker, limits};
 use crate::clients::Mark;
@@ -132,6 +132,7 @@ impl Worker {
                 }
             }
             self.look_ahead(&mut batch, inputs);
+            self.look_at_keys(&batch, inputs);
             self.execute_window(io, &mut batch, inputs);
             if self.state.local.replies_wait {
                 // The disk begins with what there is while the rest of the batch runs.
@@ -316,6 +317,23 @@ impl Worker {
         batch.window = window;
     }
 
+    /// Counts keys of some commands, for HOTKEYS.
+    #[inline]
+    fn look_at_keys(&mut self, batch: &Batch, inputs: &[Input]) {
+        let (mut from, len) = (0, batch.window.len());
+        let hot_keys = &self.host.shared.observer.hot_keys;
+        while let Some(at) = self.sampler.next(len - from, hot_keys) {
+            let prepared = &batch.window[from + at];
+            from += at + 1;
+            if prepared.key == 0 {
+                continue;
+            }
+            let args = batch.args(prepared, inputs[prepared.input as usize].bytes());
+            let key = (prepared.db, args.at(prepared.key as usize));
+            hot_keys.count(self.number, self.now_mono_ms, key, prepared.hash, 1);
+        }
+    }
+
     fn execute_window(&mut self, io: &mut Io<'_>, batch: &mut Batch, inputs: &[Input]) {
         let mut timing = Timing::start(self);
         for index in 0..batch.window.len() {
@@ -323,8 +341,7 @@ impl Worker {
             if batch.reach[input].suspended {
                 continue;
             }
-            if let Some(done) = self.execute_prepared(io, batch, index, &inputs[input], &mut timing)
-            {
+            if let Some(done) = self.execute_prepared(io, batch, index, inputs, &mut timing) {
                 let reach = &mut batch.reach[input];
                 (reach.suspended, reach.done) = (true, done);
                 // The parser may have looked into a later request, which will be shown again from its start.
@@ -334,7 +351,7 @@ impl Worker {
                 }
             }
         }
-        timing.settle(&self.host);
+        timing.settle(&mut self.host);
         self.host.counters().recent.end();
     }
 
@@ -344,10 +361,11 @@ impl Worker {
         io: &mut Io<'_>,
         batch: &Batch,
         index: usize,
-        input: &Input,
+        inputs: &[Input],
         timing: &mut Timing,
     ) -> Option<usize> {
         let prepared = &batch.window[index];
+        let input = &inputs[prepared.input as usize];
         let (conn, end) = (input.conn(), Some(prepared.end));
         match &prepared.place {
             Place::Broken(error) => {
@@ -384,6 +402,8 @@ impl Worker {
         let muted = session.replies != Replies::On;
         let mut unwanted = Rope::new();
         self.host.input_len = input.bytes().len() - prepared.end;
+        let arrived_us = input.arrived_us(prepared.end);
+        self.host.arrived_us = arrived_us;
         let out_before = slot.out.len();
         self.host.counters().recent.begin(known);
         let executed = self.engine.execute(Call {
@@ -409,9 +429,21 @@ impl Worker {
                 let small = slot.out.len() - out_before <= SMALL_BYTES && prepared.is_small();
                 let brief = id.is_some_and(|id| self.engine.table.is_brief(id));
                 let next = batch.window.get(index + 1);
-                let last = !brief || !small || next.is_none_or(|next| next.id != prepared.id);
-                let ran = id.map(|id| (id, args, &*session));
-                if timing.after(&self.host, ran, last).is_some() && timing.is_stale() {
+                let last = !brief
+                    || !small
+                    || next.is_none_or(|next| {
+                        let input = &inputs[next.input as usize];
+                        next.id != prepared.id || input.arrived_us(next.end) != arrived_us
+                    });
+                let before = slot.unsafe_replies.as_ref();
+                let awaits = before.map_or(slot.awaits, |before| slot.awaits.max(before.awaits()));
+                let ran = id.map(|id| RanNow {
+                    id,
+                    args,
+                    session,
+                    awaits,
+                });
+                if timing.after(&mut self.host, ran, last).is_some() && timing.is_stale() {
                     self.read_wall_clock();
                 }
                 if !brief {
@@ -434,7 +466,7 @@ impl Worker {
                 end.filter(|_| closing || full)
             }
             other => {
-                let ran_us = timing.after(&self.host, None, true).unwrap_or(0);
+                let ran_us = timing.after(&mut self.host, None, true).unwrap_or(0);
                 slot.suspended = Stopwatch {
                     arrived_us: self.host.arrived_us,
                     ran_us,

@@ -143,7 +143,10 @@ impl Worker {
         };
         let executed = self.engine.resume_called(call, waiting.id, &waiting.ticket);
         note_positions(&mut self.state.local, session, &mut slot.awaits);
-        slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
+        let ended_us = self.host.clock.monotonic_us();
+        slot.suspended.ran_us += ended_us - started_us;
+        // The wait for the key is no part of its latency.
+        slot.suspended.arrived_us = ended_us - slot.suspended.ran_us;
         match executed {
             Executed::Parked { .. } => slot.activity = Activity::Blocked(waiting),
             Executed::Blocked(_) => {
@@ -155,9 +158,9 @@ impl Worker {
                 }
             }
             Executed::Done { id } => {
-                let (arrived_us, ran_us) = (slot.suspended.arrived_us, slot.suspended.ran_us);
-                self.host
-                    .suspended_ran(id, waiting.args.as_args(), session, arrived_us, ran_us);
+                let times = slot.suspended.times();
+                let (args, awaits) = (waiting.args.as_args(), slot.awaits);
+                self.host.suspended_ran(id, args, session, times, awaits);
                 self.end_block(io, conn, &waiting);
                 self.finish(io, conn);
                 self.end_turn();
@@ -217,10 +220,12 @@ impl Worker {
                     reply.error(&error);
                 }
             }
-            let (arrived_us, ran_us) = (slot.suspended.arrived_us, slot.suspended.ran_us);
-            let args = waiting.args.as_args();
+            let ran_us = slot.suspended.ran_us;
+            let now_us = self.host.clock.monotonic_us();
+            let times = (now_us.saturating_sub(ran_us), ran_us);
+            let (args, id) = (waiting.args.as_args(), Some(waiting.id));
             self.host
-                .suspended_ran(Some(waiting.id), args, session, arrived_us, ran_us);
+                .suspended_ran(id, args, session, times, slot.awaits);
         }
         self.end_block(io, conn, &waiting);
         self.forget_ticket(waiting.ticket);

@@ -37,10 +37,12 @@ use self::blocked::BLOCKED_UNTIL;
 pub(crate) use self::unsafe_replies::note_positions;
 
 use self::slot::{Activity, Slot, Stopwatch, token_of};
+use crate::admin::lane;
 use crate::auxiliary::Exchange;
 use crate::clients::{Client, Mark};
 use crate::config::AdminLane;
 use crate::host::ServerHost;
+use crate::observe::hot_keys::Sampler;
 
 /// Wheel nodes that one turn may move or fire.
 const EXPIRE_WORK_PER_TURN: usize = 128;
@@ -96,6 +98,8 @@ pub struct Worker {
     ready: Arc<ReadyList>,
     auxiliary: Arc<Exchange>,
     batch: Batch,
+    /// When a command's key is looked at next.
+    sampler: Sampler,
     tokens: Vec<u64>,
     stepping: VecDeque<ConnId>,
     unwatch_later: Vec<Orphan>,
@@ -119,6 +123,10 @@ pub struct Worker {
     wait_until_safe: Vec<ConnId>,
     /// Up to where it was when that was last looked at.
     safe_before: u64,
+    /// Up to where it was safe when replies were last kept back, or sent: those beyond wait.
+    safe_seen: u64,
+    /// When it was seen to be, if that let replies go in this turn.
+    safe_since_us: Option<u64>,
     query_bytes_max: usize,
     /// Unsent output at which the limits are looked at.
     output_watch_bytes: usize,
@@ -156,6 +164,7 @@ impl Worker {
             ready: ReadyList::new(WakeLoop(remote)),
             auxiliary,
             batch: Batch::default(),
+            sampler: Sampler::new(seed),
             tokens: Vec::new(),
             stepping: VecDeque::new(),
             unwatch_later: Vec::new(),
@@ -169,6 +178,8 @@ impl Worker {
             unsafe_clients: Vec::new(),
             wait_until_safe: Vec::new(),
             safe_before: 0,
+            safe_seen: 0,
+            safe_since_us: None,
             query_bytes_max: 0,
             output_watch_bytes: usize::MAX,
             client_bytes: 0,
@@ -202,7 +213,8 @@ impl Worker {
             .output
             .least_bytes()
             .min(knobs.subscriber_output.least_bytes());
-        self.host.arrived_us = self.read_wall_clock();
+        self.host.arrived_us = io.now_us();
+        self.read_wall_clock();
         if self.host.shared.observer.rates.is_due(self.now_mono_ms) {
             self.host.shared.take_sample(self.now_mono_ms);
         }
@@ -224,14 +236,12 @@ impl Worker {
         self.run_ready(io);
     }
 
-    /// Reads the time that commands see; returns it in microseconds.
-    fn read_wall_clock(&mut self) -> u64 {
-        let now_us = self.host.clock.wall_us();
-        self.now_ms = now_us / 1_000;
+    /// Reads the time that commands see.
+    fn read_wall_clock(&mut self) {
+        self.now_ms = self.host.clock.wall_us() / 1_000;
         let eviction = &self.engine.store.eviction;
         self.state.local.clock = eviction.clock(self.now_ms);
         self.state.local.counts_accesses = eviction.policy().is_lfu();
-        now_us
     }
 
     /// Whether somebody monitors, or clients are paused.
@@ -365,6 +375,7 @@ impl Worker {
             usage.in_transit(-arrived);
         }
         counters.reads.store(stats.reads, Ordering::Relaxed);
+        counters.busy_us.store(stats.busy_us, Ordering::Relaxed);
         counters.writes.store(stats.writes, Ordering::Relaxed);
         let (buffers, pool) = (io.buffered_bytes(), io.pooled_bytes());
         counters.buffer_bytes.store(buffers, Ordering::Relaxed);
@@ -394,7 +405,7 @@ impl Worker {
 impl Handler for Worker {
     fn opened(&mut self, io: &mut Io<'_>, conn: ConnId, peer: &Peer) {
         self.begin(io);
-        // What we have made ourselves, the gateway's, is nobody who has to be let in.
+        // What we have made ourselves, the gateway's or the admin port's, is nobody who has to be let in.
         let admitted =
             peer.adopted || (self.begin_tls(io, conn, peer) && self.admit(io, conn, peer));
         let shared = &self.host.shared;
@@ -408,6 +419,7 @@ impl Handler for Worker {
         }
         let id = shared.clients.next_id();
         let mut session = match peer.adopted {
+            true if peer.tag == lane::TAG => Session::of_default_user(id, &self.engine.users),
             // Of no user: nothing is forbidden to it.
             true => Session::new(id, true),
             false => Session::of_client(id, &self.engine.users),
@@ -593,6 +605,11 @@ impl Handler for Worker {
         self.deliver_messages(io);
         self.host.wake(&mut self.state);
         retry |= self.release_publishers(io) | self.release_unread(io);
+        let lag_ms = std::mem::take(&mut self.state.local.expiry_lag_ms_max);
+        if lag_ms > 0 {
+            let recent = &self.host.counters().recent_expiry_lag;
+            recent.note(self.now_mono_ms, lag_ms as usize);
+        }
         // What expired is nobody's command.
         (self.state.local.wrote, self.state.local.awaits) = (0, 0);
         if self.engine.store.log.is_active() {
@@ -625,6 +642,23 @@ impl Handler for Worker {
         }
         self.engine.store.epochs.offline(self.number);
         until
+    }
+
+    fn settled(&mut self, _io: &mut Io<'_>, now_us: u64) {
+        if self.host.outbound.is_empty() {
+            return;
+        }
+        let observer = &self.host.shared.observer;
+        if let Some(safe_us) = self.safe_since_us.take() {
+            let (times, outbound) = ((safe_us, now_us), &mut self.host.outbound);
+            observer.released(outbound, self.number, times, self.safe_seen);
+        }
+        let safe = if self.unsafe_clients.is_empty() {
+            u64::MAX
+        } else {
+            self.safe_seen
+        };
+        observer.left(&mut self.host.outbound, self.number, now_us, safe);
     }
 
     fn has_background(&mut self, io: &mut Io<'_>) -> bool {

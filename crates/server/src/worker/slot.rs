@@ -66,10 +66,17 @@ pub(super) struct Slot {
 /// How long a suspended command has run so far.
 #[derive(Copy, Clone, Default)]
 pub(super) struct Stopwatch {
-    /// When its request was there, wall clock.
+    /// When its request was there, on the monotonic clock; of one that waited for a key, when that was over.
     pub(super) arrived_us: u64,
     /// Microseconds.
     pub(super) ran_us: u64,
+}
+
+impl Stopwatch {
+    /// When it arrived, and how long it has run.
+    pub(super) fn times(self) -> (u64, u64) {
+        (self.arrived_us, self.ran_us)
+    }
 }
 
 impl Slot {

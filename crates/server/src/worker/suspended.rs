@@ -16,6 +16,7 @@ use super::batch::settle_replies;
 use super::slot::{Activity, Stopwatch, token_of};
 use super::unsafe_replies::note_positions;
 use crate::auxiliary::{Finished, Job};
+use crate::observe::Done;
 use crate::persistence::saving::{Order, Traveller};
 
 /// Steps of one session in a turn are stopped after this long, so that the other connections are served.
@@ -256,9 +257,9 @@ impl Worker {
             Stepped::Done => {
                 let args = args.as_args();
                 let id = self.engine.table.id_of_call(args);
-                let Stopwatch { arrived_us, ran_us } = slot.suspended;
+                let times = slot.suspended.times();
                 self.host
-                    .suspended_ran(id, args, session, arrived_us, ran_us);
+                    .suspended_ran(id, args, session, times, slot.awaits);
                 self.finish(io, conn);
                 false
             }
@@ -304,6 +305,10 @@ impl Worker {
             // It needs every stripe.
             return self.go_on(io, conn, args, |engine, call| engine.run_again(call, id));
         }
+        if let Some(done) = finished.done {
+            let awaits = slot.awaits;
+            self.host.executed(Done { awaits, ..done });
+        }
         slot.out.append(&mut { finished.out });
         self.finish_in_turn(io, conn, finished.turn);
     }
@@ -343,9 +348,9 @@ impl Worker {
         slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
         match executed {
             Executed::Done { id } => {
-                let Stopwatch { arrived_us, ran_us } = slot.suspended;
-                self.host
-                    .suspended_ran(id, args.as_args(), session, arrived_us, ran_us);
+                let times = slot.suspended.times();
+                let (args, awaits) = (args.as_args(), slot.awaits);
+                self.host.suspended_ran(id, args, session, times, awaits);
                 let turn = self.state.local.turn.take();
                 self.finish_in_turn(io, conn, turn);
             }

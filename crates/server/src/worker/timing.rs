@@ -7,6 +7,7 @@ use dunlin_engine::{Args, Session};
 
 use super::Worker;
 use crate::host::ServerHost;
+use crate::observe::Done;
 
 /// Longest run between two readings.
 const RUN_COMMANDS_MAX: u32 = 16;
@@ -24,9 +25,23 @@ pub(super) struct Timing {
     ran: u32,
     /// The command that ran.
     id: usize,
+    /// When the request of the last command that ran was there.
+    arrived_us: u64,
+    /// The latest record of the log that a reply of the run depends on.
+    awaits: u64,
     now_read_us: u64,
     /// Every command is a run of its own.
     exact: bool,
+}
+
+/// A command that ran.
+pub(super) struct RanNow<'a> {
+    /// Its id, the subcommand's where there is one.
+    pub(super) id: usize,
+    pub(super) args: Args<'a>,
+    pub(super) session: &'a Session,
+    /// The latest record of the log that its reply depends on.
+    pub(super) awaits: u64,
 }
 
 impl Timing {
@@ -37,58 +52,83 @@ impl Timing {
             length: 0,
             ran: 0,
             id: 0,
+            arrived_us: 0,
+            awaits: 0,
             now_read_us: since_us,
             exact: worker.host.shared.observer.is_exact(),
         }
     }
 
-    /// A command was executed. `ran`: its id (the subcommand's where there is one), arguments and session, or `None` if it was
-    /// queued, refused or suspended. With `last` it ends its run. Microseconds of the run, if it has ended.
+    /// A command was executed, whose request arrived at the host's time. `ran`: `None` if it was queued, refused or suspended. With `last` it ends its
+    /// run. Microseconds of the run, if it has ended.
     #[inline]
     pub(super) fn after(
         &mut self,
-        host: &ServerHost,
-        ran: Option<(usize, Args<'_>, &Session)>,
+        host: &mut ServerHost,
+        ran: Option<RanNow<'_>>,
         last: bool,
     ) -> Option<u64> {
         self.length += 1;
-        if let Some((id, ..)) = ran {
+        if let Some(ran) = &ran {
             self.ran += 1;
-            self.id = id;
+            self.id = ran.id;
+            self.awaits = self.awaits.max(ran.awaits);
+            self.arrived_us = host.arrived_us;
         }
         if !last && !self.exact && self.length < RUN_COMMANDS_MAX {
             return None;
         }
-        let calls = self.ran;
-        if let Some((id, args, session)) = ran {
-            let elapsed_us = self.end(host);
-            host.ran(id, args, session, elapsed_us, calls);
-            return Some(elapsed_us);
-        }
-        Some(self.settle(host))
+        let Some(RanNow {
+            id, args, session, ..
+        }) = ran
+        else {
+            return Some(self.settle(host));
+        };
+        let done = self.end(host);
+        let elapsed_us = done.ended_us - self.began_us(&done);
+        let slow = host.ran(id, args, session, elapsed_us, done.calls);
+        host.executed(Done { slow, ..done });
+        Some(elapsed_us)
     }
 
-    /// Ends the run; what it took.
-    fn end(&mut self, host: &ServerHost) -> u64 {
+    /// When a run that has ended began.
+    #[inline]
+    fn began_us(&self, done: &Done) -> u64 {
+        done.arrived_us + done.queued_us
+    }
+
+    /// Ends the run.
+    fn end(&mut self, host: &ServerHost) -> Done {
         let now_us = host.clock.monotonic_us();
-        let elapsed_us = now_us - self.since_us;
         let counters = &host.shared.workers[host.worker];
         counters.commands.add(u64::from(self.length));
+        // It can't have come after it began.
+        let arrived_us = self.arrived_us.min(self.since_us);
+        let done = Done {
+            id: self.id,
+            calls: self.ran,
+            arrived_us,
+            queued_us: self.since_us - arrived_us,
+            ended_us: now_us,
+            awaits: self.awaits,
+            slow: None,
+        };
         self.since_us = now_us;
-        (self.length, self.ran) = (0, 0);
+        (self.length, self.ran, self.awaits) = (0, 0, 0);
         self.exact = host.shared.observer.is_exact();
-        elapsed_us
+        done
     }
 
     /// Ends a run whose last command did not run, or of which nothing more comes; what it took.
-    pub(super) fn settle(&mut self, host: &ServerHost) -> u64 {
-        let (id, calls) = (self.id, self.ran);
+    pub(super) fn settle(&mut self, host: &mut ServerHost) -> u64 {
         if self.length == 0 {
             return 0;
         }
-        let elapsed_us = self.end(host);
-        if calls > 0 {
-            host.measured(id, elapsed_us, calls);
+        let done = self.end(host);
+        let elapsed_us = done.ended_us - self.began_us(&done);
+        if done.calls > 0 {
+            host.measured(done.id, elapsed_us, done.calls);
+            host.executed(done);
         }
         elapsed_us
     }

@@ -45,6 +45,7 @@ impl Worker {
     #[cold]
     pub(super) fn keep_back(&mut self, io: &mut Io<'_>, conn: ConnId) -> bool {
         let safe = self.engine.store.log.safe();
+        self.safe_seen = safe;
         let can_wait = self.can_wait();
         let Some(slot) = self.slot(conn) else {
             return false;
@@ -174,6 +175,8 @@ impl Worker {
         } else {
             u64::MAX
         };
+        self.safe_seen = safe;
+        self.safe_since_us = Some(io.now_us());
         self.serve_safe(io);
         let can_wait = self.can_wait();
         for conn in std::mem::take(&mut self.unsafe_clients) {
@@ -206,6 +209,15 @@ impl Worker {
 }
 
 impl UnsafeReplies {
+    /// What the last of them waits for.
+    pub(super) fn awaits(&self) -> u64 {
+        self.pieces
+            .iter()
+            .map(|(awaits, _)| *awaits)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// Takes out what waits for nothing beyond `safe`.
     fn take_safe(&mut self, safe: u64) -> Rope {
         let mut ready = Rope::new();

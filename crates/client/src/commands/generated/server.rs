@@ -135,6 +135,15 @@ pub trait ServerCommands: Commands {
         self.put(Command::new("BGSAVE"))
     }
 
+    /// Looks at some more keys, and returns the biggest seen by this call and those before: key, database, type, elements, bytes; with how many keys this call looked at, how many there are, and how often all were gone through.
+    ///
+    /// `BIGKEYS [COUNT <count>] [KEYS <keys>]`
+    ///
+    /// O(N) in the number of keys looked at, in steps that let other clients through. Since 7.2.0.
+    fn bigkeys(self) -> Self::Out {
+        self.put(Command::new("BIGKEYS"))
+    }
+
     /// Describes all commands.
     ///
     /// `COMMAND`
@@ -538,6 +547,15 @@ pub trait ServerCommands: Commands {
     /// O(1): keys are freed in the background. Since 1.0.0.
     fn flushdb(self) -> Self::Out {
         self.put(Command::new("FLUSHDB"))
+    }
+
+    /// Returns the keys that most commands name, an estimate of the last minute: key, database, commands a second, percent of all.
+    ///
+    /// `HOTKEYS [COUNT <count>]`
+    ///
+    /// O(W) in the number of workers. Since 7.2.0.
+    fn hotkeys(self) -> Self::Out {
+        self.put(Command::new("HOTKEYS"))
     }
 
     /// Tells about the server, by sections.

@@ -1,5 +1,7 @@
 //! MEMORY USAGE: what a key costs. <https://redis.io/commands/memory-usage>
 
+use dunlin_store::Entry;
+
 use crate::command::{ArgKind, Argument, Categories, Command, Flags, KeySpec, Scope};
 use crate::number::parse_i64;
 use crate::{Ctx, Flow, Outcome, ReplyError};
@@ -43,15 +45,18 @@ fn usage(cx: &mut Ctx<'_>) -> Outcome {
     let (db, key) = (cx.db(), cx.key(2));
     match cx.keys.peek(db, &key) {
         None => cx.reply.null(),
-        Some(entry) => {
-            let timer = if entry.due().is_some() {
-                TIMER_BYTES
-            } else {
-                0
-            };
-            let own = entry.allocated_bytes() + DICT_SHARE_BYTES + timer;
-            cx.reply.count(own + entry.outside_bytes());
-        }
+        Some(entry) => cx.reply.count(own_bytes(&entry) + entry.outside_bytes()),
     }
     Ok(Flow::Done)
+}
+
+/// Bytes that a key takes by itself: its entry and its place in the dict and the wheel. What its value has outside is
+/// [`Entry::outside_bytes`].
+pub fn own_bytes(entry: &Entry) -> usize {
+    let timer = if entry.due().is_some() {
+        TIMER_BYTES
+    } else {
+        0
+    };
+    entry.allocated_bytes() + DICT_SHARE_BYTES + timer
 }

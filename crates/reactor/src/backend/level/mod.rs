@@ -259,6 +259,10 @@ impl<P: Poller> Backend for Level<P> {
         socket.unconfirmed_bytes()
     }
 
+    fn last_received_ago_us(&mut self, socket: &mut Socket) -> Option<u64> {
+        socket.last_received_ago_us()
+    }
+
     fn take_error(&mut self, socket: &mut Socket) -> Option<io::Error> {
         socket.take_error()
     }

@@ -253,6 +253,11 @@ impl Link {
         }
     }
 
+    /// When the last of the bytes came that have arrived at an end.
+    pub(super) fn last_arrival_us(&self, end: usize) -> u64 {
+        self.pipes[1 - end].arrived_us()
+    }
+
     /// The next time after `now_us` at which something happens by itself.
     pub(super) fn next_us(&self, now_us: u64) -> Option<u64> {
         let arrivals = self.pipes.iter().map(Pipe::next_us);

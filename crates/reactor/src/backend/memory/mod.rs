@@ -314,6 +314,16 @@ impl Backend for Memory {
         self.network.lock().link(socket.link).unread(socket.end)
     }
 
+    fn last_received_ago_us(&mut self, socket: &mut Socket) -> Option<u64> {
+        let now_us = self.monotonic_us();
+        let at_us = self
+            .network
+            .lock()
+            .link(socket.link)
+            .last_arrival_us(socket.end);
+        Some(now_us.saturating_sub(at_us))
+    }
+
     fn take_error(&mut self, socket: &mut Socket) -> Option<io::Error> {
         let mut inner = self.network.lock();
         inner.link(socket.link).take_failure(socket.end)

@@ -64,6 +64,8 @@ pub(super) struct Pipe {
     jitter_us_max: u64,
     /// When the last of what was sent arrives.
     last_us: u64,
+    /// When the last of what has arrived did.
+    arrived_us: u64,
     pub(super) fin: Signal,
     pub(super) reset: Signal,
 }
@@ -78,6 +80,7 @@ impl Pipe {
             latency_us,
             jitter_us_max,
             last_us: 0,
+            arrived_us: 0,
             fin: Signal::Unsent,
             reset: Signal::Unsent,
         }
@@ -199,7 +202,8 @@ impl Pipe {
             self.arrived.extend(self.flight.drain(..n));
         }
         let mut left = n;
-        while let Some((_, len)) = self.pieces.front_mut().filter(|_| left > 0) {
+        while let Some((at_us, len)) = self.pieces.front_mut().filter(|_| left > 0) {
+            self.arrived_us = *at_us;
             let taken = left.min(*len);
             *len -= taken;
             left -= taken;
@@ -207,6 +211,10 @@ impl Pipe {
                 self.pieces.pop_front();
             }
         }
+    }
+
+    pub(super) fn arrived_us(&self) -> u64 {
+        self.arrived_us
     }
 
     pub(super) fn has_arrived(&self) -> bool {

@@ -94,6 +94,13 @@ impl Socket {
         options::unconfirmed_bytes(&self.fd)
     }
 
+    pub(super) fn last_received_ago_us(&self) -> Option<u64> {
+        if self.unix {
+            return None;
+        }
+        options::last_received_ago_us(&self.fd)
+    }
+
     pub(super) fn take_error(&self) -> Option<io::Error> {
         match sockopt::socket_error(&self.fd) {
             Ok(Ok(())) => None,

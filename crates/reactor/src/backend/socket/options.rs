@@ -62,3 +62,28 @@ pub(super) fn unconfirmed_bytes(fd: &OwnedFd) -> usize {
     // A socket that cannot tell has nothing that waiting would save.
     count.map_or(0, |n| usize::try_from(n).unwrap_or(0))
 }
+
+/// How long ago the last data came, microseconds (the kernel tells milliseconds, as fine as its tick): see tcp(7), TCP_INFO.
+pub(super) fn last_received_ago_us(fd: &OwnedFd) -> Option<u64> {
+    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    #[allow(unsafe_code)]
+    // SAFETY: the kernel writes at most `len` bytes, and both outlive the call.
+    let outcome = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    let field_end = std::mem::offset_of!(libc::tcp_info, tcpi_last_data_recv) + size_of::<u32>();
+    if outcome != 0 || (len as usize) < field_end {
+        return None;
+    }
+    #[allow(unsafe_code)]
+    // SAFETY: all of it is integers, and it was zeroed.
+    let info = unsafe { info.assume_init() };
+    Some(u64::from(info.tcpi_last_data_recv) * 1_000)
+}

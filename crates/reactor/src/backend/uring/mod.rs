@@ -472,6 +472,10 @@ impl Backend for Uring {
         sending + socket.unconfirmed_bytes()
     }
 
+    fn last_received_ago_us(&mut self, socket: &mut Socket) -> Option<u64> {
+        socket.last_received_ago_us()
+    }
+
     fn take_error(&mut self, socket: &mut Socket) -> Option<io::Error> {
         let link = self.links.at(socket.slot);
         let errno = match link.end {

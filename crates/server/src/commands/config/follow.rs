@@ -47,6 +47,9 @@ pub(super) fn follow(
     {
         title::follow(next);
     }
+    if has("log-format") {
+        logging::set_format(next.log_format());
+    }
     if has("loglevel") {
         logging::set_level(next.loglevel());
     }

@@ -14,43 +14,43 @@ use crate::shared::{Memory, Shared, Totals, WorkerCounters};
 
 /// Microseconds of processor time.
 #[derive(Copy, Clone, Debug, Default)]
-pub(in crate::commands) struct CpuTime {
+pub(crate) struct CpuTime {
     /// In the kernel.
-    pub(in crate::commands) system_us: u64,
+    pub(crate) system_us: u64,
     /// Outside of it.
-    pub(in crate::commands) user_us: u64,
+    pub(crate) user_us: u64,
     /// Of children that have ended.
-    pub(in crate::commands) children_system_us: u64,
+    pub(crate) children_system_us: u64,
     /// See `children_system_us`.
-    pub(in crate::commands) children_user_us: u64,
+    pub(crate) children_user_us: u64,
 }
 
 /// Allocated bytes that are no values.
 #[derive(Copy, Clone, Debug, Default)]
-pub(in crate::commands) struct Overhead {
+pub(crate) struct Overhead {
     /// Before the first client.
-    pub(in crate::commands) startup: usize,
+    pub(crate) startup: usize,
     /// Input and output of clients.
-    pub(in crate::commands) clients: usize,
+    pub(crate) clients: usize,
     /// Buffers that no client uses now.
-    pub(in crate::commands) pools: usize,
+    pub(crate) pools: usize,
     /// Keys' shares of their dicts, all databases.
-    pub(in crate::commands) dicts: usize,
+    pub(crate) dicts: usize,
     /// Deadlines' shares of the wheels.
-    pub(in crate::commands) timers: usize,
+    pub(crate) timers: usize,
 }
 
 impl Overhead {
-    pub(in crate::commands) fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.startup + self.clients + self.pools + self.dicts + self.timers
     }
 }
 
 /// See the module's text.
-pub(in crate::commands) struct Facts {
-    pub(in crate::commands) shared: Arc<Shared>,
-    pub(in crate::commands) now_us: u64,
-    pub(in crate::commands) now_ms: u64,
+pub(crate) struct Facts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) now_us: u64,
+    pub(crate) now_ms: u64,
     /// The loops' clock.
     now_mono_ms: u64,
     totals: OnceCell<Totals>,
@@ -63,12 +63,22 @@ pub(in crate::commands) struct Facts {
 
 impl Facts {
     /// Facts at this time of the command.
-    pub(in crate::commands) fn new(host: &ServerHost, now_ms: u64) -> Facts {
+    pub(crate) fn new(host: &ServerHost, now_ms: u64) -> Facts {
+        let now_us = host.clock.wall_us();
+        let now_mono_ms = host.clock.monotonic_us() / 1_000;
         Facts {
-            shared: Arc::clone(&host.shared),
-            now_us: host.clock.wall_us(),
             now_ms,
-            now_mono_ms: host.clock.monotonic_us() / 1_000,
+            ..Facts::at(&host.shared, now_us, now_mono_ms)
+        }
+    }
+
+    /// Facts at this time of the wall clock, and of the loops' clock.
+    pub(crate) fn at(shared: &Arc<Shared>, now_us: u64, now_mono_ms: u64) -> Facts {
+        Facts {
+            shared: Arc::clone(shared),
+            now_us,
+            now_ms: now_us / 1_000,
+            now_mono_ms,
             totals: OnceCell::new(),
             memory: OnceCell::new(),
             resident: OnceCell::new(),
@@ -79,17 +89,17 @@ impl Facts {
     }
 
     /// The counters since the start or the last CONFIG RESETSTAT.
-    pub(super) fn totals(&self) -> &Totals {
+    pub(crate) fn totals(&self) -> &Totals {
         self.totals.get_or_init(|| self.shared.totals())
     }
 
     /// The allocator's figures; zeros where it has none.
-    pub(in crate::commands) fn memory(&self) -> Memory {
+    pub(crate) fn memory(&self) -> Memory {
         *self.memory.get_or_init(|| self.shared.measure_memory())
     }
 
     /// Bytes in use without the buffers of clients, see [`dunlin_store::eviction::Usage`].
-    pub(in crate::commands) fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         match self.shared.engine.store.usage.bytes() {
             0 => self.memory().allocated,
             bytes => bytes,
@@ -97,13 +107,13 @@ impl Facts {
     }
 
     /// The most bytes that were allocated, as far as they were measured.
-    pub(in crate::commands) fn peak(&self) -> u64 {
+    pub(crate) fn peak(&self) -> u64 {
         self.memory();
         self.shared.peak_bytes.load(Ordering::Relaxed)
     }
 
     /// What is allocated beside the values.
-    pub(in crate::commands) fn overhead(&self) -> Overhead {
+    pub(crate) fn overhead(&self) -> Overhead {
         let store = &self.shared.engine.store;
         let databases = 0..store.databases() as u32;
         let keys: u64 = databases.clone().map(|db| store.len(db)).sum();
@@ -120,19 +130,19 @@ impl Facts {
     }
 
     /// Bytes of keys and values.
-    pub(in crate::commands) fn dataset(&self) -> u64 {
+    pub(crate) fn dataset(&self) -> u64 {
         let overhead = self.overhead().total() as u64;
         self.memory().allocated.saturating_sub(overhead)
     }
 
     /// Bytes allocated since the start.
-    pub(in crate::commands) fn net_usage(&self) -> u64 {
+    pub(crate) fn net_usage(&self) -> u64 {
         let startup = self.shared.startup_bytes;
         self.memory().allocated.saturating_sub(startup).max(1)
     }
 
     /// Bytes of the process in memory, if the system tells.
-    pub(in crate::commands) fn resident(&self) -> Option<u64> {
+    pub(crate) fn resident(&self) -> Option<u64> {
         *self.resident.get_or_init(|| {
             let pages = second_word(&fs::read_to_string("/proc/self/statm").ok()?)?;
             Some(pages * rustix::param::page_size() as u64)
@@ -140,14 +150,14 @@ impl Facts {
     }
 
     /// Processor time of the process, if the system tells.
-    pub(super) fn cpu(&self) -> Option<CpuTime> {
+    pub(crate) fn cpu(&self) -> Option<CpuTime> {
         *self
             .cpu
             .get_or_init(|| cpu_time(&fs::read_to_string("/proc/self/stat").ok()?))
     }
 
     /// Processor time of the first thread, if the system tells.
-    pub(super) fn main_thread_cpu(&self) -> Option<CpuTime> {
+    pub(crate) fn main_thread_cpu(&self) -> Option<CpuTime> {
         *self.main_thread_cpu.get_or_init(|| {
             let path = format!("/proc/self/task/{}/stat", std::process::id());
             cpu_time(&fs::read_to_string(path).ok()?)
@@ -155,7 +165,7 @@ impl Facts {
     }
 
     /// Commands, bytes read and bytes written a second.
-    pub(super) fn rates(&self) -> (f64, f64, f64) {
+    pub(crate) fn rates(&self) -> (f64, f64, f64) {
         *self.rates.get_or_init(|| {
             let now = self.shared.reading(self.now_mono_ms);
             self.shared.observer.rates.per_second(now)
@@ -163,14 +173,21 @@ impl Facts {
     }
 
     /// The largest value of the last seconds, of all workers.
-    pub(super) fn recent(&self, of: fn(&WorkerCounters) -> &RecentMax) -> usize {
+    pub(crate) fn recent(&self, of: fn(&WorkerCounters) -> &RecentMax) -> usize {
         let largest = |w: &WorkerCounters| of(w).largest(self.now_mono_ms);
         let workers = self.shared.workers.iter();
         workers.map(|w| largest(w)).max().unwrap_or(0)
     }
 
+    /// Bytes of the log that were not written yet.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let store = &self.shared.engine.store;
+        let lanes = 0..=store.workers();
+        lanes.map(|lane| store.log.waiting_bytes(lane) as u64).sum()
+    }
+
     /// Seconds since the start.
-    pub(super) fn seconds_up(&self) -> u64 {
+    pub(crate) fn seconds_up(&self) -> u64 {
         self.now_ms.saturating_sub(self.shared.started_ms) / 1_000
     }
 }

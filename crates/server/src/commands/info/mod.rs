@@ -3,7 +3,7 @@
 //! Every field stands once, in [`fields`]; values are read when asked for. A field of Redis's whose value this build can't
 //! know is left out.
 
-pub(in crate::commands) mod facts;
+pub(crate) mod facts;
 mod fields;
 mod lists;
 

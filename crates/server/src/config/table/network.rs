@@ -5,6 +5,16 @@ use super::super::special::stream_name;
 use super::super::value::WORKERS_MAX;
 
 pub(super) const KEYS: &[Key] = &[
+    special("admin-bind", Kind::Bind, "127.0.0.1 -::1")
+        .acted()
+        .at_start()
+        .ours()
+        .doc("Addresses of `admin-port`, written as those of `bind`. One that is not of the loopback needs `admin-token`. Not in Redis."),
+    integer("admin-port", "0", 0, 65535)
+        .acted()
+        .at_start()
+        .ours()
+        .doc("TCP port of the admin pages, over HTTP/1.1: docs/admin.md. 0 is none. Not in Redis."),
     special("bind", Kind::Bind, "127.0.0.1 -::1").acted().doc(
         "Addresses to listen on, up to 16. `*` is every IPv4 address, `::*` every IPv6 address; an address after `-` is skipped where the machine lacks it. An empty value means no TCP. \
          Differs from Redis, whose default is every address: here one has to ask for it.",

@@ -3,6 +3,9 @@
 use super::super::key::{Key, Kind, integer, special, yes_no};
 
 pub(super) const KEYS: &[Key] = &[
+    integer("hot-keys-sample-every", "128", 0, 1_000_000)
+        .acted()
+        .doc("HOTKEYS looks at one command in so many. 0 is off."),
     integer("latency-monitor-threshold", "0", 0, i64::MAX)
         .acted()
         .doc("Milliseconds from which an event is kept by the latency monitor. 0 is off."),

@@ -1,6 +1,7 @@
 //! Keys of access: passwords, ACLs, and commands that can do harm.
 
-use super::super::key::{Key, choice, integer, text};
+use super::super::key::{Key, checked_text, choice, integer, text, yes_no};
+use super::super::special::token;
 
 const PERMISSIONS: &[&str] = &["no", "yes", "local"];
 
@@ -15,6 +16,16 @@ pub(super) const KEYS: &[Key] = &[
     integer("acllog-max-len", "128", 0, i64::MAX)
         .acted()
         .doc("Entries of the log of refused commands and logins."),
+    yes_no("admin-allow-writes", "no")
+        .acted()
+        .ours()
+        .doc("Whether commands that write or administrate may be given over `admin-port`. Not in Redis."),
+    checked_text("admin-token", "", token)
+        .acted()
+        .at_start()
+        .ours()
+        .secret()
+        .doc("What requests to `admin-port` have to show, as `Authorization: Bearer <token>`: a secret of printable characters. Empty is none: then only this machine is served. Not in Redis."),
     choice("enable-debug-command", "no", PERMISSIONS)
         .acted()
         .at_start()

@@ -118,6 +118,8 @@ impl Saver {
             Finished {
                 token: traveller.token,
                 awaits: 0,
+                // Saving is no command of a queue: it waits for the disk.
+                done: None,
                 again: None,
                 session: traveller.session,
                 out,

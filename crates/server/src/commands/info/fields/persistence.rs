@@ -91,11 +91,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("aof_current_size", |f| logged(f, rewrites(f).bytes)),
     field("aof_base_size", |f| logged(f, rewrites(f).rewritten_bytes)),
     field("aof_pending_rewrite", |f| logged(f, 0)),
-    field("aof_buffer_length", |f| {
-        let log = &f.shared.engine.store.log;
-        let lanes = 0..=f.shared.engine.store.workers();
-        logged(f, lanes.map(|lane| log.waiting_bytes(lane) as u64).sum())
-    }),
+    field("aof_buffer_length", |f| logged(f, f.log_bytes())),
     field("aof_pending_bio_fsync", |f| {
         let since_ms = f.shared.journal.busy_since_ms.load(Ordering::Relaxed);
         logged(f, u64::from(since_ms > 0))
