@@ -423,6 +423,7 @@ async function picture(page) {
 async function main() {
   seed();
   const loads = [load(['-c', '8', '-t', 'set,get'])];
+  if (process.env.DUNLIN_SCREENSHOT) loads.push(load(['-c', '20', '-P', '8', '-t', 'hset,zadd,get']));
   const chrome = await browser();
   let failed = 0;
   try {

@@ -9,8 +9,9 @@ use common::{Server, wait_for};
 
 const CONFIG: &str = "enable-debug-command yes\nbusy-reply-threshold 100";
 
-/// How soon a script has to end that was killed.
-const KILLED_WITHIN: Duration = Duration::from_millis(100);
+/// How soon a script has to end that was killed: 100 ms, and more where the machine is busy with other tests of a slow build.
+const KILLED_WITHIN: Duration =
+    Duration::from_millis(if cfg!(debug_assertions) { 2_000 } else { 100 });
 
 /// Runs `script` on key `k`, kills it with `kill` once it takes long, and checks that nothing of it has remained; what it answered.
 fn killed(server: &Server, request: &[&str], kill: &str) -> String {
@@ -30,7 +31,9 @@ fn killed(server: &Server, request: &[&str], kill: &str) -> String {
     let at = Instant::now();
     assert_eq!(watcher.ask(kill), "OK");
     let reply = client.reply().expect("the script's reply");
-    assert!(at.elapsed() < KILLED_WITHIN, "{:?}", at.elapsed());
+    let took = at.elapsed();
+    eprintln!("killed within {took:?}");
+    assert!(took < KILLED_WITHIN, "{took:?}");
     assert_eq!(watcher.ask("DEBUG DIGEST"), digest);
     assert_eq!(watcher.ask("GET k"), "before");
     reply
@@ -45,6 +48,9 @@ fn a_script_is_killed_after_it_wrote() {
         "redis.call('set', KEYS[1], 'after') local f = coroutine.wrap(function() while true do end end) while true do pcall(f) end",
         "local function f() redis.call('set', KEYS[1], 'after') while true do coroutine.resume(coroutine.create(function() while true do xpcall(function() while true do redis.pcall('append', KEYS[1], 'x') end end, function(e) return e end) end end)) end end f()",
         "redis.call('del', KEYS[1]) redis.call('publish', 'c', 'm') repeat until pcall(error, 'x')",
+        // Few instructions, each of which takes long.
+        "redis.call('set', KEYS[1], string.rep('x', 1000000)) while true do redis.call('getrange', KEYS[1], 0, -1) end",
+        "redis.call('set', KEYS[1], 'after') while true do pcall(string.rep, 'x', 1000000) end",
     ] {
         let reply = killed(&server, &["EVAL", body, "1", "k"], "SCRIPT KILL");
         assert!(reply.contains("Script killed by user"), "{body}: {reply}");

@@ -175,6 +175,8 @@ pub enum Find {
         /// Above 1: only the first so-manieth part of the arguments.
         limit: usize,
     },
+    /// The one at the beginning, unless it is empty: then keys are elsewhere.
+    OneUnlessEmpty,
     /// As many as an argument tells.
     Count {
         /// The argument with the number, relative to the beginning.
@@ -308,6 +310,15 @@ impl KeySpec {
                 }
                 true
             }
+            Find::OneUnlessEmpty => match args.get(start) {
+                Some(key) => {
+                    if !key.is_empty() {
+                        f(start);
+                    }
+                    true
+                }
+                None => false,
+            },
             Find::Count { count, first, step } => {
                 let Some(n) = args.get(start + count).and_then(crate::number::parse_i64) else {
                     return false;

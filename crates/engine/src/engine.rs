@@ -59,6 +59,9 @@ impl CommandStats {
     /// Counts an error reply.
     #[cold]
     pub fn count_error(&self, error: &ReplyError) {
+        if matches!(error, ReplyError::HandedOn(_)) {
+            return;
+        }
         self.errors.add(1);
         let mut codes = self.codes();
         let code = error.code();

@@ -182,6 +182,9 @@ pub enum ReplyError {
     /// EXEC that was refused before it ran, with the refusal's text.
     #[error("EXECABORT Transaction discarded because of: {0}")]
     ExecRefused(String),
+    /// What a command of a script failed with, which the script hands on: it has been counted there, the script's own failure has not.
+    #[error("{0}")]
+    HandedOn(String),
     /// EXEC RB of a transaction in which a command failed, with that command's error.
     #[error("EXECABORT Transaction rolled back: {0}")]
     RolledBack(String),

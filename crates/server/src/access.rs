@@ -10,8 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dunlin_engine::Session;
 use dunlin_engine::acl::{
-    Changed, DEFAULT_USER, NamedRules, RuleError, Rules, Setting, User, Users, is_plain_name,
-    merge_selectors,
+    Changed, NamedRules, RuleError, Rules, Setting, User, Users, is_plain_name, merge_selectors,
 };
 use dunlin_engine::pubsub::Kind;
 use dunlin_engine::table::Table;
@@ -339,11 +338,6 @@ pub fn close_listeners_of(shared: &Shared, user: &User, before: &Rules) {
             shared.wake_worker(client.worker());
         }
     }
-}
-
-/// Whether this is the user that everybody is at first.
-pub fn is_default(name: &[u8]) -> bool {
-    name == DEFAULT_USER
 }
 
 #[cfg(test)]

@@ -390,6 +390,8 @@ impl Shared {
         encodings.stream_bytes.store(node_bytes, relaxed);
         let hll_sparse = config.collection_bytes("hll-sparse-max-bytes");
         encodings.hll_sparse_bytes.store(hll_sparse, relaxed);
+        let deprecated = config.yes("lua-enable-deprecated-api");
+        self.engine.scripts.deprecated.store(deprecated, relaxed);
         self.apply_eviction(&config);
         self.saving.configure(&config);
         self.aof.configure(self, &config);

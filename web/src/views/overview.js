@@ -4,7 +4,7 @@ import { Board } from '../charts/canvas.js';
 import { Heat } from '../charts/heat.js';
 import { Lines } from '../charts/lines.js';
 import { el, fill, segments } from '../dom.js';
-import { bytes, micros, moment, percent, short, span, whole } from '../format.js';
+import { bytes, micros, percent, short, span, whole } from '../format.js';
 import { STAGES, percentile } from '../latency.js';
 import { state } from '../state.js';
 
@@ -137,7 +137,7 @@ class Overview {
     set('operations', parted(short(sample.operations), '/s'), `${short(stats.commands)} since the start`);
     set('p50', parted(micros(share(0.5))), `p90 ${micros(share(0.9))}`);
     set('p99', parted(micros(share(0.99))), `p99.9 ${micros(share(0.999))}`);
-    set('memory', parted(bytes(memory.used)), memory.limit ? `${percent(memory.used / memory.limit)} of ${bytes(memory.limit)}` : `resident ${bytes(memory.rss)}, no limit`);
+    set('memory', parted(bytes(memory.used)), memory.limit ? `${percent(memory.used / memory.limit)} of ${bytes(memory.limit)}` : `${bytes(memory.rss)} resident`);
     set('keys', parted(short(stats.keys)), `${short(stats.keys_with_ttl)} with a TTL`);
     set('clients', [whole(stats.connections), ''], `${whole(stats.blocked)} blocked, ${short(stats.connections_accepted)} so far`);
     set('hits', parted(percent(sample.hitRatio)), hitsSinceStart(stats));
@@ -152,8 +152,7 @@ class Overview {
   }
 
   tellFacts(stats) {
-    const facts = flat(stats.persistence ?? {});
-    fill(this.facts, facts.length ? facts.map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]) : el('dt', {}, 'Nothing is known about it.'));
+    fill(this.facts, facts(stats.persistence, stats.time_ms).map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
   }
 }
 
@@ -167,26 +166,22 @@ function hitsSinceStart({ hits, misses }) {
   return hits + misses > 0 ? `${percent(hits / (hits + misses))} since the start` : 'no reads yet';
 }
 
-/// The fields of an object as names and values for people, those of inner objects behind their name.
-function flat(object, before = '') {
-  return Object.entries(object).flatMap(([key, value]) => {
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return flat(value, `${before}${key} `);
-    const unit = /_(bytes|ms|us|s|per_s)$/.exec(key)?.[1];
-    const name = `${before}${unit ? key.slice(0, -unit.length - 1) : key}`.replaceAll('_', ' ');
-    return [[name, written(value, unit)]];
-  });
-}
-
-function written(value, unit) {
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (typeof value !== 'number') return value === null ? '–' : String(value);
-  const write = { bytes, ms: (ms) => micros(ms * 1000), us: micros, s: secondsOrMoment, per_s: (rate) => `${short(rate)}/s` }[unit];
-  return write ? write(value) : whole(value);
-}
-
-/// A time, or how long something took: no server runs since 1970.
-function secondsOrMoment(seconds) {
-  return seconds > 1e9 ? moment(seconds * 1000) : span(seconds);
+/// What is known of snapshots and of the append-only file, as rows.
+function facts(kept, now) {
+  const ago = (seconds) => (seconds > 0 ? `${span(now / 1000 - seconds)} ago` : 'never');
+  const rows = [];
+  if (kept.loading) rows.push(['Loading', `${bytes(kept.loaded_bytes)} of ${bytes(kept.loading_bytes)}`]);
+  rows.push(
+    ['Last snapshot', kept.last_snapshot_ok ? ago(kept.last_snapshot_s) : 'FAILED: see the log'],
+    ['Snapshot now', kept.snapshot_running ? `${percent(kept.snapshot_keys_done / Math.max(1, kept.snapshot_keys))} of ${short(kept.snapshot_keys)} keys` : 'none'],
+    ['Changes since', whole(kept.unsaved_changes)],
+    ['Append-only file', !kept.aof ? 'off' : kept.aof_ok ? 'on' : 'FAILED: see the log'],
+  );
+  if (kept.aof) {
+    rows.push(['Its size, and at its last rewrite', `${bytes(kept.aof_bytes)}, ${bytes(kept.aof_base_bytes)}`], ['Waiting for the disk', bytes(kept.aof_buffer_bytes)],
+      ['Rewrites', `${whole(kept.aof_rewrites)}${kept.aof_rewriting ? ', one now' : ''}`]);
+  }
+  return rows;
 }
 
 export function overviewView() {

@@ -19,7 +19,7 @@ use crate::workspace::{program, root};
 /// The folder of the scripts, and that below the target directory.
 const GROUP: &str = "console";
 /// The second server's, whose console asks for it.
-const TOKEN: &str = "a token of the tests";
+const TOKEN: &str = "a-token-of-the-checks";
 /// Where the picture for the README goes.
 const PICTURE: &str = "docs/console.png";
 /// What a picture in the repository may weigh.
@@ -138,10 +138,17 @@ fn chromium(step: &Step) -> Result<PathBuf> {
         program("apt-get").is_some() && rustix::process::geteuid().is_root(),
         "no chromium here; on Debian: apt-get install chromium"
     );
-    step.run(
-        Command::new("apt-get")
-            .args(["install", "-q", "-y", "--no-install-recommends", "chromium"])
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )?;
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        step.run(&mut command)
+    };
+    // A new machine has no list of packages; what counts is whether the package comes.
+    if let Err(error) = apt(&["update", "-q"]) {
+        println!("note: {error:#}");
+    }
+    apt(&["install", "-q", "-y", "--no-install-recommends", "chromium"])?;
     program("chromium").context("apt-get brought no chromium")
 }

@@ -36,9 +36,7 @@ pub(super) fn command(
         for spec in command.keys.iter().filter(|spec| spec.is_of_keys()) {
             let (access, mut denied) = (Access::of_flags(spec.flags_in(command, args)), None);
             spec.for_each(args, |i| {
-                // MIGRATE has an empty key where its keys come behind KEYS.
-                let is_none = command.full_name == "migrate" && args.at(i).is_empty();
-                if denied.is_none() && !is_none && !key(selector, args.at(i), access) {
+                if denied.is_none() && !key(selector, args.at(i), access) {
                     denied = Some(i);
                 }
             });

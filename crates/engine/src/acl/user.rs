@@ -37,6 +37,11 @@ impl User {
         &self.name
     }
 
+    /// Whether it is the user that everybody is at first.
+    pub fn is_default(&self) -> bool {
+        *self.name == *DEFAULT_USER
+    }
+
     /// Whether anything is denied to it.
     #[inline]
     pub fn is_restricted(&self) -> bool {

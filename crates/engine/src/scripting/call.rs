@@ -12,6 +12,7 @@ use super::to_lua;
 use crate::args::Args;
 use crate::command::{Begin, Command, Find, Flags, KeySpec, Scope, has_patterns};
 use crate::context::Ctx;
+use crate::dispatch::HEAVY_ELEMENTS;
 use crate::error::ReplyError;
 use crate::reply::Reply;
 
@@ -74,6 +75,17 @@ enum Called {
 }
 
 impl State {
+    /// The same for arguments in a table: there may be more of them than a function of the host is given.
+    pub(super) fn dispatch_many(
+        self: &Rc<Self>,
+        lua: &Lua,
+        (count, args): (usize, Table),
+    ) -> mlua::Result<Dispatched> {
+        let args = (1..=count).map(|at| args.raw_get::<Value>(at));
+        let args = args.collect::<mlua::Result<MultiValue>>()?;
+        self.dispatch(lua, &args)
+    }
+
     /// `redis.call` and `redis.pcall` are this, and what they do about a failure.
     pub(super) fn dispatch(
         self: &Rc<Self>,
@@ -95,7 +107,10 @@ impl State {
             return fail("ERR Lua redis lib command arguments must be strings or integers");
         }
         let mut reply = Rope::with_buffer(std::mem::take(&mut buffers.reply));
-        let called = self.cx.with(|cx| self.call(cx, buffers.args(), &mut reply));
+        let mut called = self.cx.with(|cx| self.call(cx, buffers.args(), &mut reply));
+        if reply.len() > SMALL_REPLY_BYTES && self.is_over() {
+            called = Some(Called::Aborted);
+        }
         let dispatched = match called {
             Some(Called::Replied) => Self::value(lua, &mut reply),
             Some(Called::Refused(error)) => {
@@ -157,6 +172,11 @@ impl State {
     }
 
     fn call(&self, cx: &mut Ctx<'_>, args: Args<'_>, out: &mut Rope) -> Called {
+        // The hook counts instructions, of which a script that calls long commands has few.
+        let running = &cx.engine.scripts.running;
+        if self.abort.get().is_none() && running.is_killed(cx.keys.local().worker) {
+            self.abort.set(Some(Abort::Killed));
+        }
         if self.abort.get().is_some() {
             return Called::Aborted;
         }
@@ -174,6 +194,13 @@ impl State {
             self.abort.set(Some(Abort::Undeclared));
             return Called::Aborted;
         };
+        if cx.may_defer
+            && let Some(weight) = command.weight
+            && weight(cx.engine, cx.session, args) > HEAVY_ELEMENTS
+        {
+            self.abort.set(Some(Abort::Slow));
+            return Called::Aborted;
+        }
         if command.flags.has(Flags::WRITE) {
             self.has_written.set(true);
         }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use mlua::{Function, Lua, MultiValue, Table, Value};
@@ -131,7 +132,7 @@ impl Scripts {
     /// # Errors
     /// Why it can't be: what Redis would answer.
     pub fn load_library(&self, code: &[u8], replaces: bool) -> Result<(), ReplyError> {
-        let interpreter = Interpreter::new(1);
+        let interpreter = Interpreter::new(1, self.deprecated.load(Ordering::Relaxed));
         let (library, _) = interpreter.load_library(code)?;
         let mut libraries = Libraries::clone(&self.libraries());
         libraries.insert(library, replaces)?;

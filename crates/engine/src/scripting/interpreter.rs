@@ -86,7 +86,7 @@ pub(crate) struct State {
 
 impl State {
     /// Whether the script has to stop.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         if self.abort.get().is_some() {
             return true;
         }
@@ -176,7 +176,8 @@ pub(crate) fn own(cx: &mut Ctx<'_>) -> Rc<Interpreter> {
             own.remove(0);
         }
         let seed = cx.keys.local().random();
-        let interpreter = Rc::new(Interpreter::new(seed));
+        let deprecated = cx.engine.scripts.deprecated.load(Ordering::Relaxed);
+        let interpreter = Rc::new(Interpreter::new(seed, deprecated));
         own.push(Own {
             engine,
             worker,
@@ -187,16 +188,18 @@ pub(crate) fn own(cx: &mut Ctx<'_>) -> Rc<Interpreter> {
 }
 
 impl Interpreter {
-    pub(super) fn new(seed: u64) -> Interpreter {
+    /// With `deprecated`, scripts have getfenv, setfenv and newproxy.
+    pub(super) fn new(seed: u64, deprecated: bool) -> Interpreter {
         let state = Rc::new(State::default());
         state.seed(seed as i32);
-        Interpreter::try_new(state).expect("the world of scripts can be made")
+        Interpreter::try_new(state, deprecated).expect("the world of scripts can be made")
     }
 
-    fn try_new(state: Rc<State>) -> mlua::Result<Interpreter> {
+    fn try_new(state: Rc<State>, deprecated: bool) -> mlua::Result<Interpreter> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let host = host_table(&lua, &state)?;
+        host.raw_set("deprecated", deprecated)?;
         let sandbox = lua
             .load(include_str!("sandbox.lua"))
             .set_name(SANDBOX)
@@ -404,6 +407,10 @@ fn host_table(lua: &Lua, state: &Rc<State>) -> mlua::Result<Table> {
                            args: MultiValue| {
         state.dispatch(lua, &args)
     });
+    function!(
+        "dispatch_many",
+        |state: &Rc<State>, lua: &Lua, args: (usize, Table)| { state.dispatch_many(lua, args) }
+    );
     function!("may_run", |state: &Rc<State>,
                           lua: &Lua,
                           args: MultiValue| {
@@ -412,6 +419,9 @@ fn host_table(lua: &Lua, state: &Rc<State>) -> mlua::Result<Table> {
     function!("is_aborted", |state: &Rc<State>, _: &Lua, (): ()| {
         Ok(state.abort.get().is_some())
     });
+    function!("is_over", |state: &Rc<State>, _: &Lua, (): ()| Ok(
+        state.is_over()
+    ));
     function!("random", |state: &Rc<State>, _: &Lua, (): ()| Ok(
         state.random()
     ));

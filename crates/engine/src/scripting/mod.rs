@@ -111,6 +111,8 @@ pub struct Scripts {
     pub running: Running,
     /// Commands that scripts may not run are allowed: DEBUG SET-DISABLE-DENY-SCRIPTS.
     pub allows_denied: AtomicBool,
+    /// Interpreters made from now on have getfenv, setfenv and newproxy: `lua-enable-deprecated-api`.
+    pub deprecated: AtomicBool,
     /// Bytes that each thread's interpreter uses.
     pub(crate) used_bytes: Box<[AtomicUsize]>,
 }
@@ -129,6 +131,7 @@ impl Scripts {
             undeclared_count: AtomicUsize::new(0),
             running: Running::new(threads),
             allows_denied: AtomicBool::new(false),
+            deprecated: AtomicBool::new(false),
             used_bytes: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
         }
     }

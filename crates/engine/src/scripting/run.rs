@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use dunlin_resp::{Version, reply};
+use dunlin_resp::Version;
 use mlua::{Function, Table, Value};
 
 use super::from_lua::{self, Writer};
@@ -209,7 +209,7 @@ fn answer(
 ) -> Outcome {
     let value = match left {
         Ok((true, value)) => value,
-        Ok((false, Value::Table(failure))) => return failed(cx, &failure, invocation),
+        Ok((false, Value::Table(failure))) => return Err(failed(&failure, invocation)),
         Ok((false, other)) => {
             let text = other.to_string().unwrap_or_default();
             return Err(crashed(&text, invocation));
@@ -221,7 +221,8 @@ fn answer(
         Value::String(text) => cx.reply.bulk(&text.as_bytes()),
         Value::Nil => cx.reply.null(),
         Value::Table(table) if let Some((text, is_counted)) = from_lua::failure(table) => {
-            return fail(cx, String::from_utf8_lossy(&text).into_owned(), is_counted);
+            let text = String::from_utf8_lossy(&text).into_owned();
+            return Err(handed_on(text, is_counted));
         }
         _ => {
             let script = interpreter.state.version.get();
@@ -281,7 +282,7 @@ fn located(text: &str, place: Option<(String, String)>, invocation: &Invocation<
     ReplyError::Text(text.into())
 }
 
-fn failed(cx: &mut Ctx<'_>, failure: &Table, invocation: &Invocation<'_>) -> Outcome {
+fn failed(failure: &Table, invocation: &Invocation<'_>) -> ReplyError {
     let (text, is_counted) = match failure.raw_get::<Value>("err") {
         Ok(Value::String(_)) => from_lua::failure(failure).unwrap_or_default(),
         Ok(value @ (Value::Integer(_) | Value::Number(_))) => {
@@ -291,14 +292,13 @@ fn failed(cx: &mut Ctx<'_>, failure: &Table, invocation: &Invocation<'_>) -> Out
     };
     let text = String::from_utf8_lossy(&text);
     let error = located(&text, place(failure), invocation);
-    fail(cx, error.to_string(), is_counted)
+    handed_on(error.to_string(), is_counted)
 }
 
-/// Answers with an error, which is counted unless it has been.
-fn fail(cx: &mut Ctx<'_>, text: String, is_counted: bool) -> Outcome {
-    if !is_counted {
-        return Err(ReplyError::Text(text.into()));
+/// The error that is answered: it may have been counted where it arose.
+fn handed_on(text: String, is_counted: bool) -> ReplyError {
+    match is_counted {
+        true => ReplyError::HandedOn(text),
+        false => ReplyError::Text(text.into()),
     }
-    cx.reply.write(|out| reply::error(out, text));
-    Ok(Flow::Done)
 }

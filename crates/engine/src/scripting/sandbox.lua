@@ -70,11 +70,17 @@ end
 
 -- Stock Lua adds up the number of results in an int, which a compiler may take as never overflowing.
 local RESULTS_MAX = 7999
+-- With more arguments a function of the host can't be called: Lua's stack has no room left for what it does.
+local ARGUMENTS_MAX = 7900
+-- Whether the script that runs has unpacked more: only then are arguments counted.
+local has_many = false
 
 local function guarded_unpack(t, i, j)
   -- Its arguments count as well: without bounds there is room for two results more.
-  if i == nil and j == nil and #t <= RESULTS_MAX then return unpack(t) end
+  if i == nil and j == nil and #t < ARGUMENTS_MAX then return unpack(t) end
   local from, to = tonumber(i) or 1, tonumber(j) or #t
+  if to - from >= ARGUMENTS_MAX then has_many = true end
+  if i == nil and j == nil and #t <= RESULTS_MAX then return unpack(t) end
   if to - from >= RESULTS_MAX then error("too many results to unpack", 2) end
   return unpack(t, from, to)
 end
@@ -169,6 +175,14 @@ local strings = copy(string, [[byte char find format gfind gmatch gsub len lower
 for _, name in ipairs({ "find", "gfind", "gmatch", "gsub", "match" }) do
   strings[name] = with_pattern(strings[name])
 end
+-- The hook counts instructions, and this is one, however long it takes.
+local rep, is_over = strings.rep, host.is_over
+local LONG_BYTES = 65536
+function strings.rep(text, count)
+  local is_long = type(text) == "string" and type(count) == "number" and #text * count > LONG_BYTES
+  if is_long and is_over() then error("aborted", 0) end
+  return rep(text, count)
+end
 -- What no loader takes: there is no binary code, neither out nor in.
 function strings.dump() return "\27" end
 base.string = protect(strings)
@@ -228,16 +242,24 @@ of_strings.__metatable = protect({ __index = base.string })
 
 -- redis.* ----------------------------------------------------------------------------------------------------------------
 
-local dispatch = host.dispatch
+local dispatch, dispatch_many = host.dispatch, host.dispatch_many
+
+local function dispatch_counted(...)
+  local count = select("#", ...)
+  if count > ARGUMENTS_MAX then return dispatch_many(count, { ... }) end
+  return dispatch(...)
+end
 
 local function call(...)
-  local value, failure = dispatch(...)
+  local value, failure
+  if has_many then value, failure = dispatch_counted(...) else value, failure = dispatch(...) end
   if failure then error(failure, 0) end
   return value
 end
 
 local function try(...)
-  local value, failure, is_final = dispatch(...)
+  local value, failure, is_final
+  if has_many then value, failure, is_final = dispatch_counted(...) else value, failure, is_final = dispatch(...) end
   if failure then
     if is_final then error(failure, 0) end
     return failure
@@ -381,6 +403,57 @@ function base.load(read, name)
   return own_loadstring(concat(parts), name or "=(load)")
 end
 
+-- What `lua-enable-deprecated-api` brings back. An environment is a script's own world or a table that it made: that of the host's and
+-- of this file's functions is shown to nobody and can't be exchanged.
+if host.deprecated then
+  local raw_newproxy = newproxy
+
+  function base.getfenv(f)
+    if f == nil then f = 1 end
+    if f == 0 then return current end
+    if type(f) == "number" then f = f + 1 end
+    local env = getfenv(f)
+    return env == stock and current or env
+  end
+
+  function base.setfenv(f, env)
+    if type(f) == "number" and f ~= 0 then f = f + 1 end
+    if f == 0 or getfenv(f) == stock then error("'setfenv' cannot change environment of given object", 2) end
+    local same = setfenv(f, env)
+    return same
+  end
+
+  -- A userdata's metatable can be anything but its finalizer: that would run inside some other script. So scripts get a table
+  -- whose fields are asked at each event.
+  local events = [[__add __sub __mul __div __mod __pow __unm __concat __len __eq __lt __le __call __tostring]]
+  function base.newproxy(with)
+    local proxy = raw_newproxy(with)
+    if with ~= true then return proxy end
+    local real, shown = getmetatable(proxy), {}
+    real.__metatable = shown
+    for event in events:gmatch("%S+") do
+      real[event] = function(...)
+        local own = shown[event]
+        if not own then error("attempt to use a userdata value without " .. event, 2) end
+        return own(...)
+      end
+    end
+    function real.__index(value, key)
+      local own = shown.__index
+      if own == nil then error("attempt to index a userdata value", 2) end
+      if type(own) == "function" then return own(value, key) end
+      return own[key]
+    end
+    function real.__newindex(value, key, new)
+      local own = shown.__newindex
+      if own == nil then error("attempt to index a userdata value", 2) end
+      if type(own) == "function" then return own(value, key, new) end
+      own[key] = new
+    end
+    return proxy
+  end
+end
+
 eval_world, eval_globals = world(extended({
   breakpoint = function() return false end,
   debug = function() end,
@@ -407,14 +480,15 @@ string.dump = nil
 -- What the host calls ----------------------------------------------------------------------------------------------------
 
 local function run_eval(f, keys, args)
-  current = eval_world
+  current, has_many = eval_world, false
+  if host.deprecated then setfenv(f, eval_world) end
   eval_globals.KEYS = keys
   eval_globals.ARGV = args
   return raw_xpcall(f, handler)
 end
 
 local function run_function(f, keys, args)
-  current = function_world
+  current, has_many = function_world, false
   return raw_xpcall(function() return f(keys, args) end, handler)
 end
 

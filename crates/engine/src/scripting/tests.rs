@@ -519,3 +519,76 @@ fn tables_inside_tables_end() {
     let end: &[u8] = b"*1\r\n-ERR reached lua stack limit\r\n";
     assert!(reply.ends_with(end), "{}", reply.len());
 }
+
+#[test]
+fn a_call_takes_as_many_arguments_as_unpack_gives() {
+    for count in [7899, 7900, 7901, 7950, 7999] {
+        let script = format!(
+            "local a = {{}} for i = 1, {count} do a[i] = i end redis.call('del', KEYS[1]) local n = redis.call('rpush', KEYS[1], \
+             unpack(a)) return {{n, redis.pcall('rpush', KEYS[1], unpack(a)), redis.call('lindex', KEYS[1], -1)}}"
+        );
+        let mut console = Console::default();
+        let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"1", b"k"]);
+        let expected = format!("[{count} {} {count}]", 2 * count);
+        assert_eq!(crate::testing::show(&reply), expected);
+    }
+}
+
+#[test]
+fn sort_by_a_constant_orders_a_set_in_scripts() {
+    check(
+        "SADD s c a b; EVAL \"return redis.call('sort', KEYS[1], 'by', '_')\" 1 s; \
+         EVAL \"return redis.call('sort', KEYS[1], 'by', '_', 'get', '#', 'get', '_:*')\" 1 s",
+        "3; [a b c]; [a nil b nil c nil]",
+    );
+}
+
+#[test]
+fn deprecated_functions_are_there_when_asked_for() {
+    let mut console = Console::default();
+    console
+        .engine
+        .scripts
+        .deprecated
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut eval = |script: &str, expected: &str| {
+        let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"0"]);
+        assert_eq!(crate::testing::show(&reply), expected, "{script}");
+    };
+    eval(
+        "local f = function() return x end setfenv(f, {x = 5}) return {f(), getfenv(f).x}",
+        "[5 5]",
+    );
+    eval(
+        "return getfenv() == _G and getfenv(1) == _G and getfenv(0) == _G",
+        "1",
+    );
+    // Nothing of the host's world is shown or exchanged.
+    eval(
+        "for _, f in pairs({redis.call, string.byte, pcall, getfenv}) do if getfenv(f) ~= _G then return 'shown' end end return 'no'",
+        "no",
+    );
+    eval(
+        "return {pcall(setfenv, redis.call, {})}",
+        "[nil \\'setfenv\\' cannot change environment of given object]",
+    );
+    eval(
+        "return {pcall(setfenv, 0, {})}",
+        "[nil \\'setfenv\\' cannot change environment of given object]",
+    );
+    // What a script does to itself is over when it ends.
+    let own = "local was = redis ~= nil setfenv(1, {}) return was";
+    eval(own, "1");
+    eval(own, "1");
+    eval(
+        "local p = newproxy(true) local m = getmetatable(p) m.__gc = function() redis.call('set', 'x', 1) end m.__len = function() return 7 end \
+         m.__index = {a = 1} m.__call = function(_, n) return n + 1 end local r = {#p, p.a, p(2)} p = nil collectgarbage() \
+         return {r, redis.call('exists', 'x')}",
+        "[[7 1 3] 0]",
+    );
+    eval(
+        "return {pcall(function() return newproxy(true) + 1 end)}",
+        "[nil user_script:1: attempt to use a userdata value without __add]",
+    );
+    eval("return type(newproxy())", "userdata");
+}

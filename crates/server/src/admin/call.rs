@@ -286,7 +286,6 @@ mod tests {
             "SELECT 1",
             "QUIT",
             "RESET",
-            "SYNC",
             "WAITAOF 1 0 0",
             "BZMPOP 0 1 k MIN",
             "xreadgroup GROUP g c block 0 streams s >",

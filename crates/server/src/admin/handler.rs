@@ -200,10 +200,12 @@ impl Admin {
         };
         Ok(match (route.serve, request.method) {
             (Serve::Get(page), Method::Get | Method::Head) => Answer::Now(page(&context, request)),
-            (Serve::Post(read), Method::Post) => match read(&context, request) {
-                Ok(call) => Answer::Call(call),
-                Err(refusal) => Answer::Now(refusal),
-            },
+            (Serve::Post(read), Method::Post) | (Serve::Ask(read), Method::Get) => {
+                match read(&context, request) {
+                    Ok(call) => Answer::Call(call),
+                    Err(refusal) => Answer::Now(refusal),
+                }
+            }
             (serve, _) => {
                 let text = format!("this is for {}", serve.methods());
                 Answer::Now(Response::error(405, text).with("Allow", serve.methods()))

@@ -9,7 +9,7 @@ use super::call::{self, Call};
 use super::console;
 use super::guard::Guard;
 use super::http::{Request, Response};
-use super::pages::{clients, commands, config, health, metrics, slowlog};
+use super::pages::{clients, commands, config, health, keys, metrics, slowlog};
 use crate::shared::Shared;
 
 /// What a page is made from.
@@ -37,6 +37,8 @@ pub(super) struct Route {
 pub(super) enum Serve {
     /// GET and HEAD: a page, at once.
     Get(fn(&Context<'_>, &Request<'_>) -> Response),
+    /// GET: a command that is always the same, whose reply is the answer.
+    Ask(fn(&Context<'_>, &Request<'_>) -> Result<Call, Response>),
     /// POST: a command, whose reply is the answer.
     Post(fn(&Context<'_>, &Request<'_>) -> Result<Call, Response>),
 }
@@ -46,6 +48,7 @@ impl Serve {
     pub(super) fn methods(self) -> &'static str {
         match self {
             Serve::Get(_) => "GET, HEAD",
+            Serve::Ask(_) => "GET",
             Serve::Post(_) => "POST",
         }
     }
@@ -79,6 +82,16 @@ pub(super) static ROUTES: &[Route] = &[
     get("/api/config", Guard::Data, config::as_json),
     get("/api/slowlog", Guard::Data, slowlog::as_json),
     get("/api/clients", Guard::Data, clients::as_json),
+    Route {
+        path: "/api/hotkeys",
+        guard: Guard::Data,
+        serve: Serve::Ask(keys::hot),
+    },
+    Route {
+        path: "/api/bigkeys",
+        guard: Guard::Data,
+        serve: Serve::Ask(keys::big),
+    },
     get("/debug/slowlog", Guard::Data, slowlog::as_text),
     get("/debug/clients", Guard::Data, clients::as_text),
 ];

@@ -59,9 +59,7 @@ pub struct Ran<'a> {
 }
 
 /// The histograms of one worker, one for each id of the command table, made when first used.
-type Histograms = Box<[OnceLock<Box<Histogram>>]>;
-/// The same of their stages.
-type Stages = Box<[OnceLock<Box<StageHistograms>>]>;
+type Histograms<T = Histogram> = Box<[OnceLock<Box<T>>]>;
 
 /// See the module's text.
 pub struct Observer {
@@ -83,7 +81,7 @@ pub struct Observer {
     socket: Mutex<String>,
     histograms: Box<[Histograms]>,
     /// The same of the stages around the execution, and of all together.
-    stages: Box<[Stages]>,
+    stages: Box<[Histograms<StageHistograms>]>,
     /// What CONFIG RESETSTAT subtracts, by id.
     baseline: Mutex<BTreeMap<usize, Distribution>>,
 }

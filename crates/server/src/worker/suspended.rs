@@ -6,7 +6,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use dunlin_engine::dispatch::Stepped;
-use dunlin_engine::{Args, Call, Executed, Heavy, OwnedArgs, Session};
+use dunlin_engine::{Args, Call, Engine, Executed, Heavy, OwnedArgs, Session};
 use dunlin_reactor::{ConnId, Io};
 use dunlin_store::blocked::Turn;
 use dunlin_structures::Rope;
@@ -145,37 +145,7 @@ impl Worker {
         let conn = slot.conn;
         match std::mem::replace(&mut slot.activity, Activity::Idle) {
             Activity::Parked { id, args } => {
-                let Some(session) = slot.session.as_deref_mut() else {
-                    return;
-                };
-                if slot.out.tail().capacity() == 0 {
-                    *slot.out.tail() = io.buffer();
-                }
-                let started_us = self.host.clock.monotonic_us();
-                let call = Call {
-                    args: args.as_args(),
-                    id: None,
-                    first_hash: None,
-                    session,
-                    out: &mut slot.out,
-                    host: &mut self.host,
-                    worker: &mut self.state,
-                    waiter: &slot.waiter,
-                    now_ms: self.now_ms,
-                };
-                let executed = self.engine.resume(call, id);
-                note_positions(&mut self.state.local, session, &mut slot.awaits);
-                slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
-                match executed {
-                    Executed::Done { id } => {
-                        let times = slot.suspended.times();
-                        let (args, awaits) = (args.as_args(), slot.awaits);
-                        self.host.suspended_ran(id, args, session, times, awaits);
-                        let turn = self.state.local.turn.take();
-                        self.finish_in_turn(io, conn, turn);
-                    }
-                    other => self.suspend(io, conn, other, args.as_args()),
-                }
+                self.go_on(io, conn, args, |engine, call| engine.resume(call, id));
             }
             Activity::Stepping {
                 continuation, args, ..
@@ -332,7 +302,8 @@ impl Worker {
         slot.session = Some(finished.session);
         slot.awaits = slot.awaits.max(finished.awaits);
         if let Some((id, args)) = finished.again {
-            return self.run_again(io, conn, id, args);
+            // It needs every stripe.
+            return self.go_on(io, conn, args, |engine, call| engine.run_again(call, id));
         }
         if let Some(done) = finished.done {
             let awaits = slot.awaits;
@@ -342,16 +313,25 @@ impl Worker {
         self.finish_in_turn(io, conn, finished.turn);
     }
 
-    /// Runs a command again that came back because it needs every stripe.
-    fn run_again(&mut self, io: &mut Io<'_>, conn: ConnId, id: usize, args: OwnedArgs) {
-        let Some(slot) = self
-            .slots
-            .get_mut(conn.index())
-            .and_then(Option::as_deref_mut)
-        else {
+    /// Runs a command whose session has been suspended, by `run`.
+    fn go_on(
+        &mut self,
+        io: &mut Io<'_>,
+        conn: ConnId,
+        args: OwnedArgs,
+        run: impl FnOnce(&Engine, Call<'_>) -> Executed,
+    ) {
+        let slot = self.slots.get_mut(conn.index());
+        let Some(slot) = slot.and_then(Option::as_deref_mut) else {
             return;
         };
-        let session = slot.session.as_deref_mut().expect("it has come back");
+        let Some(session) = slot.session.as_deref_mut() else {
+            return;
+        };
+        if slot.out.tail().capacity() == 0 {
+            *slot.out.tail() = io.buffer();
+        }
+        let started_us = self.host.clock.monotonic_us();
         let call = Call {
             args: args.as_args(),
             id: None,
@@ -363,10 +343,14 @@ impl Worker {
             waiter: &slot.waiter,
             now_ms: self.now_ms,
         };
-        let executed = self.engine.run_again(call, id);
+        let executed = run(&self.engine, call);
         note_positions(&mut self.state.local, session, &mut slot.awaits);
+        slot.suspended.ran_us += self.host.clock.monotonic_us() - started_us;
         match executed {
-            Executed::Done { .. } => {
+            Executed::Done { id } => {
+                let times = slot.suspended.times();
+                let (args, awaits) = (args.as_args(), slot.awaits);
+                self.host.suspended_ran(id, args, session, times, awaits);
                 let turn = self.state.local.turn.take();
                 self.finish_in_turn(io, conn, turn);
             }

@@ -23,6 +23,8 @@ const WAITING_BYTES_MAX: usize = 4 << 20;
 pub(super) struct UnsafeReplies {
     /// What each waits for.
     pieces: VecDeque<(u64, Rope)>,
+    /// The latest record that any of them waits for, or did.
+    latest: u64,
     bytes: usize,
     /// The connection's input is paused for their sake.
     paused: bool,
@@ -68,6 +70,7 @@ impl Worker {
         let is_new = slot.unsafe_replies.is_none();
         let waiting = slot.unsafe_replies.get_or_insert_default();
         waiting.bytes += slot.out.len();
+        waiting.latest = waiting.latest.max(awaits);
         waiting
             .pieces
             .push_back((awaits, std::mem::take(&mut slot.out)));
@@ -209,13 +212,10 @@ impl Worker {
 }
 
 impl UnsafeReplies {
-    /// What the last of them waits for.
+    /// What has to be safe before what comes behind them can go.
+    #[inline]
     pub(super) fn awaits(&self) -> u64 {
-        self.pieces
-            .iter()
-            .map(|(awaits, _)| *awaits)
-            .max()
-            .unwrap_or(0)
+        self.latest
     }
 
     /// Takes out what waits for nothing beyond `safe`.

@@ -756,7 +756,7 @@ pub trait ServerCommands: Commands {
         self.put(Command::new("SHUTDOWN"))
     }
 
-    /// Returns the newest entries, ten if no number is given, with -1 all: number, time, microseconds, arguments, address and name of the client, microseconds waited.
+    /// Returns the newest entries, ten if no number is given, with -1 all: number, time, microseconds, arguments, address and name of the client.
     ///
     /// `SLOWLOG GET [<count>]`
     ///

@@ -449,11 +449,9 @@ fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Outcome {
     if let Some(entry) = cx.keys.read(db, &key) {
         let len = sortable_len(&entry).ok_or(ReplyError::WrongType)?;
         wanted = limited(options.limit, len);
-        if options.as_they_are
-            && options.store.is_some()
-            && entry.kind().value_type() == ValueType::Set
-        {
-            // A set's own order is chance, which must not be stored.
+        let must_repeat = options.store.is_some() || cx.session.in_script;
+        if options.as_they_are && must_repeat && entry.kind().value_type() == ValueType::Set {
+            // A set's own order is chance, which must neither be stored nor decide what a script does.
             (options.as_they_are, options.alpha, options.by) = (false, true, None);
         }
         is_sorted = options.as_they_are;

@@ -1,60 +1,9 @@
 //! EVAL, EVALSHA, EVAL_RO, EVALSHA_RO: run a script. <https://redis.io/commands/eval>
 
-use crate::command::{ArgKind, Argument, Begin, Categories, Command, Find, Flags, KeySpec, Scope};
+use super::{READS, READS_AND_WRITES, arguments, key_count};
+use crate::command::{Command, Flags};
 use crate::scripting::{self, Invocation, Kind, Subject};
 use crate::{Ctx, Outcome, ReplyError};
-
-/// Keys: as many as the second argument says.
-pub(super) const fn key_spec(flags: &'static [&'static str]) -> KeySpec {
-    KeySpec {
-        begin: Begin::Index(2),
-        find: Find::Count {
-            count: 0,
-            first: 1,
-            step: 1,
-        },
-        flags,
-    }
-}
-
-/// Arguments of a command that calls `what`.
-pub(super) const fn arguments(what: &'static str) -> [Argument; 4] {
-    [
-        Argument::new(what, ArgKind::String),
-        Argument::new("numkeys", ArgKind::Integer),
-        Argument::KEY.optional().multiple(),
-        Argument::new("arg", ArgKind::String).optional().multiple(),
-    ]
-}
-
-/// What commands that run scripts have in common.
-pub(super) const READS_AND_WRITES: Command = Command {
-    arity: -3,
-    flags: Flags::NOSCRIPT
-        .and(Flags::STALE)
-        .and(Flags::SKIP_MONITOR)
-        .and(Flags::MAY_REPLICATE)
-        .and(Flags::NO_MANDATORY_KEYS)
-        .and(Flags::MOVABLEKEYS),
-    categories: Categories::SLOW.and(Categories::SCRIPTING),
-    keys: &[key_spec(&["RW", "access", "update"])],
-    scope: Scope::Script,
-    group: "scripting",
-    ..Command::BASE
-};
-
-/// The same of those that only read.
-pub(super) const READS: Command = Command {
-    flags: Flags::NOSCRIPT
-        .and(Flags::READONLY)
-        .and(Flags::STALE)
-        .and(Flags::SKIP_MONITOR)
-        .and(Flags::NO_MANDATORY_KEYS)
-        .and(Flags::MOVABLEKEYS),
-    keys: &[key_spec(&["RO", "access"])],
-    since: "7.0.0",
-    ..READS_AND_WRITES
-};
 
 /// EVAL.
 pub(super) const EVAL: Command = Command {
@@ -107,19 +56,6 @@ fn eval(cx: &mut Ctx<'_>) -> Outcome {
 fn evalsha(cx: &mut Ctx<'_>) -> Outcome {
     let digest = scripting::parse_hex(cx.args.at(1)).ok_or(ReplyError::NoScript)?;
     run(cx, &digest, None)
-}
-
-/// The number of keys among the arguments from the third on.
-pub(super) fn key_count(cx: &Ctx<'_>) -> Result<usize, ReplyError> {
-    let count = crate::number::parse_i64(cx.args.at(2)).ok_or(ReplyError::NotInteger)?;
-    let count =
-        usize::try_from(count).map_err(|_| ReplyError::err("Number of keys can't be negative"))?;
-    if count > cx.args.len() - 3 {
-        return Err(ReplyError::err(
-            "Number of keys can't be greater than number of args",
-        ));
-    }
-    Ok(count)
 }
 
 fn run(cx: &mut Ctx<'_>, digest: &scripting::Digest, source: Option<&[u8]>) -> Outcome {

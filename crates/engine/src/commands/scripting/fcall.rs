@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::eval::{READS, READS_AND_WRITES, arguments, key_count};
+use super::{READS, READS_AND_WRITES, arguments, key_count};
 use crate::command::{Command, Flags};
 use crate::scripting::{self, Invocation, Kind, Subject};
 use crate::{Ctx, Outcome, ReplyError};

@@ -6,5 +6,6 @@ pub(super) mod clients;
 pub(super) mod commands;
 pub(super) mod config;
 pub(super) mod health;
+pub(super) mod keys;
 pub(super) mod metrics;
 pub(super) mod slowlog;

@@ -9,7 +9,7 @@ use dunlin_engine::{Command, Ctx, Flow, Outcome, ReplyError};
 
 use super::DOOR;
 use super::client::edit_texts;
-use crate::access::{Reason, is_default};
+use crate::access::Reason;
 use crate::host::ServerHost;
 
 /// AUTH.
@@ -82,7 +82,7 @@ pub(super) fn authenticate(
 
 /// Makes the session this user's.
 pub(super) fn be(cx: &mut Ctx<'_>, user: Arc<User>, authenticated: bool) {
-    let name = if is_default(user.name()) {
+    let name = if user.is_default() {
         Box::default()
     } else {
         user.name().into()

@@ -41,7 +41,11 @@ pub(super) const MIGRATE: Command = Command {
         .and(Categories::SLOW)
         .and(Categories::DANGEROUS),
     keys: &[
-        KeySpec::one(3, KEY_FLAGS),
+        KeySpec {
+            begin: Begin::Index(3),
+            find: Find::OneUnlessEmpty,
+            flags: KEY_FLAGS,
+        },
         KeySpec {
             begin: Begin::Options {
                 word: "KEYS",

@@ -30,8 +30,8 @@ pub(super) const KEYS: &[Key] = &[
     yes_no("lua-enable-deprecated-api", "no")
         .hidden()
         .at_start()
-        .idle("no")
-        .doc("Whether scripts have getfenv, setfenv and newproxy. They never do."),
+        .doc("Whether scripts have getfenv, setfenv and newproxy. A finalizer of what newproxy makes is never called.")
+        .acted(),
     integer("set-max-intset-entries", "512", 0, LONG_MAX)
         .doc("Members of a set that is packed as integers.")
         .acted(),

@@ -81,6 +81,7 @@ fn legacy_range(specs: &[KeySpec]) -> (i64, i64, i64) {
                 step as i64,
             ))
         }
+        (Begin::Index(first), Find::OneUnlessEmpty) => Some((first as i64, first as i64, 1)),
         _ => None,
     };
     if let [spec] = specs {
@@ -135,6 +136,10 @@ fn write_key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
                 ("keystep", step as i64),
             ];
             write_search(reply, "keynum", &fields, None);
+        }
+        Find::OneUnlessEmpty => {
+            let fields = [("lastkey", 0), ("keystep", 1), ("limit", 0)];
+            write_search(reply, "range", &fields, None);
         }
         // Redis takes the key behind the first such word, and says so.
         Find::Option { .. } if matches!(spec.begin, Begin::Keyword(..)) => {
