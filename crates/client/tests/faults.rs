@@ -501,13 +501,14 @@ fn a_peer_that_takes_nothing_is_given_up_and_nobody_waits_longer_than_the_deadli
     let client = Client::connect(options).unwrap();
     let since = Instant::now();
     let big = "x".repeat(16 << 20);
-    for _ in 0..2 {
-        let lost = client.command("ECHO").arg(&big).call::<String>();
-        let lost = lost.unwrap_err();
-        assert!(
-            matches!(lost, Error::TimeOut | Error::ConnectionReset),
-            "{lost}"
-        );
+    for round in 0..2 {
+        let echoed = client.command("ECHO").arg(&big).call::<String>();
+        // The second request may find the next connection made already.
+        match echoed {
+            Err(Error::TimeOut | Error::ConnectionReset) => {}
+            Ok(text) if round == 1 => assert!(text == big),
+            other => panic!("{round}: {:?}", other.map(|text| text.len())),
+        }
     }
     wait_for("the next connection", || echo(&client, "x").is_ok());
     assert!(since.elapsed() < Duration::from_secs(2));

@@ -19,6 +19,8 @@ use dunlin_reactor::{
 
 /// Steps after which something that should have happened counts as hanging.
 const STEPS_MAX: usize = 200_000;
+/// How long is waited for something beyond those turns.
+const PATIENCE_MS: u64 = 5_000;
 
 /// What a scripted handler may do with a batch.
 pub(crate) type OnInputs = Box<dyn FnMut(&mut Script, &mut Io<'_>, &mut [Input])>;
@@ -387,6 +389,14 @@ impl<B: Backend, C: Wire> World<B, C> {
             if done(script) {
                 return;
             }
+            self.step(script);
+        }
+        // A full machine loses packets even to itself: the next try of the system comes a second later.
+        for _ in 0..PATIENCE_MS {
+            if done(script) {
+                return;
+            }
+            self.pass_ms(1);
             self.step(script);
         }
         panic!("it did not happen; log: {:?}", script.log);

@@ -49,13 +49,13 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Start-up checks to pass over, by name (`ARM64-COW-BUG` in Redis, which does not concern Dunlin)."),
     text("locale-collate", "")
         .doc("Locale by which SORT ALPHA compares. Empty takes the environment's."),
+    choice("log-format", "legacy", &["legacy", "logfmt", "json"])
+        .acted()
+        .doc("How a message is written: `legacy` is Redis's line, `logfmt` is `name=value` pairs as Valkey has them, `json` an object for each line; both have the time with its zone (ISO 8601)."),
     text("logfile", "")
         .acted()
         .at_start()
         .doc("File that the log is appended to; empty is standard output. One that was moved away is opened anew by a message a second later, or at once by SIGHUP, so that logrotate can move it."),
-    choice("log-format", "legacy", &["legacy", "logfmt", "json"])
-        .acted()
-        .doc("How a message is written: `legacy` is Redis's line, `logfmt` is `name=value` pairs as Valkey has them, `json` an object for each line; both have the time with its zone (ISO 8601)."),
     choice("loglevel", "notice", &["debug", "verbose", "notice", "warning", "nothing"])
         .acted()
         .doc("The least urgent messages that are logged."),
