@@ -455,13 +455,16 @@ fn a_connection_keeps_its_lane_and_a_killed_one_is_told_of() {
         .collect();
     let expected = [1, 2, 3].map(|n| format!(r#"{{"reply":{{"type":"integer","value":{n}}}}}"#));
     assert_eq!(bodies, expected);
+    let mut client = admin.server.client();
+    common::wait_for("that lane to end", || {
+        !client.ask("CLIENT LIST").contains("name=admin-port")
+    });
     // One that runs for long is killed with its connection.
     let mut stream = admin.connect();
     let body = r#"{"arguments":["DEBUG","SLEEP","20"]}"#;
     stream
         .write_all(post("/api/command", "", body).as_bytes())
         .unwrap();
-    let mut client = admin.server.client();
     common::wait_for("the lane", || {
         client.ask("CLIENT LIST").contains("name=admin-port")
     });
@@ -622,7 +625,8 @@ fn the_pages_tell_what_the_commands_tell() {
 fn hot_and_big_keys_are_told() {
     let admin = Admin::start("hot-keys-sample-every 1");
     let mut client = admin.server.client();
-    assert_eq!(client.ask("RPUSH big a b c"), "3");
+    let long = "x".repeat(1_000);
+    assert_eq!(client.ask(&format!("RPUSH big {long} b c")), "3");
     for _ in 0..100 {
         assert_eq!(client.ask("SET hot 1"), "OK");
     }

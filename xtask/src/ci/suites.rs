@@ -187,12 +187,15 @@ fn counted(step: &Step, command: &mut Command) -> Result<Verdict> {
     Ok(Verdict::Counted(passed, failed))
 }
 
-/// Sums the summaries of nextest (`12 tests run: 11 passed, 1 failed`) and of cargo test (`test result: ok. 3 passed; 0 failed`).
+/// The summary of nextest (`12 tests run: 11 passed, 1 failed`), or the sum of those of cargo test (`test result: ok. 3 passed; 0 failed`).
 fn sum(text: &str) -> (usize, usize) {
     let mut sums = (0, 0);
-    let summaries = text.lines().filter(|line| {
-        line.contains("tests run:") || line.contains("test run:") || line.contains("test result:")
-    });
+    let of_nextest = |line: &str| line.contains("tests run:") || line.contains("test run:");
+    // nextest shows what a failed test printed: that it failed, once more.
+    let has_nextest = text.lines().any(of_nextest);
+    let summaries = text
+        .lines()
+        .filter(|line| of_nextest(line) || (!has_nextest && line.contains("test result:")));
     for line in summaries {
         let words: Vec<&str> = line
             .split(|c: char| c.is_whitespace() || c == ',' || c == ';')
