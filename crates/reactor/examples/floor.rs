@@ -1,7 +1,7 @@
 //! A server that does nothing: what the machine and the load tool allow at best, to hold other figures against.
 //!
-//! It answers each request of a redis-benchmark with a constant, having only counted them: a GET with 64 bytes, anything else with +OK.
-//! `cargo xtask bench --only throughput` measures it beside the real ones.
+//! It answers each request of a redis-benchmark with a constant, having only counted them: with the bytes of `--reply-file`, or else a GET
+//! with 64 bytes and anything else with +OK. `cargo xtask bench` measures it beside the real ones.
 //!
 //! `cargo run --release -p dunlin-reactor --example floor -- --port 7777`
 
@@ -15,19 +15,24 @@ use dunlin_reactor::{
 
 /// What begins a request, and stands nowhere else in one of redis-benchmark's.
 const REQUEST: u8 = b'*';
-/// Where the name of a request of a name of three or four letters begins: behind `*2`, `$3` and their line ends.
+/// Where the name of a request of fewer than ten words begins: behind `*2`, `$3` and their line ends.
 const NAME_AT: usize = 8;
 
 /// Answers and forgets.
 struct Floor {
-    value: Vec<u8>,
+    /// To GET, and to anything if all are answered alike.
+    reply: Vec<u8>,
+    is_for_all: bool,
 }
 
 impl Floor {
     fn reply(&self, request: &[u8]) -> &[u8] {
-        match request.get(NAME_AT) {
-            Some(b'G') => &self.value,
-            Some(b'P') => b"+PONG\r\n",
+        match request.get(NAME_AT..NAME_AT + 4) {
+            Some(b"PING") => b"+PONG\r\n",
+            // The load tool asks it first.
+            Some(b"CONF") => b"+OK\r\n",
+            Some(b"GET\r") => &self.reply,
+            _ if self.is_for_all => &self.reply,
             _ => b"+OK\r\n",
         }
     }
@@ -61,22 +66,27 @@ fn value(flag: &str) -> Option<String> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = value("--port").ok_or("say --port")?.parse()?;
+    let file = value("--reply-file");
+    let floor = Floor {
+        is_for_all: file.is_some(),
+        reply: match file {
+            Some(path) => std::fs::read(path)?,
+            None => [b"$64\r\n".as_slice(), &[b'v'; 64], b"\r\n"].concat(),
+        },
+    };
     match value("--io-backend").as_deref() {
-        Some("io_uring") => serve::<Uring>(port),
-        _ => serve::<Epoll>(port),
+        Some("io_uring") => serve::<Uring>(port, floor),
+        _ => serve::<Epoll>(port, floor),
     }
 }
 
-fn serve<B: SystemBackend>(port: u16) -> Result<(), Box<dyn Error>> {
+fn serve<B: SystemBackend>(port: u16, mut floor: Floor) -> Result<(), Box<dyn Error>> {
     let mut tcp = TcpServer::new();
     tcp.listen(&ListenAddress::Tcp(SocketAddr::from((
         Ipv4Addr::LOCALHOST,
         port,
     ))))?;
     let mut loops = tcp.into_loops::<B>(1, &Limits::default())?;
-    let mut floor = Floor {
-        value: [b"$64\r\n".as_slice(), &[b'v'; 64], b"\r\n"].concat(),
-    };
     loops[0].run(&mut floor)?;
     Ok(())
 }

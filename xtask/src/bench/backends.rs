@@ -3,11 +3,10 @@
 use anyhow::{Context as _, Result};
 
 use super::Plan;
-use super::load;
+use super::load::{self, Load};
 use super::report::{Bar, Better, Report, Row};
-use super::throughput::compare;
-use crate::build;
-use crate::server::{Launch, Server};
+use super::rounds::{self, Requests};
+use crate::server::Server;
 
 /// Pipeline depth and connections: where system calls are the cost, and where they are not.
 const LOADS: [(usize, usize); 4] = [(1, 50), (1, 500), (16, 50), (64, 50)];
@@ -26,20 +25,29 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             .with_context(|| format!("with --io-backend {backend}"))
     };
     let (uring, epoll) = (start("io_uring")?, start("epoll")?);
-    let floor = |backend: &str| -> Result<Server> {
-        let floor = Launch::new("floor", &build::floor()?).on(&plan.cores.one);
-        floor.with(&["--io-backend", backend]).start()
-    };
-    let floors = [floor("io_uring")?, floor("epoll")?];
+    let floors = [
+        rounds::floor(plan, "io_uring", None)?,
+        rounds::floor(plan, "epoll", None)?,
+    ];
     let peer = plan.peer.clone().on(&plan.cores.one).start()?;
     for server in [&uring, &epoll, &peer] {
         load::preload(server, plan.keys)?;
     }
     let mut rows = Vec::new();
     for (pipeline, connections) in LOADS {
-        let servers = [&uring, &epoll, &peer, &floors[0], &floors[1]];
-        let [uring, epoll, peer, uring_floor, epoll_floor] =
-            compare(plan, servers, &[3, 4], "GET", pipeline, connections)?;
+        let load = Load {
+            command: "GET",
+            keys: plan.keys,
+            requests: 0,
+            pipeline,
+            connections,
+        };
+        let servers = [&uring, &epoll, &peer];
+        let requests = Requests::of(plan);
+        let measured = rounds::run(plan, &servers, &floors, load, requests, rounds::as_it_is)?;
+        let [uring, epoll, peer, uring_floor, epoll_floor] = measured[..] else {
+            unreachable!("as many as there are servers");
+        };
         let case = format!("GET, pipeline {pipeline}, {connections} connections");
         let is_deep = pipeline > 1;
         let cpu = |name: &str, ours: f64, bar| Row {
@@ -49,6 +57,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             peer: peer.cpu_us,
             better: Better::Less,
             bar,
+            floor: None,
             charted: true,
         };
         let bar = if is_deep {
@@ -62,6 +71,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         for (name, floor) in nothing {
             let name = format!("{name}, a server that does nothing");
             rows.push(Row {
+                floor: None,
                 charted: false,
                 ..cpu(&name, floor.cpu_us, Bar::None)
             });
@@ -77,6 +87,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             } else {
                 Bar::None
             },
+            floor: None,
             charted: false,
         });
     }

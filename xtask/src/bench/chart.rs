@@ -109,9 +109,11 @@ mod tests {
             peer: 4.0,
             better: Better::Less,
             bar: Bar::None,
+            floor: None,
             charted: true,
         };
         let unseen = Row {
+            floor: None,
             charted: false,
             ..row.clone()
         };

@@ -150,6 +150,7 @@ fn pair(name: &str, ours: Figures, peer: Figures) -> [Row; 2] {
         peer: peer.0,
         better: Better::More,
         bar: Bar::RatioAtLeast(SPEED_BAR),
+        floor: None,
         charted: false,
     };
     let cpu = Row {
@@ -159,6 +160,7 @@ fn pair(name: &str, ours: Figures, peer: Figures) -> [Row; 2] {
         peer: peer.1,
         better: Better::Less,
         bar: Bar::RatioAtMost(CPU_BAR),
+        floor: None,
         charted: true,
     };
     [speed, cpu]

@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::Plan;
-use super::load::{self, Load, Measured};
-use super::report::{Bar, Better, Report, Row, median};
+use super::load::{self, Load};
+use super::report::{Bar, Better, FLOOR, Report, Row, median};
+use super::rounds::{self, Prepare, Requests};
 use crate::client::{Client, Reply};
 use crate::server::{Launch, Server};
 
@@ -24,27 +25,34 @@ const LARGE_ZSET_BAR: f64 = 0.75;
 const SETTLE_S: u64 = 6;
 /// Commands per write when filling.
 const BATCH: usize = 100;
-/// redis-benchmark's own tests, and a command.
-const TESTS: [&str; 9] = [
-    "INCR",
-    "LPUSH",
-    "SADD",
-    "HSET",
-    "ZADD",
-    "MSET",
-    "LRANGE_100",
-    "SPOP",
-    "ZRANGE zset 0 99",
+/// Requests of the uncounted round at most, and of the one before a sample is taken.
+const REQUESTS_FIRST_MAX: usize = 100_000;
+const REQUESTS_BEFORE_SAMPLE: usize = 1_000;
+/// Most requests of a round: what is pushed stays.
+const REQUESTS_MAX: usize = 2_000_000;
+/// redis-benchmark's own tests, and a command; and a command with the reply that each wants.
+const TESTS: [(&str, &str); 9] = [
+    ("INCR", "INCR counter"),
+    ("LPUSH", "LPUSH pushed element"),
+    ("SADD", "SADD added element"),
+    ("HSET", "HSET hash field value"),
+    ("ZADD", "ZADD scored 0 element"),
+    ("MSET", "MSET key value"),
+    ("LRANGE_100", "LRANGE mylist 0 99"),
+    // redis-benchmark fills no set before it.
+    ("SPOP", "SPOP nothing"),
+    (SORTED_RANGE, SORTED_RANGE),
 ];
+const SORTED_RANGE: &str = "ZRANGE zset 0 99";
 
 /// Measures all of it.
 pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     let mut rows = Vec::new();
     let ours = launch_ours(plan).start()?;
     let peer = launch_peer(plan).start()?;
-    for test in TESTS {
-        let (ours, peer) = speed(plan, &ours, &peer, test, prepare)?;
-        rows.push(speed_row(test, ours, peer, SPEED_BAR));
+    for (test, sample) in TESTS {
+        let servers = [&ours, &peer];
+        rows.extend(speed(plan, servers, (test, sample), prepare, SPEED_BAR)?);
     }
     drop((ours, peer));
     for shape in SHAPES {
@@ -62,6 +70,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             peer,
             better: Better::Less,
             bar: Bar::RatioAtMost(if is_large { LARGE_ZSET_BAR } else { 1.0 }),
+            floor: None,
             charted: true,
         });
     }
@@ -70,7 +79,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         title: "Collections: speed and size",
         how: format!(
             "redis-benchmark's tests at pipeline {PIPELINE} with {CONNECTIONS} connections and {KEYS} random keys or members, one worker; growth of resident \
-             memory of a fresh server for each element, the key's share included; medians of {} rounds, the servers taking turns.",
+             memory of a fresh server for each element, the key's share included; medians of {} rounds, the servers taking turns. {FLOOR}",
             plan.rounds
         ),
         rows,
@@ -85,55 +94,54 @@ pub(super) fn launch_peer(plan: &Plan) -> Launch {
     plan.peer.clone().on(&plan.cores.one)
 }
 
-pub(super) fn speed_row(test: &str, ours: Measured, peer: Measured, bar: f64) -> Row {
-    Row {
-        what: format!("{test}, pipeline {PIPELINE}"),
-        unit: "requests/s",
-        ours: ours.requests_per_s,
-        peer: peer.requests_per_s,
-        better: Better::More,
-        bar: Bar::RatioAtLeast(bar),
-        charted: true,
-    }
-}
-
-/// Rounds of one test, the servers taking turns; medians. `prepare` makes a server ready for so many requests.
+/// Throughput and CPU of one test of redis-benchmark, for which there is a command with the reply that it wants.
 pub(super) fn speed(
     plan: &Plan,
-    ours: &Server,
-    peer: &Server,
-    test: &str,
-    prepare: fn(&mut Client, usize) -> Result<()>,
-) -> Result<(Measured, Measured)> {
-    let mut results = [Vec::new(), Vec::new()];
-    let mut requests = [plan.calibration_requests.min(100_000); 2];
-    for round in 0..=plan.rounds {
-        for (side, server) in [ours, peer].into_iter().enumerate() {
-            prepare(&mut server.client()?, requests[side])?;
-            let load = Load {
-                command: test,
-                keys: KEYS,
-                requests: requests[side],
-                pipeline: PIPELINE,
-                connections: CONNECTIONS,
-            };
-            let measured = load::run(server, &load)?;
-            if round == 0 {
-                requests[side] = ((measured.requests_per_s * plan.round_s) as usize)
-                    .clamp(requests[side], 2_000_000);
-            } else {
-                results[side].push(measured);
-            }
-        }
-    }
-    let middle = |side: usize, of: fn(&Measured) -> f64| {
-        median(&results[side].iter().map(of).collect::<Vec<_>>())
+    servers: [&Server; 2],
+    (test, sample): (&str, &str),
+    prepare: Prepare,
+    bar: f64,
+) -> Result<[Row; 2]> {
+    let mut load = Load {
+        command: test,
+        keys: KEYS,
+        requests: plan.calibration_requests.min(REQUESTS_FIRST_MAX),
+        pipeline: PIPELINE,
+        connections: CONNECTIONS,
     };
-    let medians = |side: usize| Measured {
-        requests_per_s: middle(side, |m| m.requests_per_s),
-        cpu_us: middle(side, |m| m.cpu_us),
+    // Once before all, so that there is something to take the sample of.
+    prepare(&mut servers[0].client()?, load.requests)?;
+    load.requests = load.requests.min(REQUESTS_BEFORE_SAMPLE);
+    load::run(servers[0], &load)?;
+    let floors = rounds::floors(plan, Some(&rounds::sample(servers[0], sample)?))?;
+    let requests = Requests {
+        first: plan.calibration_requests.min(REQUESTS_FIRST_MAX),
+        max: REQUESTS_MAX,
     };
-    Ok((medians(0), medians(1)))
+    let measured = rounds::run(plan, &servers, &floors, load, requests, prepare)?;
+    let (ours, peer, floors) = (measured[0], measured[1], &measured[2..]);
+    Ok([
+        Row {
+            what: format!("{test}, pipeline {PIPELINE}"),
+            unit: "requests/s",
+            ours: ours.requests_per_s,
+            peer: peer.requests_per_s,
+            better: Better::More,
+            bar: Bar::RatioAtLeast(bar),
+            floor: rounds::best(floors, Better::More, |m| m.requests_per_s),
+            charted: true,
+        },
+        Row {
+            what: format!("{test}, pipeline {PIPELINE}, server CPU"),
+            unit: "us/request",
+            ours: ours.cpu_us,
+            peer: peer.cpu_us,
+            better: Better::Less,
+            bar: Bar::None,
+            floor: rounds::best(floors, Better::Less, |m| m.cpu_us),
+            charted: false,
+        },
+    ])
 }
 
 /// Empties the server but for a sorted set to read from.
@@ -161,28 +169,28 @@ struct Shape {
 const SHAPES: [Shape; 5] = [
     Shape {
         name: "hashes of 10 fields",
-        count: 50_000,
+        count: 200_000,
         elements: 10,
         command: "HSET",
         words: |at| vec![format!("field:{at}"), format!("value:{at:06}")],
     },
     Shape {
         name: "sets of 10 integers",
-        count: 50_000,
+        count: 200_000,
         elements: 10,
         command: "SADD",
         words: |at| vec![(at * 37).to_string()],
     },
     Shape {
         name: "sorted sets of 100",
-        count: 5_000,
+        count: 20_000,
         elements: 100,
         command: "ZADD",
         words: |at| vec![(at * 3).to_string(), format!("member:{at:08}")],
     },
     Shape {
         name: "lists of 10",
-        count: 50_000,
+        count: 200_000,
         elements: 10,
         command: "RPUSH",
         words: |at| vec![format!("element:{at:012}")],

@@ -3,8 +3,9 @@
 use anyhow::Result;
 
 use super::Plan;
-use super::collections::{launch_ours, launch_peer, speed, speed_row};
-use super::report::Report;
+use super::collections::{launch_ours, launch_peer, speed};
+use super::report::{FLOOR, Report};
+use super::rounds::Prepare;
 use crate::client::Client;
 
 /// Ratios of throughput below this miss the bar.
@@ -15,9 +16,6 @@ const ENTRIES: usize = 10_000;
 const BITMAP_BYTES: usize = 1_000;
 /// Elements per command when a queue is filled.
 const PUSHED_AT_ONCE: usize = 500;
-
-/// Makes a server ready for so many requests.
-type Prepare = fn(&mut Client, usize) -> Result<()>;
 
 /// A command of redis-benchmark, and what it needs before.
 const TESTS: [(&str, Prepare); 6] = [
@@ -58,15 +56,15 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     let peer = launch_peer(plan).start()?;
     let mut rows = Vec::new();
     for (test, prepare) in TESTS {
-        let (ours, peer) = speed(plan, &ours, &peer, test, prepare)?;
-        rows.push(speed_row(test, ours, peer, SPEED_BAR));
+        let servers = [&ours, &peer];
+        rows.extend(speed(plan, servers, (test, test), prepare, SPEED_BAR)?);
     }
     Ok(Report {
         name: "commands",
         title: "Streams, bitmaps, HyperLogLogs, geo and queues: speed",
         how: format!(
             "redis-benchmark at pipeline 16 with 50 connections, one worker; a bitmap of {BITMAP_BYTES} bytes, a queue that is never empty; medians of \
-             {} rounds, the servers taking turns.",
+             {} rounds, the servers taking turns. {FLOOR}",
             plan.rounds
         ),
         rows,

@@ -64,6 +64,7 @@ fn throughput(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
                 peer: without,
                 better: Better::More,
                 bar: Bar::RatioAtLeast(bar),
+                floor: None,
                 charted: true,
             });
         }
@@ -108,6 +109,7 @@ fn loading(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
             peer,
             better: Better::Less,
             bar: Bar::RatioAtMost(LOAD_RATIO_MAX),
+            floor: None,
             charted: true,
         });
     }

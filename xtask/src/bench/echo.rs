@@ -76,6 +76,7 @@ pub(super) fn measure(plan: &Plan) -> Result<Report> {
                     peer: cpu_us[peer],
                     better: Better::Less,
                     bar: Bar::RatioAtMost(CPU_BAR),
+                    floor: None,
                     charted: true,
                 });
             }

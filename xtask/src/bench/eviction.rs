@@ -57,6 +57,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             peer: median(&sides[1].iter().map(of).collect::<Vec<_>>()),
             better,
             bar,
+            floor: None,
             charted: true,
         };
         rows.push(row(
@@ -82,6 +83,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         peer: slow(&plan.peer, false)?,
         better: Better::Less,
         bar: Bar::AtMost(0.0),
+        floor: None,
         charted: false,
     });
     Ok(Report {

@@ -51,6 +51,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         peer: median(&runs[1].iter().map(of).collect::<Vec<_>>()),
         better: Better::Less,
         bar,
+        floor: None,
         charted: true,
     };
     Ok(Report {

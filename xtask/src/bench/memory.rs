@@ -63,6 +63,7 @@ fn row(what: &str, unit: &'static str, (ours, peer): (f64, f64), bar: f64) -> Ro
         peer,
         better: Better::Less,
         bar: Bar::AtMost(bar),
+        floor: None,
         charted: true,
     }
 }

@@ -19,6 +19,7 @@ mod expiry;
 mod memory;
 mod pubsub;
 mod report;
+mod rounds;
 mod snapshots;
 mod stages;
 mod stalls;

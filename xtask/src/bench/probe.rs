@@ -397,6 +397,7 @@ fn rows_of(name: &str, state: &str, ours: &[Latency], peer: &[Latency], bar: Bar
             peer: middle(peer, of),
             better: Better::Less,
             bar: if figure == BARRED { bar } else { Bar::None },
+            floor: None,
             charted: figure == BARRED,
         })
         .collect()

@@ -64,6 +64,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             peer: middle(2, cpu_us),
             better: Better::Less,
             bar: cpu_bar,
+            floor: None,
             charted: true,
         });
         rows.push(Row {
@@ -73,6 +74,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             peer: middle(2, per_s),
             better: Better::More,
             bar: Bar::None,
+            floor: None,
             charted: true,
         });
         rows.push(Row {
@@ -88,6 +90,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             } else {
                 Bar::None
             },
+            floor: None,
             charted: false,
         });
     }

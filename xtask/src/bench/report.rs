@@ -11,6 +11,13 @@ pub(crate) enum Better {
     Less,
 }
 
+/// What the figures of a server that does nothing are, for the head of a table that has them.
+pub(super) const FLOOR: &str = "The server that does nothing answers each request with a constant \
+     (crates/reactor/examples/floor.rs, on epoll and on io_uring, the better figure): what it does not reach, no server can on this machine \
+     and with this load tool.";
+/// The column of [`Row::floor`], which a table without such a figure leaves out.
+const FLOOR_COLUMN: usize = 3;
+
 /// One measured thing, ours and the peer's.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -20,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) peer: f64,
     pub(crate) better: Better,
     pub(crate) bar: Bar,
+    /// What a server that does nothing gets in the same run: nobody can be better.
+    pub(crate) floor: Option<f64>,
     /// Whether the chart shows it, beside the table.
     pub(crate) charted: bool,
 }
@@ -41,15 +50,28 @@ impl Row {
         self.ours / self.peer
     }
 
-    /// The bar in words, and whether it is met.
+    /// The bar in words, and whether it is met. A bar that a server which does nothing misses, too, is out of reach of this machine and
+    /// load tool.
     fn verdict(&self) -> String {
-        let (met, words) = match self.bar {
-            Bar::None => return String::new(),
-            Bar::RatioAtLeast(bar) => (self.ratio() >= bar, format!("at least {bar}x")),
-            Bar::RatioAtMost(bar) => (self.ratio() <= bar, format!("at most {bar}x")),
-            Bar::AtMost(bar) => (self.ours <= bar, format!("at most {}", plain(bar))),
+        let is_met = |ours: f64| match self.bar {
+            Bar::None => true,
+            Bar::RatioAtLeast(bar) => ours / self.peer >= bar,
+            Bar::RatioAtMost(bar) => ours / self.peer <= bar,
+            Bar::AtMost(bar) => ours <= bar,
         };
-        format!("{words}: {}", if met { "met" } else { "MISSED" })
+        let words = match self.bar {
+            Bar::None => return String::new(),
+            Bar::RatioAtLeast(bar) => format!("at least {bar}x"),
+            Bar::RatioAtMost(bar) => format!("at most {bar}x"),
+            Bar::AtMost(bar) => format!("at most {}", plain(bar)),
+        };
+        match self.floor {
+            _ if is_met(self.ours) => format!("{words}: met"),
+            Some(floor) if !is_met(floor) => {
+                format!("{words}: OUT OF REACH, {}x", figure(floor / self.peer))
+            }
+            _ => format!("{words}: MISSED"),
+        }
     }
 }
 
@@ -75,20 +97,31 @@ impl Report {
     /// The table, its columns aligned so that it reads as plain text too.
     pub(crate) fn table(&self, sides: &Sides) -> String {
         let mut lines = vec![
-            ["", &sides.ours, &sides.peer, "unit", "ratio", "bar"].map(str::to_owned),
-            ["-", "-:", "-:", "-", "-:", "-"].map(str::to_owned),
+            [
+                "",
+                &sides.ours,
+                &sides.peer,
+                "does nothing",
+                "unit",
+                "ratio",
+                "bar",
+            ]
+            .map(str::to_owned),
+            ["-", "-:", "-:", "-:", "-", "-:", "-"].map(str::to_owned),
         ];
         lines.extend(self.rows.iter().map(|row| {
             [
                 row.what.clone(),
                 figure(row.ours),
                 figure(row.peer),
+                row.floor.map_or_else(String::new, figure),
                 row.unit.to_owned(),
                 format!("{}x", figure(row.ratio())),
                 row.verdict(),
             ]
         }));
-        let widths: Vec<usize> = (0..6)
+        let has_floor = self.rows.iter().any(|row| row.floor.is_some());
+        let widths: Vec<usize> = (0..7)
             .map(|column| {
                 lines
                     .iter()
@@ -100,8 +133,11 @@ impl Report {
         let mut text = String::new();
         for line in &lines {
             for (column, cell) in line.iter().enumerate() {
+                if column == FLOOR_COLUMN && !has_floor {
+                    continue;
+                }
                 let width = widths[column];
-                let numeric = matches!(column, 1 | 2 | 4);
+                let numeric = matches!(column, 1..=FLOOR_COLUMN | 5);
                 let _ = match numeric {
                     true => write!(text, "| {cell:>width$} "),
                     false => write!(text, "| {cell:<width$} "),
@@ -171,7 +207,7 @@ mod tests {
 
     #[test]
     fn bars_are_met_or_missed() {
-        let verdict = |bar| {
+        let with_floor = |bar, floor| {
             let row = Row {
                 what: String::new(),
                 unit: "",
@@ -179,15 +215,25 @@ mod tests {
                 peer: 2.0,
                 better: Better::More,
                 bar,
+                floor,
                 charted: true,
             };
             row.verdict()
         };
+        let verdict = |bar| with_floor(bar, None);
         assert_eq!(verdict(Bar::RatioAtLeast(3.0)), "at least 3x: met");
         assert_eq!(verdict(Bar::RatioAtLeast(3.5)), "at least 3.5x: MISSED");
         assert_eq!(verdict(Bar::RatioAtMost(2.0)), "at most 2x: MISSED");
         assert_eq!(verdict(Bar::AtMost(6.0)), "at most 6: met");
         assert_eq!(verdict(Bar::None), "");
+        let bar = Bar::RatioAtLeast(3.5);
+        assert_eq!(with_floor(bar, Some(7.0)), "at least 3.5x: MISSED");
+        let beyond = "at least 3.5x: OUT OF REACH, 3.25x";
+        assert_eq!(with_floor(bar, Some(6.5)), beyond);
+        let bar = Bar::RatioAtMost(2.0);
+        assert_eq!(with_floor(bar, Some(1.0)), "at most 2x: MISSED");
+        let beyond = "at most 2x: OUT OF REACH, 2.50x";
+        assert_eq!(with_floor(bar, Some(5.0)), beyond);
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 peer: middle(peer, |l| l.p999),
                 better: Better::Less,
                 bar,
+                floor: None,
                 charted: true,
             });
         }
@@ -92,6 +93,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             peer: median(&peer.memory_bytes) / 1e6,
             better: Better::Less,
             bar: Bar::RatioAtMost(MEMORY_RATIO_MAX),
+            floor: None,
             charted: false,
         });
     }

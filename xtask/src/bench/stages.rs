@@ -166,6 +166,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 peer: median(&figures[2 * index + 1]),
                 better: Better::More,
                 bar,
+                floor: None,
                 charted: name == "p99",
             });
         }

@@ -52,6 +52,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 peer: p999(0, state),
                 better: Better::Less,
                 bar,
+                floor: None,
                 charted: true,
             });
         }

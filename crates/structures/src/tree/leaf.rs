@@ -86,6 +86,11 @@ impl<K: SortKey> Leaf<K> {
     }
 
     #[inline]
+    pub(super) fn keys(&self) -> &[K] {
+        &self.keys
+    }
+
+    #[inline]
     pub(super) fn payload(&self, at: usize) -> &[u8] {
         if K::HAS_PAYLOAD {
             &self.bytes[self.start(at)..self.ends[at] as usize]
@@ -161,12 +166,18 @@ impl<K: SortKey> Leaf<K> {
         if K::HAS_PAYLOAD {
             let (start, old) = (self.start(at), self.payload(at).len());
             self.splice(start, old, payload);
-            self.shift_ends(at, payload.len(), old);
+            if payload.len() != old {
+                self.shift_ends(at, payload.len(), old);
+            }
         }
     }
 
     /// Puts `new` in the place of `old` bytes.
     fn splice(&mut self, start: usize, old: usize, new: &[u8]) {
+        if new.len() == old {
+            self.bytes[start..start + old].copy_from_slice(new);
+            return;
+        }
         let len = self.bytes.len();
         assert!(
             u32::try_from(len + new.len()).is_ok(),

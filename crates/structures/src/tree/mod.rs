@@ -136,10 +136,7 @@ impl<K: SortKey> Tree<K> {
     /// If the rank is past the end.
     pub fn replace(&mut self, rank: usize, key: K, payload: &[u8]) {
         assert!(rank < self.len(), "rank {rank} of {}", self.len());
-        let (leaf, at) = self.root.locate(rank);
-        if leaf.has_room_at(at, payload.len()) {
-            self.root.replace(rank, key, payload);
-        } else {
+        if !self.root.replace(rank, key, payload) {
             self.remove(rank);
             self.insert(rank, key, payload);
         }

@@ -88,21 +88,14 @@ impl<K: SortKey> Node<K> {
         loop {
             match node {
                 Node::Leaf(leaf) => {
-                    let is_before = |at: usize| {
-                        let order = probe.by_key(leaf.key(at));
-                        order.then_with(|| probe.by_payload(leaf.payload(at))) == Ordering::Less
-                    };
-                    let at = partition_point(0, leaf.len(), is_before);
+                    let at = partition_point(leaf.keys(), probe, |at| leaf.payload(at));
                     return (leaf, at, before + at);
                 }
                 Node::Inner(inner) => {
-                    let is_before = |at: usize| {
-                        let order = probe.by_key(inner.firsts[at]);
-                        order.then_with(|| probe.by_payload(inner.children[at].first_payload()))
-                            == Ordering::Less
-                    };
                     // The place is in the last child that begins before it.
-                    let child = partition_point(1, inner.children.len(), is_before) - 1;
+                    let child = partition_point(&inner.firsts[1..], probe, |at| {
+                        inner.children[at + 1].first_payload()
+                    });
                     before += inner.counts[..child].iter().sum::<usize>();
                     node = &inner.children[child];
                 }
@@ -154,14 +147,24 @@ impl<K: SortKey> Node<K> {
         }
     }
 
-    pub(super) fn replace(&mut self, rank: usize, key: K, payload: &[u8]) {
+    /// Replaces an entry if its leaf has room for that; whether it has.
+    pub(super) fn replace(&mut self, rank: usize, key: K, payload: &[u8]) -> bool {
         match self {
-            Node::Leaf(leaf) => Arc::make_mut(leaf).replace(rank, key, payload),
+            Node::Leaf(leaf) => {
+                let has_room = leaf.has_room_at(rank, payload.len());
+                if has_room {
+                    Arc::make_mut(leaf).replace(rank, key, payload);
+                }
+                has_room
+            }
             Node::Inner(inner) => {
                 let inner = Arc::make_mut(inner);
                 let (child, inside) = inner.child_of(rank);
-                inner.children[child].replace(inside, key, payload);
-                inner.refresh(child);
+                let is_done = inner.children[child].replace(inside, key, payload);
+                if inside == 0 {
+                    inner.firsts[child] = inner.children[child].first_key();
+                }
+                is_done
             }
         }
     }
@@ -339,11 +342,30 @@ impl<K: SortKey> Inner<K> {
     }
 }
 
-/// The first of `from..to` for which `is_before` does not hold, where it holds for those before it.
-fn partition_point(mut from: usize, mut to: usize, is_before: impl Fn(usize) -> bool) -> usize {
+/// The number of the first entry that is not `Less` than the probed place. Keys decide without branches that depend on them, which none
+/// could foresee; payloads are looked at only where keys are `Equal`.
+#[inline]
+fn partition_point<'a, K: SortKey>(
+    keys: &[K],
+    probe: &impl Probe<K>,
+    payload: impl Fn(usize) -> &'a [u8],
+) -> usize {
+    let is_equal = |key: &K| probe.by_key(*key) == Ordering::Equal;
+    // Often all keys are equal.
+    let mut from = match keys.first() {
+        Some(first) if is_equal(first) => 0,
+        _ => keys.partition_point(|key| probe.by_key(*key) == Ordering::Less),
+    };
+    if !keys.get(from).is_some_and(is_equal) {
+        return from;
+    }
+    let mut to = match keys.last() {
+        Some(last) if is_equal(last) => keys.len(),
+        _ => from + keys[from..].partition_point(is_equal),
+    };
     while from < to {
         let middle = from.midpoint(to);
-        if is_before(middle) {
+        if probe.by_payload(payload(middle)) == Ordering::Less {
             from = middle + 1;
         } else {
             to = middle;

@@ -1,0 +1,158 @@
+//! Rounds of one load over several servers, which take turns; medians count. Beside the two that are compared there is a server that does
+//! nothing: what it does not reach, none can on this machine and with this load tool.
+
+use std::io::{Read as _, Write as _};
+
+use anyhow::{Result, bail, ensure};
+
+use super::Plan;
+use super::load::{self, Load, Measured};
+use super::report::{Better, median};
+use crate::build;
+use crate::client::{Client, encode};
+use crate::server::{Launch, Server};
+use crate::workspace;
+
+/// Kernel interfaces that the server that does nothing is tried on; the better one counts.
+const FLOOR_BACKENDS: [&str; 2] = ["epoll", "io_uring"];
+/// Longest reply that is taken as a sample.
+const SAMPLE_BYTES_MAX: usize = 1 << 20;
+
+/// Requests of the uncounted round, and of a counted one at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Requests {
+    pub(super) first: usize,
+    pub(super) max: usize,
+}
+
+impl Requests {
+    /// As many as the plan says.
+    pub(super) fn of(plan: &Plan) -> Requests {
+        Requests {
+            first: plan.calibration_requests,
+            max: usize::MAX,
+        }
+    }
+}
+
+/// Makes a server ready for so many requests.
+pub(super) type Prepare = fn(&mut Client, usize) -> Result<()>;
+
+/// Prepares nothing.
+pub(super) fn as_it_is(_: &mut Client, _: usize) -> Result<()> {
+    Ok(())
+}
+
+/// Runs a load against servers in turns; the medians, in the order of the servers. Those of `floors` count nothing and need no preparation,
+/// and stand at the end.
+pub(super) fn run(
+    plan: &Plan,
+    servers: &[&Server],
+    floors: &[Server],
+    load: Load<'_>,
+    requests: Requests,
+    prepare: Prepare,
+) -> Result<Vec<Measured>> {
+    let sides: Vec<(&Server, bool)> = servers
+        .iter()
+        .map(|server| (*server, false))
+        .chain(floors.iter().map(|floor| (floor, true)))
+        .collect();
+    let mut results = vec![Vec::new(); sides.len()];
+    // What each gets to do, so that each round takes about as long whatever the speed.
+    let mut amounts = vec![requests.first; sides.len()];
+    for round in 0..=plan.rounds {
+        for (side, (server, is_floor)) in sides.iter().enumerate() {
+            let requests_now = amounts[side];
+            let load = Load {
+                requests: requests_now,
+                ..load
+            };
+            let measured = if *is_floor {
+                load::run_uncounted(server, &load)?
+            } else {
+                prepare(&mut server.client()?, requests_now)?;
+                load::run(server, &load)?
+            };
+            if round == 0 {
+                // The first tells how much fits into a round, and warms up.
+                amounts[side] = ((measured.requests_per_s * plan.round_s) as usize)
+                    .clamp(requests.first, requests.max);
+            } else {
+                results[side].push(measured);
+            }
+        }
+    }
+    let middle = |results: &[Measured], of: fn(&Measured) -> f64| {
+        median(&results.iter().map(of).collect::<Vec<_>>())
+    };
+    Ok(results
+        .iter()
+        .map(|results| Measured {
+            requests_per_s: middle(results, |m| m.requests_per_s),
+            cpu_us: middle(results, |m| m.cpu_us),
+        })
+        .collect())
+}
+
+/// Starts the server that does nothing on one kernel interface. It gives all requests this reply, or else what GET and SET want.
+pub(super) fn floor(plan: &Plan, backend: &str, reply: Option<&[u8]>) -> Result<Server> {
+    let mut floor = Launch::new("floor", &build::floor()?)
+        .on(&plan.cores.one)
+        .with(&["--io-backend", backend]);
+    if let Some(reply) = reply {
+        let path = workspace::scratch("bench")?.join("floor-reply");
+        std::fs::write(&path, reply)?;
+        floor = floor.with(&["--reply-file", &path.to_string_lossy()]);
+    }
+    floor.start()
+}
+
+/// The same on each kernel interface that there is.
+pub(super) fn floors(plan: &Plan, reply: Option<&[u8]>) -> Result<Vec<Server>> {
+    let mut floors = vec![floor(plan, FLOOR_BACKENDS[0], reply)?];
+    // io_uring may be forbidden or too old: then epoll's has to do.
+    floors.extend(floor(plan, FLOOR_BACKENDS[1], reply).ok());
+    Ok(floors)
+}
+
+/// The best of those figures, which the servers that do nothing got.
+pub(super) fn best(
+    floors: &[Measured],
+    better: Better,
+    figure: fn(&Measured) -> f64,
+) -> Option<f64> {
+    let figures = floors.iter().map(figure);
+    match better {
+        Better::More => figures.reduce(f64::max),
+        Better::Less => figures.reduce(f64::min),
+    }
+}
+
+/// The bytes with which a server answers a command given as words.
+pub(super) fn sample(server: &Server, words: &str) -> Result<Vec<u8>> {
+    const LAST: &[u8] = b"+PONG\r\n";
+    let words: Vec<&[u8]> = words.split_whitespace().map(str::as_bytes).collect();
+    let client = server.client()?;
+    let mut socket = client.socket();
+    let mut request = Vec::new();
+    encode(&mut request, &words);
+    encode(&mut request, &[b"PING"]);
+    socket.write_all(&request)?;
+    let mut reply = Vec::new();
+    let mut piece = [0; 4096];
+    while !reply.ends_with(LAST) {
+        match socket.read(&mut piece)? {
+            0 => bail!("the connection ended inside a reply"),
+            read => reply.extend_from_slice(&piece[..read]),
+        }
+        ensure!(reply.len() <= SAMPLE_BYTES_MAX, "too long a reply");
+    }
+    reply.truncate(reply.len() - LAST.len());
+    ensure!(
+        !reply.starts_with(b"-"),
+        "{}",
+        String::from_utf8_lossy(&reply)
+    );
+    Ok(reply)
+}
