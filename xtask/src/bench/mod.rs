@@ -17,6 +17,7 @@ mod echo;
 mod eviction;
 mod expiry;
 mod memory;
+mod observing;
 mod pubsub;
 mod report;
 mod rounds;
@@ -121,7 +122,7 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 15] = [
+const EXPERIMENTS: [Experiment; 16] = [
     ("throughput", throughput::measure),
     ("backends", backends::measure),
     ("echo", echo::measure),
@@ -137,6 +138,7 @@ const EXPERIMENTS: [Experiment; 15] = [
     ("snapshots", snapshots::measure),
     ("durability", durability::measure),
     ("stages", stages::measure),
+    ("observing", observing::measure),
 ];
 
 /// Runs the experiments, prints their tables, and writes them unless it was a quick run.
@@ -164,6 +166,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "echo" => &echo::sides(),
             "client" => &client::sides(),
             "stages" => &stages::sides(),
+            "observing" => &observing::sides(),
             _ => &sides,
         };
         println!(

@@ -40,6 +40,8 @@ pub(crate) enum Bar {
     /// Ours over the peer's.
     RatioAtLeast(f64),
     RatioAtMost(f64),
+    /// Ours differs from the peer's by at most this share of it.
+    Within(f64),
     /// Ours alone, in the row's unit.
     AtMost(f64),
 }
@@ -57,12 +59,14 @@ impl Row {
             Bar::None => true,
             Bar::RatioAtLeast(bar) => ours / self.peer >= bar,
             Bar::RatioAtMost(bar) => ours / self.peer <= bar,
+            Bar::Within(bar) => (ours / self.peer - 1.0).abs() <= bar,
             Bar::AtMost(bar) => ours <= bar,
         };
         let words = match self.bar {
             Bar::None => return String::new(),
             Bar::RatioAtLeast(bar) => format!("at least {bar}x"),
             Bar::RatioAtMost(bar) => format!("at most {bar}x"),
+            Bar::Within(bar) => format!("1x, within {}", plain(bar)),
             Bar::AtMost(bar) => format!("at most {}", plain(bar)),
         };
         match self.floor {
@@ -225,6 +229,8 @@ mod tests {
         assert_eq!(verdict(Bar::RatioAtLeast(3.5)), "at least 3.5x: MISSED");
         assert_eq!(verdict(Bar::RatioAtMost(2.0)), "at most 2x: MISSED");
         assert_eq!(verdict(Bar::AtMost(6.0)), "at most 6: met");
+        assert_eq!(verdict(Bar::Within(2.0)), "1x, within 2: met");
+        assert_eq!(verdict(Bar::Within(1.9)), "1x, within 1.90: MISSED");
         assert_eq!(verdict(Bar::None), "");
         let bar = Bar::RatioAtLeast(3.5);
         assert_eq!(with_floor(bar, Some(7.0)), "at least 3.5x: MISSED");

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::{Item, SortKey};
+use crate::prefetch::{self, LINE_BYTES};
 
 /// Most entries of a leaf.
 pub(super) const ENTRIES_MAX: usize = 128;
@@ -88,6 +89,15 @@ impl<K: SortKey> Leaf<K> {
     #[inline]
     pub(super) fn keys(&self) -> &[K] {
         &self.keys
+    }
+
+    /// Has all keys brought into the cache at once: a binary search would wait for one line after the other.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let per_line = (LINE_BYTES / size_of::<K>().max(1)).max(1);
+        for key in self.keys.iter().step_by(per_line) {
+            prefetch::line(std::ptr::from_ref(key).cast());
+        }
     }
 
     #[inline]

@@ -88,6 +88,7 @@ impl<K: SortKey> Node<K> {
         loop {
             match node {
                 Node::Leaf(leaf) => {
+                    leaf.prefetch();
                     let at = partition_point(leaf.keys(), probe, |at| leaf.payload(at));
                     return (leaf, at, before + at);
                 }
