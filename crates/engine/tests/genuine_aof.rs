@@ -12,14 +12,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use common::commands::{Request, choices, named, request, words};
+use common::commands::{choices, named, request, words};
 use common::compare::{Dir, compare_values};
-use common::files::rdb;
-use common::genuine::{Genuine, decode, program};
+use common::files::{play, rdb};
+use common::genuine::{Genuine, program};
 use common::rng::Rng;
 use common::world::{World, engine};
 use dunlin_engine::command::Flags;
-use dunlin_persist::aof::{Framer, FramerOptions, Item, Manifest, Scanner};
+use dunlin_persist::aof::{Framer, FramerOptions, Manifest};
 use dunlin_persist::rdb::EncodeOptions;
 use dunlin_resp::Value;
 use dunlin_store::log::Record;
@@ -140,27 +140,6 @@ fn logs_are_loaded_and_checked() {
         let said = String::from_utf8_lossy(&checked.stdout);
         assert!(checked.status.success(), "{said}");
         assert_eq!(said.matches("INCR AOF appendonly.aof").count(), 2, "{said}");
-    }
-}
-
-/// Plays the commands of a file, as a client that selects and opens transactions.
-fn play(world: &mut World, bytes: &[u8]) -> usize {
-    let mut scanner = Scanner::new(bytes, 0);
-    let mut commands = 0;
-    loop {
-        match scanner.next().expect("a sound file") {
-            Item::Eof => return commands,
-            Item::Command(command) => {
-                let request: Request = command.args().map(<[u8]>::to_vec).collect();
-                world.start(0, &request);
-                world.settle();
-                if let Value::Error(why) = decode(&world.reply(0)) {
-                    panic!("{}: {}", request[0].escape_ascii(), why.escape_ascii());
-                }
-                commands += 1;
-            }
-            Item::Timestamp(_) | Item::Annotation(_) => {}
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Dump files of ours, loaded by a genuine redis-server: the same DEBUG DIGEST, the same groups of streams, and its own checker content.
+//! Dump files and bases of commands of ours, loaded by a genuine redis-server: the same DEBUG DIGEST, the same groups of streams, and its own
+//! checker content.
 //!
 //! Skipped, with the reason printed, where there is no server, see `common/genuine.rs`. One of 7.0 loads files of version 10, one of 7.2
 //! those of 10 and 11.
@@ -8,16 +9,18 @@
 
 mod common;
 
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use common::commands::{choices, request, words};
 use common::compare::{Dir, compare_streams, compare_values, run};
-use common::files::rdb;
-use common::genuine::Genuine;
+use common::facts::Times;
+use common::files::{base_of_commands, rdb, set_low_limits};
+use common::genuine::{Genuine, program};
 use common::rng::Rng;
 use common::world::{World, engine};
-use dunlin_engine::Engine;
+use dunlin_persist::aof::{FramerOptions, Manifest};
 use dunlin_persist::rdb::{EncodeOptions, types};
 use dunlin_resp::Value;
 
@@ -60,30 +63,54 @@ fn check(world: &mut World, name: &str, what: &str) -> bool {
             return false;
         };
         let case = format!("{what}, version {version}, compressed: {compress}");
-        compare_values(world, &mut genuine, &case);
-        let Value::Simple(theirs) = genuine.type_in("DEBUG DIGEST") else {
-            panic!("DEBUG is enabled")
-        };
-        let ours = world.dataset();
-        assert_eq!(ours.digest(), String::from_utf8_lossy(&theirs), "{case}");
-        compare_streams(world, &mut genuine, &case);
+        compare(world, &mut genuine, Times::All, &case);
         is_done = genuine.is_7_2();
     }
+    check_base(world, name, what);
     true
 }
 
-/// Packed forms are left as soon as this, in some rounds.
-fn set_limits(engine: &Engine, small: bool) {
-    if !small {
-        return;
+fn compare(world: &mut World, genuine: &mut Genuine, times: Times, case: &str) {
+    compare_values(world, genuine, case);
+    let Value::Simple(theirs) = genuine.type_in("DEBUG DIGEST") else {
+        panic!("DEBUG is enabled")
+    };
+    let ours = world.dataset();
+    assert_eq!(ours.digest(), String::from_utf8_lossy(&theirs), "{case}");
+    compare_streams(world, genuine, times, case);
+}
+
+/// The same with a log whose base is commands.
+fn check_base(world: &mut World, name: &str, what: &str) {
+    const NAME: &str = "appendonly.aof";
+    for checksums in [true, false] {
+        let dir = Dir::new(&format!("{name}-base-{checksums}"));
+        let log = dir.path().join("appendonlydir");
+        std::fs::create_dir_all(&log).expect("a directory for the log");
+        let options = FramerOptions {
+            checksums,
+            timestamps: checksums,
+        };
+        let mut manifest = Manifest::new();
+        let base = base_of_commands(world, options);
+        let base_name = manifest.new_base(NAME, false);
+        assert!(base_name.ends_with(".base.aof"), "{base_name}");
+        std::fs::write(log.join(base_name), base).expect("a base of ours");
+        let manifest_path = log.join(Manifest::file_name(NAME));
+        std::fs::write(&manifest_path, manifest.format()).expect("a manifest of ours");
+        let checked = Command::new(program())
+            .arg0("redis-check-aof")
+            .arg(&manifest_path)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the server's program");
+        let said = String::from_utf8_lossy(&checked.stdout);
+        assert!(checked.status.success(), "{what}: {said}");
+        let mut genuine =
+            Genuine::start_in(dir.path(), &["--appendonly", "yes"]).expect("it was there before");
+        let case = format!("{what}, commands, checksums: {checksums}");
+        compare(world, &mut genuine, Times::None, &case);
     }
-    let encodings = &engine.encodings;
-    for limit in [&encodings.hash, &encodings.set, &encodings.zset] {
-        limit.set(4, 20);
-    }
-    encodings.intset_entries.store(3, Ordering::Relaxed);
-    encodings.list_size.store(3, Ordering::Relaxed);
-    encodings.stream_entries.store(3, Ordering::Relaxed);
 }
 
 #[test]
@@ -91,7 +118,9 @@ fn random_data_of_every_type() {
     for seed in 0..ROUNDS {
         let mut rng = Rng::new(seed + 100);
         let engine = Arc::new(engine(256, 1, seed));
-        set_limits(&engine, seed % 2 == 1);
+        if seed % 2 == 1 {
+            set_low_limits(&engine);
+        }
         let mut choices = choices(&engine);
         choices.retain(|command| {
             GROUPS.contains(&command.group)

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use common::commands::{Request, choices, request, words};
 use common::compare::{Dir, compare_streams, compare_values, run};
+use common::facts::Times;
 use common::genuine::{Genuine, decode};
 use common::rng::Rng;
 use common::world::{World, engine};
@@ -131,7 +132,7 @@ fn check(world: &mut World, genuine: &mut Genuine, dir: &Dir, case: &str) -> Vec
     };
     let ours = world.dataset();
     assert_eq!(ours.digest(), String::from_utf8_lossy(&theirs), "{case}");
-    compare_streams(world, genuine, case);
+    compare_streams(world, genuine, Times::All, case);
     if genuine.is_7_2() {
         compare_encodings(world, genuine, case);
     }
@@ -183,7 +184,7 @@ fn exchange_dumps(world: &mut World, genuine: &mut Genuine, case: &str) {
         }
     }
     compare_values(world, genuine, case);
-    compare_streams(world, genuine, case);
+    compare_streams(world, genuine, Times::All, case);
 }
 
 #[test]
@@ -521,7 +522,7 @@ fn encodings_that_are_no_longer_written() {
         genuine.type_in(&format!("SET filler{n} {n}"));
     }
     compare_values(&mut world, &mut genuine, case);
-    compare_streams(&mut world, &mut genuine, case);
+    compare_streams(&mut world, &mut genuine, Times::All, case);
     if genuine.is_7_2() {
         for (key, encoding) in world.encodings() {
             let theirs = genuine.type_in(&format!("OBJECT ENCODING {key}"));

@@ -7,6 +7,7 @@
 
 pub(crate) mod commands;
 pub(crate) mod compare;
+pub(crate) mod facts;
 pub(crate) mod files;
 pub(crate) mod genuine;
 pub(crate) mod refusals;

@@ -1,7 +1,7 @@
 //! The append-only file: its manifest, and the framing of effects.
 //!
-//! The log is a directory of files that a [`Manifest`] names: a base, which is a dump file, and increments, which are commands as a client
-//! would send them. [`Framer`] makes increments of effects, [`Scanner`] takes them apart.
+//! The log is a directory of files that a [`Manifest`] names: a base, which is a dump file or commands, and increments, which are commands as
+//! a client would send them. [`Framer`] makes increments of effects, [`BaseWriter`] a base of keys, [`Scanner`] takes them apart.
 //!
 //! # Checksums
 //!
@@ -14,10 +14,12 @@
 //! there the file was durable when it was written. A failure of power may leave a later batch without an earlier one; such a batch says
 //! itself that the gap before it is one, and no damage.
 
+mod base;
 mod framer;
 mod manifest;
 mod scanner;
 
+pub use base::{BaseWriter, append_commands, append_select_command};
 pub use framer::{BATCH_BYTES_MAX, Framer, FramerOptions, parse_safe};
 pub use manifest::{FileKind, LogFile, Manifest, ManifestError};
 pub use scanner::{Command, Item, Scanner};

@@ -17,7 +17,9 @@ pub(super) const KEYS: &[Key] = &[
     yes_no("aof-load-truncated", "yes").acted().doc("Start with an append-only file whose end is missing."),
     yes_no("aof-rewrite-incremental-fsync", "yes").doc("Flush a rewritten append-only file piece by piece."),
     yes_no("aof-timestamp-enabled", "no").acted().doc("Write times into the append-only file."),
-    yes_no("aof-use-rdb-preamble", "yes").doc("Write the base of the append-only file as a snapshot."),
+    yes_no("aof-use-rdb-preamble", "yes")
+        .acted()
+        .doc("Write the base of the append-only file as a snapshot; `no`: as commands."),
     checked_text("appenddirname", "appendonlydir", append_directory)
         .acted()
         .at_start()

@@ -251,22 +251,22 @@ impl Files {
     ///
     /// # Errors
     /// What the system says; the old set is good then.
-    pub fn end_rewrite(&mut self, is_rdb: bool) -> io::Result<()> {
+    pub fn end_rewrite(&mut self, is_dump: bool) -> io::Result<()> {
         let mut manifest = self.manifest.clone();
         manifest.retire_increments(1);
-        self.put_base(manifest, is_rdb)
+        self.put_base(manifest, is_dump)
     }
 
     /// The same behind [`Files::begin_first`].
     ///
     /// # Errors
     /// What the system says.
-    pub fn end_first(&mut self, manifest: Manifest, is_rdb: bool) -> io::Result<()> {
-        self.put_base(manifest, is_rdb)
+    pub fn end_first(&mut self, manifest: Manifest, is_dump: bool) -> io::Result<()> {
+        self.put_base(manifest, is_dump)
     }
 
-    fn put_base(&mut self, mut manifest: Manifest, is_rdb: bool) -> io::Result<()> {
-        let name = manifest.new_base(&self.name, is_rdb).to_owned();
+    fn put_base(&mut self, mut manifest: Manifest, is_dump: bool) -> io::Result<()> {
+        let name = manifest.new_base(&self.name, is_dump).to_owned();
         self.disk
             .rename(&self.temporary_base(), &self.path(&name))?;
         self.disk.sync_dir(&self.dir)?;

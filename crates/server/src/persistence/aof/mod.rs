@@ -42,11 +42,19 @@ enum Naming {
     First(Manifest),
 }
 
+/// A rewrite that runs.
+struct Running {
+    naming: Naming,
+    /// The last record that its base has.
+    position: u64,
+    /// Its base is a dump, and not commands.
+    is_dump: bool,
+}
+
 /// Never held while the disk or a stripe is waited for: INFO looks at it.
 #[derive(Default)]
 struct State {
-    /// The rewrite that runs: how it is named, and the last record that its base has.
-    running: Option<(Naming, u64)>,
+    running: Option<Running>,
     /// One is about to begin: who asked was told that it has.
     starting: bool,
     /// One has written its base, and the files are being put in order.
@@ -172,8 +180,8 @@ impl Aof {
         }
     }
 
-    /// Starts logging behind what was loaded from `files`, before anybody else uses the store. `base`: writes everything that is there, as
-    /// a dump, to this path, durably.
+    /// Starts logging behind what was loaded from `files`, before anybody else uses the store. `base`: writes everything that is there
+    /// to this path, durably, and says whether that is a dump.
     ///
     /// # Errors
     /// What the system says: the server must not start then.
@@ -181,7 +189,7 @@ impl Aof {
         &self,
         shared: &Shared,
         mut files: Files,
-        base: impl FnOnce(&Path) -> Result<(), SaveError>,
+        base: impl FnOnce(&Path) -> Result<bool, SaveError>,
     ) -> anyhow::Result<()> {
         use anyhow::Context as _;
         files
@@ -189,9 +197,9 @@ impl Aof {
             .context("Can't open or create append-only dir")?;
         files.clean();
         if files.manifest().is_empty() {
-            base(&files.temporary_base())?;
+            let is_dump = base(&files.temporary_base())?;
             files
-                .end_first(Manifest::new(), true)
+                .end_first(Manifest::new(), is_dump)
                 .context("Can't name the AOF base file")?;
             if let Some(base) = files.manifest().base() {
                 tracing::info!("Creating AOF base file {} on server start", base.name);
@@ -383,8 +391,12 @@ impl Aof {
             Box::new(|shared, written| shared.aof.written(shared, written)),
         );
         store.release_stripes(held);
-        if job.is_some() {
-            self.state().running = Some((naming, position));
+        if let Some(job) = &job {
+            self.state().running = Some(Running {
+                naming,
+                position,
+                is_dump: job.is_dump(),
+            });
         }
         Ok(job)
     }
@@ -405,11 +417,16 @@ impl Aof {
             state.ending = true;
             state.running.take()
         };
-        let Some((naming, position)) = running else {
+        let Some(Running {
+            naming,
+            position,
+            is_dump,
+        }) = running
+        else {
             return false;
         };
         let outcome = match written {
-            Ok(_) => self.name_base(naming),
+            Ok(_) => self.name_base(naming, is_dump),
             Err(error) => Err(anyhow::Error::new(error)),
         };
         match outcome {
@@ -472,19 +489,19 @@ impl Aof {
         }
     }
 
-    fn name_base(&self, naming: Naming) -> anyhow::Result<()> {
+    fn name_base(&self, naming: Naming, is_dump: bool) -> anyhow::Result<()> {
         let mut files = self.files();
         let Some(files) = &mut *files else {
             return Ok(());
         };
         match naming {
-            Naming::Behind => files.end_rewrite(true)?,
+            Naming::Behind => files.end_rewrite(is_dump)?,
             Naming::First(mut manifest) => {
                 if !self.is_wanted() {
                     // Nobody writes to its increment, which is empty.
                     manifest.retire_increments(0);
                 }
-                files.end_first(manifest, true)?;
+                files.end_first(manifest, is_dump)?;
             }
         }
         Ok(())

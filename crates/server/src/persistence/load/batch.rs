@@ -114,8 +114,9 @@ impl Decoding<'_> {
 }
 
 /// A key on its way into the store.
+#[derive(Debug)]
 pub(super) struct Decoded {
-    pub(super) stripe: u16,
+    stripe: u16,
     pub(super) db: u32,
     pub(super) hash: u64,
     deadline_ms: Option<u64>,
@@ -148,10 +149,58 @@ impl Decoded {
     }
 }
 
+/// The keys of a batch, those of each stripe together and otherwise in the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct ByStripe {
+    /// Where the keys of each stripe end in `order`.
+    ends: Vec<u32>,
+    /// Places in the batch.
+    order: Vec<u32>,
+}
+
+impl ByStripe {
+    /// Of so many stripes. O(keys + stripes).
+    pub(super) fn sort(&mut self, keys: &[Option<Decoded>], stripes: usize) {
+        self.ends.clear();
+        self.ends.resize(stripes + 1, 0);
+        let places = || {
+            let stripe = |key: &Option<Decoded>| key.as_ref().map(|key| usize::from(key.stripe));
+            let placed = move |(place, key)| Some((place as u32, stripe(key)?));
+            keys.iter().enumerate().filter_map(placed)
+        };
+        for (_, stripe) in places() {
+            self.ends[stripe + 1] += 1;
+        }
+        for stripe in 0..stripes {
+            self.ends[stripe + 1] += self.ends[stripe];
+        }
+        // Where each begins, for now.
+        self.order.clear();
+        self.order.resize(keys.len(), 0);
+        for (place, stripe) in places() {
+            let next = &mut self.ends[stripe];
+            self.order[*next as usize] = place;
+            *next += 1;
+        }
+    }
+
+    /// The stripes that have keys, with the places of these.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u16, &[u32])> {
+        let stripes = self.ends.len().saturating_sub(1);
+        let start = |stripe: usize| stripe.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let run =
+            move |stripe: usize| &self.order[start(stripe) as usize..self.ends[stripe] as usize];
+        (0..stripes)
+            .map(move |stripe| (stripe as u16, run(stripe)))
+            .filter(|(_, run)| !run.is_empty())
+    }
+}
+
 /// Decodes batches, and counts.
 pub(super) struct Builder<'a> {
     decoding: &'a Decoding<'a>,
-    pub(super) decoded: Vec<Decoded>,
+    /// What is taken out is filed.
+    pub(super) decoded: Vec<Option<Decoded>>,
     loaded: u64,
     expired: u64,
     empty: u64,
@@ -193,14 +242,14 @@ impl<'a> Builder<'a> {
             }
             let hash = store.hasher().hash(key);
             self.loaded += 1;
-            self.decoded.push(Decoded {
+            self.decoded.push(Some(Decoded {
                 stripe: store.stripe_of(hash) as u16,
                 db: raw.db,
                 hash,
                 deadline_ms: raw.deadline_ms,
                 offset: raw.offset,
                 entry,
-            });
+            }));
         }
         Ok(())
     }

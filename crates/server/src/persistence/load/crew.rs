@@ -10,7 +10,7 @@ use std::thread;
 use dunlin_store::stripes::LockSet;
 use dunlin_store::{Local, Txn};
 
-use super::batch::{Batch, Builder, Decoding};
+use super::batch::{Batch, Builder, ByStripe, Decoding};
 use super::dump::Dump;
 use super::{LoadError, Loader, SETTLE_PERIOD};
 use crate::persistence::stripe_lock::StripeLock;
@@ -114,6 +114,7 @@ impl Crew {
 struct Filer<'a> {
     decoding: &'a Decoding<'a>,
     builder: Builder<'a>,
+    by_stripe: ByStripe,
     local: Local,
     lock: StripeLock,
 }
@@ -124,6 +125,7 @@ impl<'a> Filer<'a> {
         Filer {
             decoding,
             builder: Builder::new(decoding),
+            by_stripe: ByStripe::default(),
             // Nothing is counted or logged by it, so that threads may share a number.
             local: store.local(store.workers(), 1),
             lock: StripeLock::of_this_thread(),
@@ -134,24 +136,27 @@ impl<'a> Filer<'a> {
         self.builder.build(batch)?;
         let store = self.decoding.store;
         let decoded = &mut self.builder.decoded;
-        // From the back, so that what is done falls off.
-        decoded.sort_unstable_by_key(|key| key.stripe);
+        self.by_stripe.sort(decoded, store.stripe_count());
         let mut result = Ok(());
-        while let Some(stripe) = decoded.last().map(|key| key.stripe)
-            && result.is_ok()
-        {
-            let start = decoded.partition_point(|key| key.stripe < stripe);
+        for (stripe, run) in self.by_stripe.runs() {
             let mut held = self.lock.lock(store, &LockSet::One(stripe));
             let mut keys = Txn::new(store, Some(&mut held), &mut self.local, 0);
-            for key in &decoded[start..] {
+            let of_run = |place: &u32| *place as usize;
+            for key in run
+                .iter()
+                .filter_map(|place| decoded[of_run(place)].as_ref())
+            {
                 keys.look_ahead_load(key.db, key.hash);
             }
-            let mut run = decoded.drain(start..);
-            result = run.try_for_each(|key| key.place(&mut keys, self.decoding));
-            drop(run);
+            let mut taken = run.iter().filter_map(|place| decoded[of_run(place)].take());
+            result = taken.try_for_each(|key| key.place(&mut keys, self.decoding));
             keys.commit(None);
             store.release_stripes(held);
+            if result.is_err() {
+                break;
+            }
         }
+        decoded.clear();
         self.local.pass(&store.epochs);
         result
     }

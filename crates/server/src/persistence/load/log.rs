@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use dunlin_engine::{Args, Ctx};
+use dunlin_engine::{Args, Ctx, Engine};
 use dunlin_persist::Error as FormatError;
 use dunlin_persist::aof::{FileKind, Item, Manifest, Scanner, parse_safe};
 use dunlin_persist::rdb::types::MAGIC;
@@ -16,7 +16,7 @@ use dunlin_resp::Span;
 
 use super::dump::{Dump, Source, delay_key};
 use super::progress::Progress;
-use super::replay::{Held, Replay, Replayer};
+use super::replay::{Held, Known, Replay, Replayer};
 use super::{DumpRules, LoadError, Loader, crew, empty, load_held};
 
 /// Commands that go to the thread that carries them out together, and bytes of them at most but for one command.
@@ -24,6 +24,8 @@ const BATCH_COMMANDS: usize = 1_024;
 const BATCH_BYTES: usize = 256 << 10;
 /// Batches on their way.
 const BATCHES_MAX: usize = 4;
+/// Commands whose keys are brought into the cache together.
+const WINDOW_COMMANDS: usize = 64;
 /// How a line begins that has the checksum of a batch.
 const CHECKSUM_PREFIX: &[u8] = b"#CRC:";
 /// What is being written when the power fails is not longer than this.
@@ -166,10 +168,12 @@ impl Loader<'_> {
             Ok(file)
         });
         let mut files = files.collect::<Result<Vec<LogFile>, LoadError>>()?;
-        // A file is begun before the one before it is durable, and written to only afterwards.
+        // An increment is begun before the one before it is durable, and written to only afterwards. A base is durable before anything is
+        // behind it.
         let used = files.iter().rposition(|file| file.bytes > 0);
         if let Some(used) = used {
-            files[used].is_last = true;
+            let is_base = used == 0 && place.manifest.base().is_some();
+            files[used].is_last = !is_base || files.len() == 1;
         }
         Ok(files)
     }
@@ -197,6 +201,7 @@ impl Loader<'_> {
         let reader = LogReader {
             scanner: Scanner::new(source, offset),
             has_checksums: false,
+            engine: Arc::clone(&self.shared.engine),
         };
         let read = match target {
             Target::Start(replayer) if self.threads > 1 => {
@@ -327,19 +332,26 @@ impl Loader<'_> {
         progress: &mut Progress<'_>,
         replay: &mut dyn Replay,
     ) -> Result<(), Stop> {
-        for command in &batch.commands {
-            let spans = &batch.spans[command.first..][..command.count];
-            let args = Args::new(&batch.bytes[command.start..], spans);
-            replay.command(args).map_err(|why| Stop::Refused {
-                offset: command.offset,
-                why: match args.get(0) {
-                    Some(name) if why.starts_with("ERR unknown command") => {
-                        format!("Unknown command '{}'", name.escape_ascii())
-                    }
-                    _ => why,
-                },
-            })?;
-            delay_key(self.shared);
+        for window in batch.commands.chunks(WINDOW_COMMANDS) {
+            replay.look_ahead(&mut window.iter().filter_map(|command| {
+                let (_, hash) = command.known.first_hash?;
+                Some(hash)
+            }));
+            for command in window {
+                let args = batch.args(command);
+                replay
+                    .command(args, command.known)
+                    .map_err(|why| Stop::Refused {
+                        offset: command.offset,
+                        why: match args.get(0) {
+                            Some(name) if why.starts_with("ERR unknown command") => {
+                                format!("Unknown command '{}'", name.escape_ascii())
+                            }
+                            _ => why,
+                        },
+                    })?;
+                delay_key(self.shared);
+            }
         }
         replay.rest();
         progress.reached(batch.end).map_err(Stop::Other)
@@ -457,6 +469,7 @@ struct Place {
     start: usize,
     first: usize,
     count: usize,
+    known: Known,
 }
 
 /// Commands that were copied out of the scanner's buffer.
@@ -470,6 +483,11 @@ struct Commands {
 }
 
 impl Commands {
+    fn args(&self, command: &Place) -> Args<'_> {
+        let spans = &self.spans[command.first..][..command.count];
+        Args::new(&self.bytes[command.start..], spans)
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);
@@ -483,6 +501,7 @@ struct LogReader {
     scanner: Scanner<Source>,
     /// A batch had a checksum, which was right.
     has_checksums: bool,
+    engine: Arc<Engine>,
 }
 
 impl LogReader {
@@ -492,12 +511,13 @@ impl LogReader {
         while batch.commands.len() < BATCH_COMMANDS && batch.bytes.len() < BATCH_BYTES {
             match self.scanner.next() {
                 Ok(Item::Command(command)) => {
-                    let first = batch.spans.len();
+                    let known = Known::of(&self.engine, command.len(), |index| command.arg(index));
                     batch.commands.push(Place {
                         offset: command.offset,
                         start: batch.bytes.len(),
-                        first,
+                        first: batch.spans.len(),
                         count: command.len(),
+                        known,
                     });
                     batch.bytes.extend_from_slice(command.bytes);
                     let spans = command.spans().iter().map(|span| Span {

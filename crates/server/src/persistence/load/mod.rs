@@ -208,7 +208,7 @@ fn load_held(
     let mut batch = Batch::default();
     while dump.fill(&mut batch, decoding)? {
         builder.build(&batch)?;
-        for decoded in builder.decoded.drain(..) {
+        for decoded in builder.decoded.drain(..).flatten() {
             decoded.place(&mut cx.keys, decoding)?;
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use dunlin_engine::replay::HeldReplayer;
 use dunlin_engine::{Args, Call, Ctx, Engine, Executed, Session, WorkerState};
 use dunlin_reactor::Clock;
+use dunlin_store::Sighting;
 use dunlin_structures::Rope;
 
 use crate::host::ServerHost;
@@ -22,14 +23,41 @@ pub(super) trait Replay {
     /// A file begins: its commands are of database 0 until one selects another.
     fn begin(&mut self);
 
+    /// Brings keys with these hashes into the cache, if that helps: their commands come next.
+    fn look_ahead(&mut self, _hashes: &mut dyn Iterator<Item = u64>) {}
+
     /// Carries out one.
     ///
     /// # Errors
     /// Why it is none that could be carried out: nobody knows it, or it has too few arguments.
-    fn command(&mut self, args: Args<'_>) -> Result<(), String>;
+    fn command(&mut self, args: Args<'_>, known: Known) -> Result<(), String>;
 
     /// Some commands are done.
     fn rest(&mut self) {}
+}
+
+/// What who reads the log finds out of a command, for who carries it out.
+#[derive(Copy, Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Its id, if it is one.
+    pub(super) id: Option<usize>,
+    /// Index and hash of its first key.
+    pub(super) first_hash: Option<(usize, u64)>,
+}
+
+impl Known {
+    /// Of a command with so many arguments.
+    pub(super) fn of<'a>(engine: &Engine, args: usize, arg: impl Fn(usize) -> &'a [u8]) -> Known {
+        let Some(id) = engine.table.id_of(arg(0)) else {
+            return Known::default();
+        };
+        let key = engine.table.at(id).first_key().filter(|key| *key < args);
+        let first_hash = key.map(|key| (key, engine.store.hasher().hash(arg(key))));
+        Known {
+            id: Some(id),
+            first_hash,
+        }
+    }
 }
 
 /// Tells of a command that failed. As in Redis that is no reason to stop.
@@ -56,6 +84,7 @@ pub(super) struct Replayer {
     lock: StripeLock,
     out: Rope,
     failures: Failures,
+    sightings: Vec<Sighting>,
 }
 
 impl Replayer {
@@ -73,17 +102,18 @@ impl Replayer {
             lock: StripeLock::of_this_thread(),
             out: Rope::new(),
             failures: Failures::default(),
+            sightings: Vec::new(),
         }
     }
 
     /// Runs a command to its end; whether it was admitted.
-    fn run(&mut self, args: Args<'_>) -> bool {
+    fn run(&mut self, args: Args<'_>, known: Known) -> bool {
         let (mut parked, mut again) = (None, None);
         loop {
             let call = Call {
                 args,
-                id: None,
-                first_hash: None,
+                id: known.id,
+                first_hash: known.first_hash,
                 session: &mut self.session,
                 out: &mut self.out,
                 host: &mut self.host,
@@ -146,8 +176,21 @@ impl Replay for Replayer {
         self.session = replaying();
     }
 
-    fn command(&mut self, args: Args<'_>) -> Result<(), String> {
-        let admitted = self.run(args);
+    fn look_ahead(&mut self, hashes: &mut dyn Iterator<Item = u64>) {
+        // Nobody but this thread changes the keyspace while the log is played, so what it sees stays until it carries out the next command.
+        let (store, db) = (&self.engine.store, self.session.db);
+        let sightings = &mut self.sightings;
+        sightings.clear();
+        sightings.extend(hashes.map(|hash| store.sight(db, hash)));
+        for sighting in sightings {
+            if store.prefetch_entry(*sighting) {
+                store.prefetch_away(*sighting);
+            }
+        }
+    }
+
+    fn command(&mut self, args: Args<'_>, known: Known) -> Result<(), String> {
+        let admitted = self.run(args, known);
         let mut reply = self.out.take_tail();
         if reply.first() == Some(&b'-') {
             if !admitted {
@@ -193,7 +236,7 @@ impl Replay for Held<'_, '_> {
         self.replayer = HeldReplayer::default();
     }
 
-    fn command(&mut self, args: Args<'_>) -> Result<(), String> {
+    fn command(&mut self, args: Args<'_>, _known: Known) -> Result<(), String> {
         let failed = self.replayer.command(self.cx, args)?;
         if let Some(error) = failed {
             self.failures.tell(args, error.to_string().as_bytes());

@@ -1,18 +1,20 @@
-//! A dump file while it is written: the head, records as they come, values that are encoded here, the end.
+//! A dump file, or a base of commands, while it is written: the head, records as they come, values that are encoded here, the end.
 //!
 //! Invariant: no stripe is held while a file is touched, but by a dump of everything that a stopping or waiting server makes with all of
-//! them held. The processor is given away after each piece, which takes some 100 us: with two cores, a worker would else wait for a
-//! whole slice of the scheduler.
+//! them held. The processor is given away now and then, see [`super::pace`]: with two cores, a worker would else wait for a whole slice of the
+//! scheduler.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use dunlin_engine::scripting::Libraries;
-use dunlin_persist::rdb::{EncodeOptions, KeyMeta, PIECE_BYTES, WriteError, Writer};
+use dunlin_persist::aof::{BaseWriter, FramerOptions, append_select_command};
+use dunlin_persist::rdb::{KeyMeta, PIECE_BYTES, WriteError, Writer, append_select};
 use dunlin_store::Entry;
 use dunlin_store::snapshot::{DatabaseKeys, Piece};
 
-use super::encoder::Meta;
+use super::encoder::{Form, Meta};
+use super::pace;
 use crate::logging::startup;
 use crate::persistence::disk::{Disk, DiskFile};
 
@@ -87,13 +89,22 @@ fn write_failed(source: io::Error) -> SaveError {
 /// How a dump is written.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct DumpOptions {
-    pub(super) encode: EncodeOptions,
+    pub(super) form: Form,
     /// `rdbchecksum`.
     pub(super) checksum: bool,
+    /// What stands in a base of commands beside them.
+    pub(super) framing: FramerOptions,
     /// `rdb-save-incremental-fsync`: what is written is sent to the device at once.
     pub(super) incremental: bool,
     /// It is the base of an append-only file.
     pub(super) is_base: bool,
+}
+
+impl DumpOptions {
+    /// Whether it is a dump, and not commands.
+    pub(super) fn is_dump(&self) -> bool {
+        matches!(self.form, Form::Dump(_))
+    }
 }
 
 /// Gathers what is written into chunks.
@@ -125,7 +136,7 @@ impl Write for Chunks {
         if self.chunk.len() == CHUNK_BYTES {
             self.put()?;
         }
-        std::thread::yield_now();
+        pace::breathe();
         Ok(taken)
     }
 
@@ -134,9 +145,40 @@ impl Write for Chunks {
     }
 }
 
+/// What gathers records.
+enum Output {
+    Dump(Box<Writer<Chunks>>),
+    Commands(BaseWriter<Chunks>),
+}
+
+impl Output {
+    fn records(&mut self, records: &[u8]) -> io::Result<()> {
+        match self {
+            Output::Dump(writer) => writer.records(records),
+            Output::Commands(writer) => writer.records(records),
+        }
+    }
+
+    fn select(&mut self, db: u32) -> io::Result<()> {
+        let mut select = Vec::new();
+        match self {
+            Output::Dump(_) => append_select(&mut select, db),
+            Output::Commands(_) => append_select_command(&mut select, db),
+        }
+        self.records(&select)
+    }
+
+    fn finish(self) -> io::Result<Chunks> {
+        match self {
+            Output::Dump(writer) => writer.finish(),
+            Output::Commands(writer) => writer.finish(),
+        }
+    }
+}
+
 /// See the module's text.
 pub(super) struct Dump {
-    writer: Writer<Chunks>,
+    out: Output,
     /// Database of the last record.
     db: Option<u32>,
     meta: Meta,
@@ -171,18 +213,27 @@ impl Dump {
             written: 0,
             incremental: options.incremental,
         };
-        let mut dump = Dump {
-            writer: Writer::new(chunks, options.encode, options.checksum),
-            db: None,
-            meta,
+        let mut db = None;
+        let out = match options.form {
+            Form::Dump(encode) => {
+                let mut writer = Writer::new(chunks, encode, options.checksum);
+                Dump::head(&mut writer, options, head).map_err(write_failed)?;
+                db = head.databases.last().map(|count| count.db);
+                Output::Dump(Box::new(writer))
+            }
+            Form::Commands => {
+                let mut writer = BaseWriter::new(chunks, options.framing, head.now_s);
+                for library in head.libraries.iter() {
+                    writer.function(&library.code).map_err(write_failed)?;
+                }
+                Output::Commands(writer)
+            }
         };
-        dump.head(options, head).map_err(write_failed)?;
-        Ok(dump)
+        Ok(Dump { out, db, meta })
     }
 
-    fn head(&mut self, options: &DumpOptions, head: &Head<'_>) -> io::Result<()> {
+    fn head(writer: &mut Writer<Chunks>, options: &DumpOptions, head: &Head<'_>) -> io::Result<()> {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let writer = &mut self.writer;
         writer.aux("redis-ver", startup::REDIS_VERSION.as_bytes())?;
         writer.aux_int("redis-bits", i64::from(usize::BITS))?;
         writer.aux_int("ctime", number(head.now_s))?;
@@ -193,7 +244,6 @@ impl Dump {
         }
         for count in head.databases {
             writer.select(count.db, count.keys, count.expires)?;
-            self.db = Some(count.db);
         }
         Ok(())
     }
@@ -201,7 +251,7 @@ impl Dump {
     /// Writes records, and encodes the values that are not yet.
     pub(super) fn put(&mut self, piece: &Piece) -> Result<(), SaveError> {
         if !piece.bytes.is_empty() {
-            self.writer.records(&piece.bytes).map_err(write_failed)?;
+            self.out.records(&piece.bytes).map_err(write_failed)?;
             self.db = piece.db;
         }
         for owed in &piece.values {
@@ -219,18 +269,21 @@ impl Dump {
         entry: &Entry,
     ) -> Result<(), SaveError> {
         if self.db != Some(db) {
-            let mut select = Vec::new();
-            dunlin_persist::rdb::append_select(&mut select, db);
-            self.writer.records(&select).map_err(write_failed)?;
+            self.out.select(db).map_err(write_failed)?;
             self.db = Some(db);
         }
-        let meta: KeyMeta = self.meta.of_key(deadline_ms, entry.clock());
-        self.writer.key(&meta, entry).map_err(SaveError::of_write)
+        match &mut self.out {
+            Output::Dump(writer) => {
+                let meta: KeyMeta = self.meta.of_key(deadline_ms, entry.clock());
+                writer.key(&meta, entry).map_err(SaveError::of_write)
+            }
+            Output::Commands(writer) => writer.key(deadline_ms, entry).map_err(write_failed),
+        }
     }
 
     /// Writes the end and makes the file durable, but not its name. Its length.
     pub(super) fn finish(self) -> Result<u64, SaveError> {
-        let mut chunks = self.writer.finish().map_err(write_failed)?;
+        let mut chunks = self.out.finish().map_err(write_failed)?;
         chunks.put().map_err(write_failed)?;
         chunks.file.sync().map_err(|source| SaveError::Write {
             call: "fsync",

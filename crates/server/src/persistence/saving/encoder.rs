@@ -1,10 +1,11 @@
-//! Records of a dump, made wherever an entry is met: by the saving thread, or by a command that is about to change it.
+//! Records of a dump or of a base of commands, made wherever an entry is met: by the saving thread, or by a command that is about to change it.
 //!
 //! Invariant: the first failure is kept and fails the save; what is appended after it is of no use to anybody.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use dunlin_persist::aof::{append_commands, append_select_command};
 use dunlin_persist::rdb::{EncodeOptions, KeyMeta, WriteError, append_key, append_select};
 use dunlin_store::Entry;
 use dunlin_store::eviction::{Eviction, Policy};
@@ -59,18 +60,27 @@ impl Meta {
     }
 }
 
+/// What a save is made of.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    /// A dump.
+    Dump(EncodeOptions),
+    /// Commands.
+    Commands,
+}
+
 /// See the module's text.
 pub(super) struct Encoder {
-    options: EncodeOptions,
+    form: Form,
     pub(super) meta: Meta,
     failed: AtomicBool,
     failure: Mutex<Option<WriteError>>,
 }
 
 impl Encoder {
-    pub(super) fn new(options: EncodeOptions, meta: Meta) -> Encoder {
+    pub(super) fn new(form: Form, meta: Meta) -> Encoder {
         Encoder {
-            options,
+            form,
             meta,
             failed: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -93,13 +103,23 @@ impl Encoder {
 
 impl Encode for Encoder {
     fn append(&self, out: &mut Vec<u8>, before: Option<u32>, db: u32, entry: &Entry, by: By) {
+        let options = match self.form {
+            Form::Dump(options) => options,
+            Form::Commands => {
+                if before != Some(db) {
+                    append_select_command(out, db);
+                }
+                append_commands(out, entry.deadline(), entry);
+                return;
+            }
+        };
         if before != Some(db) {
             append_select(out, db);
         }
         let options = EncodeOptions {
             // Compressing takes longer than the command itself.
-            compress: self.options.compress && by == By::Walk,
-            ..self.options
+            compress: options.compress && by == By::Walk,
+            ..options
         };
         let meta = self.meta.of_key(entry.deadline(), entry.clock());
         if let Err(error) = append_key(out, &meta, entry, &options) {

@@ -8,7 +8,7 @@ use dunlin_store::Entry;
 use dunlin_store::snapshot::DatabaseKeys;
 use dunlin_store::stripes::LockSet;
 
-use super::dump::{self, Dump, Head, SaveError};
+use super::dump::{self, Dump, DumpOptions, Head, SaveError};
 use super::encoder::Meta;
 use super::{Purpose, Saving, Waits, dump_options, dump_paths, lock, thread};
 use crate::persistence::stripe_lock::StripeLock;
@@ -26,7 +26,8 @@ impl Saving {
         lock(&self.figures).dump_begins(now_ms / 1_000);
         let changes = shared.engine.store.total(|counters| &counters.changes);
         let (path, temp) = dump_paths(&shared.config());
-        let written = self.write_held(shared, Purpose::Dump, &temp, now_ms, each);
+        let options = dump_options(&shared.config(), Purpose::Dump);
+        let written = self.write_held(shared, &options, &temp, now_ms, each);
         let is_saved = self.dump_written(Waits::Client, changes, written, |disk| {
             dump::rename(disk, &temp, &path)
         });
@@ -37,25 +38,26 @@ impl Saving {
     }
 
     /// Writes all there is to this path, as the base of an append-only file that begins, and makes it durable but for its name. For a
-    /// server that has not begun to serve.
+    /// server that has not begun to serve. Whether it is a dump, and not commands.
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn save_base(&self, shared: &Shared, path: &Path) -> Result<(), SaveError> {
+    pub fn save_base(&self, shared: &Shared, path: &Path) -> Result<bool, SaveError> {
         let store = &shared.engine.store;
         let mut held = StripeLock::of_this_thread().lock(store, &LockSet::All);
         let now_ms = SystemClock.wall_us() / 1_000;
-        let written = self.write_held(shared, Purpose::Base, path, now_ms, |db, visit| {
+        let options = dump_options(&shared.config(), Purpose::Base);
+        let written = self.write_held(shared, &options, path, now_ms, |db, visit| {
             store.each_entry(&mut held, db, visit);
         });
         store.release_stripes(held);
-        written.map(|_| ())
+        written.map(|_| options.is_dump())
     }
 
     fn write_held(
         &self,
         shared: &Shared,
-        purpose: Purpose,
+        options: &DumpOptions,
         temp: &Path,
         now_ms: u64,
         mut each: impl FnMut(u32, &mut dyn FnMut(&Entry)),
@@ -69,7 +71,6 @@ impl Saving {
             })
             .filter(|count| count.keys > 0)
             .collect();
-        let options = dump_options(&shared.config(), purpose);
         let meta = Meta::of(&store.eviction, now_ms);
         let libraries = shared.engine.scripts.libraries();
         let head = Head {
@@ -78,7 +79,7 @@ impl Saving {
             databases: &databases,
             libraries: &libraries,
         };
-        let mut dump = Dump::create(&**self.disk(), temp, &options, meta, &head)?;
+        let mut dump = Dump::create(&**self.disk(), temp, options, meta, &head)?;
         let mut result = Ok(());
         for count in &databases {
             each(count.db, &mut |entry| {

@@ -10,6 +10,7 @@ mod dump;
 mod encoder;
 mod figures;
 mod held;
+mod pace;
 mod thread;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dunlin_engine::{DiskTrouble, Session};
+use dunlin_persist::aof::FramerOptions;
 use dunlin_persist::rdb::EncodeOptions;
 use dunlin_reactor::{Clock as _, SystemClock};
 use dunlin_store::blocked::Turn;
@@ -25,7 +27,7 @@ use dunlin_store::snapshot::{Encode, Snapshot};
 
 use self::dump::DumpOptions;
 pub use self::dump::SaveError;
-use self::encoder::{Encoder, Meta};
+use self::encoder::{Encoder, Form, Meta};
 pub use self::figures::{Figures, LastSave};
 pub use self::thread::Saver;
 use super::disk::{Disk, SystemDisk};
@@ -75,6 +77,13 @@ pub struct Job {
     /// The file; it is removed again after a failure.
     temp: PathBuf,
     then: Then,
+}
+
+impl Job {
+    /// Whether it is written as a dump, and not as commands.
+    pub fn is_dump(&self) -> bool {
+        self.options.is_dump()
+    }
 }
 
 /// A session that waits for what it ordered.
@@ -275,7 +284,7 @@ impl Saving {
             return None;
         }
         let meta = Meta::of(&shared.engine.store.eviction, now_ms);
-        let encoder = Arc::new(Encoder::new(options.encode, meta));
+        let encoder = Arc::new(Encoder::new(options.form, meta));
         let started_us = SystemClock.monotonic_us();
         let snapshot = cut(Arc::<Encoder>::clone(&encoder))?;
         let mut figures = lock(&self.figures);
@@ -348,14 +357,23 @@ impl Saving {
     }
 }
 
-/// `rdb-version`, `rdbcompression`, `rdbchecksum` and `rdb-save-incremental-fsync`.
+/// What the settings say of how a file is written.
 fn dump_options(config: &Config, purpose: Purpose) -> DumpOptions {
+    let is_dump = purpose == Purpose::Dump || config.yes("aof-use-rdb-preamble");
     DumpOptions {
-        encode: EncodeOptions {
-            version: u16::try_from(config.integer("rdb-version")).unwrap_or_default(),
-            compress: config.yes("rdbcompression"),
+        form: if is_dump {
+            Form::Dump(EncodeOptions {
+                version: u16::try_from(config.integer("rdb-version")).unwrap_or_default(),
+                compress: config.yes("rdbcompression"),
+            })
+        } else {
+            Form::Commands
         },
         checksum: config.yes("rdbchecksum"),
+        framing: FramerOptions {
+            checksums: config.yes("aof-checksums"),
+            timestamps: config.yes("aof-timestamp-enabled"),
+        },
         incremental: match purpose {
             Purpose::Dump => config.yes("rdb-save-incremental-fsync"),
             Purpose::Base => config.yes("aof-rewrite-incremental-fsync"),

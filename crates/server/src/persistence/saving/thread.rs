@@ -14,7 +14,7 @@ use dunlin_structures::Rope;
 
 use super::dump::{BUFFER_BYTES, Dump, Head, SaveError};
 use super::encoder::Encoder;
-use super::{Control, Entry, Job, Order, RETRY_S, Saving, Traveller, Waits, lock};
+use super::{Control, Entry, Job, Order, RETRY_S, Saving, Traveller, Waits, lock, pace};
 use crate::auxiliary::{Exchange, Finished};
 use crate::persistence::stripe_lock::StripeLock;
 use crate::shared::Shared;
@@ -237,8 +237,7 @@ impl Saver {
             if busy > 0 && busy % BUSY_MAX == 0 {
                 std::thread::sleep(BUSY_SLEEP);
             } else {
-                // A worker that waits for the processor gets it now.
-                std::thread::yield_now();
+                pace::breathe();
             }
             if dump.is_ok() {
                 self.delay(keys, || saving.is_given_up(control));
