@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::ToSocketAddrs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use dunlin_resp::{Value, Version};
 
 use crate::arg::ToArg;
 use crate::command::{Command, RequestOptions};
+use crate::driver::{self, Driver};
 use crate::error::{Error, Result};
 use crate::future::Reply;
 use crate::link::Link;
@@ -100,19 +101,49 @@ impl Client {
         O: TryInto<Options>,
         Error: From<O::Error>,
     {
-        let options = options.try_into()?;
+        let mut event_loop = EventLoop::new(Epoll::open()?, loop_limits());
+        let (client, mut link) = Client::parts(options.try_into()?)?;
+        let core = &client.core;
+        core.outbox.attach(event_loop.remote().waker().clone());
+        let (outbox, hub) = (Arc::clone(&core.outbox), Arc::clone(&core.hub));
+        let thread = std::thread::Builder::new()
+            .name("dunlin-client".into())
+            .spawn(move || {
+                // A loop that can no longer wait leaves its requests to the drop of the link.
+                let _ = event_loop.run(&mut link);
+                outbox.relay().run();
+                outbox.end();
+                hub.end();
+            })?;
+        *client.thread() = Some(thread);
+        Ok(client)
+    }
+
+    /// As [`Client::start`], without a thread: the [`Driver`] has to be run in the caller's event loop. What waits ([`Client::call`],
+    /// [`Client::subscribe`], ...) must not wait on the thread that runs it; futures may be awaited there.
+    ///
+    /// # Errors
+    /// When the address is none, or its name is unknown.
+    pub fn driven<O>(options: O) -> Result<(Client, Driver)>
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        let (event_loop, fd) = driver::open()?;
+        let (client, link) = Client::parts(options.try_into()?)?;
+        let core = &client.core;
+        let (outbox, hub) = (Arc::clone(&core.outbox), Arc::clone(&core.hub));
+        let driver = Driver::new(event_loop, fd, link.driven(), outbox, hub);
+        Ok((client, driver))
+    }
+
+    /// A client, and what its loop is to run.
+    fn parts(options: Options) -> Result<(Client, Link)> {
         let addresses = resolve(&options.address)?;
         let outbox = Arc::new(Outbox::new(options.limits.clone()));
         let hub = Arc::new(Hub::default());
         let started = Arc::new(Started::default());
-        let limits = dunlin_reactor::Limits {
-            // Reading never waits for writing: the server may do the opposite.
-            output_soft_bytes: usize::MAX,
-            ..dunlin_reactor::Limits::default()
-        };
-        let mut event_loop = EventLoop::new(Epoll::open()?, limits);
-        outbox.attach(event_loop.remote().waker().clone());
-        let mut link = Link::new(
+        let link = Link::new(
             options.clone(),
             addresses,
             Arc::clone(&outbox),
@@ -120,26 +151,21 @@ impl Client {
             Arc::clone(&started),
             RandomState::new().hash_one(&options.address),
         );
-        let (ended, silent) = (Arc::clone(&outbox), Arc::clone(&hub));
-        let thread = std::thread::Builder::new()
-            .name("dunlin-client".into())
-            .spawn(move || {
-                // A loop that can no longer wait leaves its requests to the drop of the link.
-                let _ = event_loop.run(&mut link);
-                ended.relay().run();
-                ended.end();
-                silent.end();
-            })?;
-        Ok(Client {
-            core: Arc::new(Core {
-                options,
-                outbox,
-                hub,
-                started,
-                thread: Mutex::new(Some(thread)),
-                subscriber: Mutex::new(None),
-            }),
-        })
+        let core = Core {
+            options,
+            outbox,
+            hub,
+            started,
+            thread: Mutex::default(),
+            subscriber: Mutex::new(None),
+        };
+        let core = Arc::new(core);
+        Ok((Client { core }, link))
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        let thread = self.core.thread.lock();
+        thread.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request in the making.
@@ -330,11 +356,7 @@ impl Client {
             subscriber.close_within(Duration::ZERO);
         }
         core.outbox.close(Some(Instant::now() + time));
-        let thread = core
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread().take();
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
         {
@@ -356,6 +378,15 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("options", &self.core.options)
             .finish_non_exhaustive()
+    }
+}
+
+/// Limits of a client's loop.
+pub(crate) fn loop_limits() -> dunlin_reactor::Limits {
+    dunlin_reactor::Limits {
+        // Reading never waits for writing: the server may do the opposite.
+        output_soft_bytes: usize::MAX,
+        ..dunlin_reactor::Limits::default()
     }
 }
 

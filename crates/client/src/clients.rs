@@ -55,6 +55,19 @@ impl Clients {
         Ok(Clients { inner })
     }
 
+    /// Of clients that are there: one at least, the one that is preferred first. [`Client::driven`] makes such.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn of(clients: Vec<Client>) -> Clients {
+        assert!(!clients.is_empty(), "no client to share");
+        let options = clients[0].options().clone();
+        let places = clients.into_iter().map(OnceLock::from).collect();
+        let inner = Arc::new(Inner { options, places });
+        Clients { inner }
+    }
+
     /// The connection for the next request.
     #[must_use]
     pub fn pick(&self) -> &Client {

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use dunlin_reactor::ConnectAddress;
 use dunlin_resp::{ReplyLimits, ReplyParser, Value, Version};
-use dunlin_tls::TlsStream;
 
 use crate::arg::ToArg;
 use crate::client::resolve;
@@ -23,6 +22,7 @@ use crate::options::Options;
 use crate::pipeline::Pipeline;
 use crate::pubsub::Message;
 use crate::reply::FromReply;
+use crate::tls::TlsStream;
 use crate::yielding::give_way;
 
 /// Bytes read at once.

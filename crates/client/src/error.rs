@@ -57,7 +57,7 @@ pub enum Error {
     },
     /// TLS cannot be spoken with these settings.
     #[error("{0}")]
-    Tls(#[source] Arc<dunlin_tls::Error>),
+    Tls(#[source] Arc<crate::tls::Error>),
     /// The text is no address of a server.
     #[error("{url}: {reason}")]
     Url {
@@ -121,8 +121,8 @@ impl Error {
     }
 }
 
-impl From<dunlin_tls::Error> for Error {
-    fn from(error: dunlin_tls::Error) -> Error {
+impl From<crate::tls::Error> for Error {
+    fn from(error: crate::tls::Error) -> Error {
         Error::Tls(Arc::new(error))
     }
 }

@@ -6,9 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 use dunlin_reactor::RetryLimits;
-use dunlin_tls::ClientTls;
 
 use crate::outbox::Limits;
+use crate::tls::ClientTls;
 
 /// How long a reply may take.
 pub const DEADLINE: Duration = Duration::from_secs(3);

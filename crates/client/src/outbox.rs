@@ -127,6 +127,8 @@ pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     room: Condvar,
     waker: OnceLock<Waker>,
+    /// In place of that: the task that runs the loop.
+    task: Mutex<Option<TaskWaker>>,
     /// Units in the queue, for a look without the lock.
     queued: AtomicUsize,
     /// `in_flight`, in the same way.
@@ -148,6 +150,7 @@ impl Outbox {
             queue: Mutex::default(),
             room: Condvar::new(),
             waker: OnceLock::new(),
+            task: Mutex::default(),
             queued: AtomicUsize::new(0),
             load: AtomicUsize::new(0),
             relay: Relay::default(),
@@ -180,8 +183,24 @@ impl Outbox {
 
     pub(crate) fn wake_loop(&self) {
         if let Some(waker) = self.waker.get() {
-            waker.wake();
+            return waker.wake();
         }
+        let task = self.task().clone();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// Says which task runs the loop.
+    pub(crate) fn wake_task(&self, waker: &TaskWaker) {
+        let mut task = self.task();
+        if !task.as_ref().is_some_and(|task| task.will_wake(waker)) {
+            *task = Some(waker.clone());
+        }
+    }
+
+    fn task(&self) -> MutexGuard<'_, Option<TaskWaker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has_room(&self, queue: &Queue, entry: &Entry) -> bool {

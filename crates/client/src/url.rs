@@ -4,10 +4,9 @@
 
 use std::str::FromStr;
 
-use dunlin_tls::{ClientSettings, ClientTls};
-
 use crate::error::Error;
 use crate::options::{Address, Options, PORT, Protocol};
+use crate::tls::{ClientSettings, ClientTls};
 
 impl FromStr for Options {
     type Err = Error;

@@ -76,6 +76,10 @@ pub(crate) struct Link {
     relayed_ms: Option<u64>,
     /// Those who were answered last are tasks, at least some of them.
     for_tasks: bool,
+    /// Run by a task, beside those that it wakes.
+    driven: bool,
+    /// Tasks that were answered last and may ask again.
+    expected: usize,
     /// Empty; exchanged with the outbox's.
     bytes: Vec<u8>,
     entries: Vec<Entry>,
@@ -123,6 +127,8 @@ impl Link {
             tasks: Vec::new(),
             relayed_ms: None,
             for_tasks: false,
+            driven: false,
+            expected: 0,
             bytes: Vec::new(),
             entries: Vec::new(),
             next_deadline_ms: u64::MAX,
@@ -135,6 +141,28 @@ impl Link {
             answers: false,
             stats: Stats::default(),
         }
+    }
+
+    /// As [`Link::new`], for a loop that a task runs.
+    pub(crate) fn driven(self) -> Link {
+        Link {
+            driven: true,
+            ..self
+        }
+    }
+
+    /// How many tasks may ask again, as they were just answered.
+    pub(crate) fn expected(&self) -> usize {
+        self.expected
+    }
+
+    /// Whether replies were handed out in the last turn. If not, nobody is expected any more.
+    pub(crate) fn take_answered(&mut self) -> bool {
+        let answers = std::mem::take(&mut self.answers);
+        if !answers {
+            self.expected = 0;
+        }
+        answers
     }
 
     fn conn(&self) -> Option<ConnId> {
@@ -160,6 +188,10 @@ impl Link {
         }
         let tasks = self.wakeups.drain(..).filter_map(Wakeup::wake_thread);
         self.tasks.extend(tasks);
+        if self.driven {
+            self.expected += self.tasks.len();
+            return self.tasks.drain(..).for_each(TaskWaker::wake);
+        }
         self.for_tasks = !self.tasks.is_empty();
         let Some(first) = self.tasks.pop() else {
             return;
@@ -187,6 +219,9 @@ impl Link {
     /// Lets those who are about to ask do so before the batch is written: as long as more come, and they are given the time, it is shared
     /// by more of them.
     fn gather(&mut self) {
+        if self.driven {
+            return;
+        }
         let answers = std::mem::take(&mut self.answers);
         let mut queued = self.outbox.queued();
         let times = match self.for_tasks {

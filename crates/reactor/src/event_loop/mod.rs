@@ -271,6 +271,26 @@ impl<B: Backend> EventLoop<B> {
             return Ok(());
         }
         self.wait()?;
+        self.turn(handler)
+    }
+
+    /// Runs one turn and does not sleep, for who waits elsewhere: for the backend's descriptor to become readable, at most as long as
+    /// [`EventLoop::sleep`] says afterwards. `look`: the descriptor may have become readable since the last turn.
+    ///
+    /// # Errors
+    /// When the backend can no longer be asked.
+    pub fn run_ready<H: Handler>(&mut self, handler: &mut H, look: bool) -> io::Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        self.look(look)?;
+        self.turn(handler)?;
+        // Whoever wakes the loop from now on makes the descriptor readable.
+        self.busy |= !self.waker.fall_asleep();
+        Ok(())
+    }
+
+    fn turn<H: Handler>(&mut self, handler: &mut H) -> io::Result<()> {
         self.state.stats.turns += 1;
         self.run_woken(handler);
         self.dispatch(handler);

@@ -58,11 +58,26 @@ impl<B: Backend> EventLoop<B> {
             self.waker.rise();
             self.backend.wait(Some(0), &mut self.events)?;
         }
+        self.begin();
+        Ok(())
+    }
+
+    /// As [`EventLoop::wait`], without waiting; not even for a call of the system, unless something may have happened.
+    pub(super) fn look(&mut self, look: bool) -> io::Result<()> {
+        self.waker.rise();
+        self.events.clear();
+        if look {
+            self.backend.wait(Some(0), &mut self.events)?;
+        }
+        self.begin();
+        Ok(())
+    }
+
+    fn begin(&mut self) {
         self.state.now_us = self.backend.monotonic_us();
         self.state.arrivals.begin(self.state.now_us);
         self.state.held_by_backend = self.backend.held();
         self.busy = false;
-        Ok(())
     }
 
     /// Takes note of the turn's events. Only flags are set; the bytes are collected when the connection's turn comes.

@@ -10,7 +10,7 @@ mod wait;
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use dunlin_structures::Rope;
@@ -54,6 +54,13 @@ impl Epoll {
             waker,
             ready: Vec::with_capacity(wait::EVENTS_MIN),
         })
+    }
+}
+
+impl AsFd for Epoll {
+    /// The instance itself: readable when a wait would return at once.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 
