@@ -161,8 +161,18 @@ impl<'a> Cursor<'a> {
         self.take(len.unwrap_or(usize::MAX), what).map(|_| ())
     }
 
-    /// A length, or the special form of a text.
+    /// A length of one byte, if one is next: most are.
     #[inline]
+    fn short_length(&mut self) -> Option<u8> {
+        let first = *self.bytes.get(self.at)?;
+        if first >> 6 != length::BITS_6 {
+            return None;
+        }
+        self.at += 1;
+        Some(first)
+    }
+
+    /// A length, or the special form of a text.
     fn length_or_form(&mut self, what: &'static str) -> Take<Result<u64, u8>> {
         let first = self.byte(what)?;
         let low = first & 0x3f;
@@ -181,6 +191,9 @@ impl<'a> Cursor<'a> {
     /// A length.
     #[inline]
     pub(super) fn length(&mut self, what: &'static str) -> Take<u64> {
+        if let Some(length) = self.short_length() {
+            return Ok(length.into());
+        }
         let at = self.at;
         let length = self.length_or_form(what)?;
         length.map_err(|_| Fault::bad(at, "a text where a length should be"))
@@ -196,6 +209,9 @@ impl<'a> Cursor<'a> {
     /// A text.
     #[inline]
     pub(super) fn text(&mut self, what: &'static str) -> Take<Text<'a>> {
+        if let Some(len) = self.short_length() {
+            return Ok(Text::Plain(self.take(len.into(), what)?));
+        }
         let at = self.at;
         Ok(match self.length_or_form(what)? {
             Ok(len) => {

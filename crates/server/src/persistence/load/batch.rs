@@ -9,7 +9,7 @@ use super::LoadError;
 use crate::persistence::loading::Loading;
 
 /// Keys that are decoded and filed together: enough that those of one stripe share a turn at it.
-pub(super) const BATCH_KEYS: usize = 4_096;
+pub(super) const BATCH_KEYS: usize = 8_192;
 /// So many keys without a value are told of in the log.
 const EMPTY_KEYS_TOLD: u64 = 10;
 /// A key is told of in the log with at most so many bytes.
