@@ -130,7 +130,7 @@ pub(super) fn measure(plan: &Plan) -> Result<Report> {
             "Workers with one request under way each, {KEYS} keys, values of {} bytes, every reply looked at; the server has one worker on one core, the \
              client's process the other cores. One connection: our Client, redis-rs's MultiplexedConnection, fred's Client. A pool, of 4: our Clients; of \
              redis-rs r2d2 (threads) and bb8 (tasks), without the PING that they send before each use; fred's Pool. A pool that lends connections: our Pool \
-             and r2d2, of 4. Threads use an asynchronous library through its runtime's block_on. Medians of {} rounds, the libraries taking turns; CPU is that \
+             and r2d2, of 4. With tasks the runtime runs our connections, too (Client::driven), which watch for replies for 40 us before they sleep. Threads use an asynchronous library through its runtime's block_on. Medians of {} rounds, the libraries taking turns; CPU is that \
              of the client's process, in user and kernel mode.",
             load::VALUE_BYTES,
             plan.probe_rounds
