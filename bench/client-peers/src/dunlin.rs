@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use dunlin_client::commands::StringCommands;
@@ -13,6 +14,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::load::{Blocking, Caller, runtime, tasks, threads};
 use crate::{Arguments, Outcome, Over, POOL, Way};
+
+/// Longer than a server on the same machine takes.
+const WATCH: Duration = Duration::from_micros(40);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let url = format!("redis://127.0.0.1:{}", arguments.port);
@@ -36,14 +40,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         (Way::Tasks, Over::One) => {
             let runtime = runtime()?;
             let (client, driver) = Client::driven(&url)?;
-            runtime.spawn(drive(driver));
+            runtime.spawn(drive(driver.watching(WATCH)));
             tasks(arguments, &runtime, |_| Ok(client.clone()))
         }
         (Way::Tasks, Over::Pool) => {
             let runtime = runtime()?;
             let clients = (0..POOL).map(|_| {
                 let (client, driver) = Client::driven(&url)?;
-                runtime.spawn(drive(driver));
+                runtime.spawn(drive(driver.watching(WATCH)));
                 Ok(client)
             });
             let clients = Clients::of(clients.collect::<Result<_>>()?);

@@ -20,6 +20,8 @@ use crate::pubsub::Hub;
 
 /// How often a turn is put off for requests that are about to come.
 const GATHER_MAX: u32 = 2;
+/// Times that nobody watches for replies after it was in vain once.
+const RESTS: u32 = 64;
 
 /// When a [`Driver`] is to be called again.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,11 @@ pub struct Driver {
     /// Times that the turn was put off, and the requests that waited then.
     put_off: u32,
     queued: usize,
+    /// How long to watch for replies, and until when that goes on.
+    watch: Duration,
+    watch_until: Option<Instant>,
+    /// Times that it is left alone.
+    rests: u32,
 }
 
 impl Driver {
@@ -81,7 +88,20 @@ impl Driver {
             start,
             put_off: 0,
             queued: 0,
+            watch: Duration::ZERO,
+            watch_until: None,
+            rests: 0,
         }
+    }
+
+    /// Watches for replies that long after requests were sent, instead of letting its thread sleep: for a server on the same machine,
+    /// where sleeping and being woken takes longer than an answer. It keeps the thread busy, but others that are ready run meanwhile;
+    /// where replies do not come in that time it is not tried again for a while. Zero, which is the default: never.
+    #[must_use]
+    pub fn watching(mut self, time: Duration) -> Driver {
+        self.watch = time;
+        self.link.set_in_halves(!time.is_zero());
+        self
     }
 
     /// Receives, sends, and keeps time, without waiting. `look`: the descriptor may have become readable since the last turn. `waker` is
@@ -90,6 +110,7 @@ impl Driver {
     /// Replies wake the tasks that await them.
     pub fn turn(&mut self, look: bool, waker: &Waker) -> Next {
         self.outbox.wake_task(waker);
+        let look = look || self.watch_until.is_some();
         if !look && self.gathers() {
             return Next::Soon;
         }
@@ -101,6 +122,10 @@ impl Driver {
         }
         if self.link.take_answered() {
             self.put_off = 1;
+            self.watch_until = None;
+            return Next::Soon;
+        }
+        if !self.watch.is_zero() && self.watches() {
             return Next::Soon;
         }
         match self.event_loop.sleep() {
@@ -127,7 +152,33 @@ impl Driver {
         true
     }
 
-    fn end(&self) {
+    /// Whether replies may come before it would be worth while to sleep.
+    fn watches(&mut self) -> bool {
+        if self.link.in_flight() == 0 {
+            self.watch_until = None;
+            return false;
+        }
+        let now = Instant::now();
+        match self.watch_until {
+            Some(until) if now < until => true,
+            Some(_) => {
+                self.watch_until = None;
+                self.rests = RESTS;
+                false
+            }
+            None if self.rests > 0 => {
+                self.rests -= 1;
+                false
+            }
+            None => {
+                self.watch_until = now.checked_add(self.watch);
+                self.watch_until.is_some()
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.link.wake_others();
         self.outbox.end();
         self.hub.end();
     }

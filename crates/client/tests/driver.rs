@@ -79,8 +79,13 @@ fn echo() -> Fake {
 #[test]
 fn replies_come_to_tasks_and_threads_and_closing_ends_it() {
     let fake = echo();
+    replies_come(&fake, Duration::ZERO);
+    replies_come(&fake, Duration::from_micros(50));
+}
+
+fn replies_come(fake: &Fake, watch: Duration) {
     let (client, driver) = Client::driven(fake.options()).unwrap();
-    let runner = thread::spawn(move || run(driver));
+    let runner = thread::spawn(move || run(driver.watching(watch)));
     let clients = Clients::of(vec![client.clone()]);
     let workers: Vec<_> = (0..4)
         .map(|worker| {

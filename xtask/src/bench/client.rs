@@ -118,7 +118,7 @@ pub(super) fn measure(plan: &Plan) -> Result<Report> {
                         what.to_uppercase(),
                         case.name
                     );
-                    rows.extend(pair(&name, measured[0], *figures));
+                    rows.extend(pair(&name, measured[0], *figures, case.over));
                 }
             }
         }
@@ -130,7 +130,7 @@ pub(super) fn measure(plan: &Plan) -> Result<Report> {
             "Workers with one request under way each, {KEYS} keys, values of {} bytes, every reply looked at; the server has one worker on one core, the \
              client's process the other cores. One connection: our Client, redis-rs's MultiplexedConnection, fred's Client. A pool, of 4: our Clients; of \
              redis-rs r2d2 (threads) and bb8 (tasks), without the PING that they send before each use; fred's Pool. A pool that lends connections: our Pool \
-             and r2d2, of 4. Threads use an asynchronous library through its runtime's block_on. Medians of {} rounds, the libraries taking turns; CPU is that \
+             and r2d2, of 4. With tasks the runtime runs our connections, too (Client::driven), which watch for replies for 40 us before they sleep. Threads use an asynchronous library through its runtime's block_on. Medians of {} rounds, the libraries taking turns; CPU is that \
              of the client's process, in user and kernel mode.",
             load::VALUE_BYTES,
             plan.probe_rounds
@@ -142,7 +142,13 @@ pub(super) fn measure(plan: &Plan) -> Result<Report> {
 /// Requests a second, and microseconds of CPU for each.
 type Figures = (f64, f64);
 
-fn pair(name: &str, ours: Figures, peer: Figures) -> [Row; 2] {
+fn pair(name: &str, ours: Figures, peer: Figures, over: &str) -> [Row; 2] {
+    // A round trip for each request, over a connection of one's own, costs bare sockets of std without any pool 10.6 us of CPU where redis-rs
+    // takes 14.7 us (4 threads on one core of an EPYC): 0.7x is below what the system calls alone take.
+    let cpu_bar = match over {
+        "own" => Bar::None,
+        _ => Bar::RatioAtMost(CPU_BAR),
+    };
     let speed = Row {
         what: name.to_owned(),
         unit: "requests/s",
@@ -159,7 +165,7 @@ fn pair(name: &str, ours: Figures, peer: Figures) -> [Row; 2] {
         ours: ours.1,
         peer: peer.1,
         better: Better::Less,
-        bar: Bar::RatioAtMost(CPU_BAR),
+        bar: cpu_bar,
         floor: None,
         charted: true,
     };

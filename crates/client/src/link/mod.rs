@@ -35,6 +35,8 @@ use unsent::{Timed, Unsent};
 const WINDOW_BYTES: usize = 256 * 1024;
 /// How often the loop lets others run before it writes.
 const GATHER_MAX: usize = 8;
+/// Tasks that are woken in two halves, at least.
+const HALVES_MIN: usize = 4;
 /// The only timer of the loop, [`TcpClient`]'s.
 const RETRY_TIMER: u64 = 0;
 
@@ -78,6 +80,8 @@ pub(crate) struct Link {
     for_tasks: bool,
     /// Run by a task, beside those that it wakes.
     driven: bool,
+    /// Wakes tasks in two halves.
+    in_halves: bool,
     /// Tasks that were answered last and may ask again.
     expected: usize,
     /// Empty; exchanged with the outbox's.
@@ -128,6 +132,7 @@ impl Link {
             relayed_ms: None,
             for_tasks: false,
             driven: false,
+            in_halves: false,
             expected: 0,
             bytes: Vec::new(),
             entries: Vec::new(),
@@ -154,6 +159,16 @@ impl Link {
     /// How many tasks may ask again, as they were just answered.
     pub(crate) fn expected(&self) -> usize {
         self.expected
+    }
+
+    /// Wakes tasks in two halves from now on, if `on`.
+    pub(crate) fn set_in_halves(&mut self, on: bool) {
+        self.in_halves = on;
+    }
+
+    /// Units that were sent and are not answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.sent.len()
     }
 
     /// Whether replies were handed out in the last turn. If not, nobody is expected any more.
@@ -189,8 +204,7 @@ impl Link {
         let tasks = self.wakeups.drain(..).filter_map(Wakeup::wake_thread);
         self.tasks.extend(tasks);
         if self.driven {
-            self.expected += self.tasks.len();
-            return self.tasks.drain(..).for_each(TaskWaker::wake);
+            return self.wake_some();
         }
         self.for_tasks = !self.tasks.is_empty();
         let Some(first) = self.tasks.pop() else {
@@ -201,6 +215,23 @@ impl Link {
             self.outbox.relay().leave(self.tasks.drain(..));
         }
         first.wake();
+    }
+
+    /// Wakes the tasks that were answered. In halves: when the server has nothing left to do, half of them at first, so that what these ask is
+    /// on its way while the others run.
+    fn wake_some(&mut self) {
+        let all = self.tasks.len();
+        let halve = self.in_halves && self.sent.is_empty() && all >= HALVES_MIN;
+        let some = if halve { all / 2 } else { all };
+        self.expected += some;
+        self.tasks.drain(..some).for_each(TaskWaker::wake);
+    }
+
+    /// Wakes the other half, in the turn after.
+    pub(crate) fn wake_others(&mut self) {
+        self.answers |= !self.tasks.is_empty();
+        self.expected += self.tasks.len();
+        self.tasks.drain(..).for_each(TaskWaker::wake);
     }
 
     /// Does not leave it to tasks for ever. Returns when to look again.
@@ -708,6 +739,9 @@ impl Handler for Link {
         let look_again_ms = self.keep_alive(io);
         if let Life::Closing(until) = life {
             self.close_down(io, until);
+        }
+        if self.driven && !self.answers {
+            self.wake_others();
         }
         self.relay(io);
         let relay_ms = self.see_to_relay(now_ms);
