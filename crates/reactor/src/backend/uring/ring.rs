@@ -30,7 +30,7 @@ const MODERATION_US: u32 = 20;
 pub(super) struct Ring {
     ring: IoUring,
     /// The kernel can wait for several completions for a moment, and for one after that (Linux 6.12).
-    moderates: bool,
+    can_moderate: bool,
     overflow: VecDeque<squeue::Entry>,
     enabled: bool,
 }
@@ -48,10 +48,10 @@ impl Ring {
             .setup_r_disabled()
             .dontfork()
             .build(SUBMISSIONS)?;
-        let moderates = ring.params().is_feature_min_timeout();
+        let can_moderate = ring.params().is_feature_min_timeout();
         Ok(Ring {
             ring,
-            moderates,
+            can_moderate,
             overflow: VecDeque::new(),
             enabled: false,
         })
@@ -117,8 +117,7 @@ impl Ring {
     }
 
     /// Submits, and waits for a completion unless there is one. `expected` is how many the last wait brought, sends left out: if they were
-    /// several, this one waits a moment for several. The `sends` that are submitted now complete at once as a rule, which is nothing to
-    /// wake up for.
+    /// several, this one waits a moment for several, beside those of the `sends` that are submitted now: they complete at once as a rule.
     pub(super) fn wait(
         &mut self,
         timeout_ms: Option<u64>,
@@ -139,16 +138,19 @@ impl Ring {
         let ms = timeout_ms.unwrap_or(SLEEP_MS_MAX).min(SLEEP_MS_MAX);
         let timeout = Timespec::from(Duration::from_millis(ms));
         let args = SubmitArgs::new().timespec(&timeout);
-        let news = if expected >= BUSY_MIN {
-            (2 * expected).min(EXPECTED_MAX)
+        let (want, args) = if self.moderates(expected) {
+            let want = sends + (2 * expected).min(EXPECTED_MAX);
+            (want, args.min_wait_usec(MODERATION_US))
         } else {
-            1
-        };
-        let (want, args) = match sends + news {
-            want @ 2.. if self.moderates => (want, args.min_wait_usec(MODERATION_US)),
-            _ => (1, args),
+            (1, args)
         };
         tolerate(self.ring.submitter().submit_with_args(want, &args))
+    }
+
+    /// Whether a wait, of which the last brought so many completions, sends left out, is for more than one.
+    #[inline]
+    pub(super) fn moderates(&self, expected: usize) -> bool {
+        self.can_moderate && expected >= BUSY_MIN
     }
 
     /// The next completion.
