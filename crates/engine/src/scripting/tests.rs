@@ -93,7 +93,7 @@ fn errors_name_their_place() {
         ("redis.sha1hex()", "ERR wrong number of arguments"),
         (
             "bit.band()",
-            "ERR user_script:1: bad argument #1 (number expected, got no value)",
+            "ERR user_script:1: bad argument #1 to 'band' (number expected, got no value)",
         ),
         (
             "local a = {} a.b.c = 1",
@@ -119,7 +119,7 @@ fn pcall_catches_texts() {
     eval("return {pcall(function() return 1, 2 end)}", "[1 1 2]");
     eval(
         "local ok, e = pcall(bit.band) return e",
-        "bad argument #1 (number expected, got no value)",
+        "bad argument #1 to \\'?\\' (number expected, got no value)",
     );
 }
 
@@ -406,7 +406,7 @@ fn structs() {
         ("return struct.unpack('>d', struct.pack('>d', 7))", "7"),
         (
             "return {pcall(struct.unpack, 'I4', 'abc')}",
-            "[nil bad argument #2 (data string too short)]",
+            "[nil bad argument #2 to \\'?\\' (data string too short)]",
         ),
         // CVE-2018-11219, CVE-2020-14147: sizes that overflow.
         (
@@ -419,15 +419,15 @@ fn structs() {
         ),
         (
             "return {pcall(struct.unpack, 'c2147483647', 'a')}",
-            "[nil bad argument #2 (data string too short)]",
+            "[nil bad argument #2 to \\'?\\' (data string too short)]",
         ),
         (
             "return {pcall(struct.unpack, 'I4', 'abcd', 4294967294)}",
-            "[nil bad argument #2 (data string too short)]",
+            "[nil bad argument #2 to \\'?\\' (data string too short)]",
         ),
         (
             "return {pcall(struct.unpack, 'dc0', struct.pack('d', -1) .. 'abc')}",
-            "[nil bad argument #2 (data string too short)]",
+            "[nil bad argument #2 to \\'?\\' (data string too short)]",
         ),
         (
             "return (pcall(struct.pack, string.rep('c2147483647', 10), 'a'))",
