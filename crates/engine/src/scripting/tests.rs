@@ -189,7 +189,7 @@ fn errors_are_those_of_the_genuine_server() {
         ),
         (
             "local ok, e = pcall(redis.call, 'nosuch') error(e)",
-            unknown,
+            "ERR user_script:1: ERR Unknown Redis command called from script",
         ),
         ("local e = redis.pcall('nosuch') return error(e)", unknown),
         // Through what calls back, and through coroutines.
