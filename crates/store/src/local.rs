@@ -10,7 +10,7 @@ use crate::outbox::{Outbox, Telling};
 use crate::reaper::Garbage;
 use crate::store::Store;
 use crate::txn::awaited::Changed;
-use crate::undo::Undo;
+use crate::undo::{Step, Undo};
 
 /// Counters of one worker; INFO sums them.
 #[derive(Debug, Default)]
@@ -63,6 +63,8 @@ pub struct Local {
     pub(crate) reclaim: Limbo,
     pub(crate) garbage: Vec<Garbage>,
     pub(crate) undo: Option<Undo>,
+    /// Memory for the next one's steps.
+    pub(crate) undo_steps: Vec<Step>,
     /// Those who are served because of the last command, if anybody is.
     pub turn: Option<Turn>,
     pub(crate) offers: Vec<Offer>,
@@ -93,6 +95,7 @@ impl Local {
             reclaim: Limbo::new(),
             garbage: Vec::new(),
             undo: None,
+            undo_steps: Vec::new(),
             turn: None,
             offers: Vec::new(),
             unrecorded: false,

@@ -486,7 +486,7 @@ impl<'a> Txn<'a> {
 
     fn place(&mut self, db: u32, key: &Key<'_>, entry: Entry) -> Found {
         if self.local.undo.is_some() {
-            self.remember(db, key.bytes, key.hash, None);
+            self.remember(db, key.bytes, key.hash, || None);
         }
         self.local.unrecorded = true;
         let stripe = self.store.stripe_of(key.hash);

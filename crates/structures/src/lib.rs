@@ -7,6 +7,8 @@ pub mod geohash;
 pub mod heavy_hitters;
 pub mod hyperloglog;
 pub mod lent;
+#[cfg(feature = "lua")]
+pub mod lua;
 pub mod packed;
 pub mod parcel;
 pub mod prefetch;

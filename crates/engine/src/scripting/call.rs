@@ -1,11 +1,14 @@
 //! `redis.call`: a command from a script, checked, run inside its transaction, and its reply as a Lua value.
 
-use std::rc::Rc;
+use std::cell::Cell;
+use std::fmt;
+use std::mem::take;
 use std::sync::atomic::Ordering;
 
 use dunlin_resp::{Span, push_double};
+use dunlin_structures::lua::Reader;
 use dunlin_structures::rope::Rope;
-use mlua::{Lua, MultiValue, Table, Value};
+use mlua::{Lua, Value};
 
 use super::interpreter::{Abort, MEMORY_BYTES_MAX, State};
 use super::to_lua;
@@ -22,47 +25,123 @@ const SMALL_REPLY_BYTES: usize = 64 << 10;
 /// Bytes of arguments and replies that are kept for the next command.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
-/// What one call works with, kept for the next.
-#[derive(Default)]
-pub(crate) struct Buffers {
+/// Arguments for which room is kept.
+const KEPT_WORDS_MAX: usize = 8 << 10;
+
+/// The arguments of a call. Their memory is kept for the next one.
+pub(crate) struct Words {
     bytes: Vec<u8>,
     spans: Vec<Span>,
-    reply: Vec<u8>,
+    /// One of them is neither text nor a number, or they are too long to be addressed.
+    is_wrong: bool,
 }
 
-impl Buffers {
-    /// Takes arguments over; false if one of them is neither text nor a number.
-    fn fill(&mut self, args: &MultiValue) -> bool {
+thread_local! {
+    /// Memory of the last call's arguments.
+    static SPARE: Cell<(Vec<u8>, Vec<Span>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
+impl Words {
+    fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        let span = |at: usize| u32::try_from(at);
+        match (span(start), span(self.bytes.len() - start)) {
+            (Ok(start), Ok(len)) => self.spans.push(Span { start, len }),
+            _ => self.is_wrong = true,
+        }
+    }
+
+    /// The arguments as those of a command.
+    ///
+    /// # Errors
+    /// Why they are none.
+    fn args(&self) -> Result<Args<'_>, &'static str> {
+        if self.is_wrong {
+            return Err("ERR Lua redis lib command arguments must be strings or integers");
+        }
+        if self.spans.is_empty() {
+            return Err("ERR Please specify at least one argument for this redis lib call");
+        }
+        Ok(Args::new(&self.bytes, &self.spans))
+    }
+}
+
+impl Reader for Words {
+    fn begin(_: usize) -> Words {
+        let (bytes, spans) = SPARE.take();
+        Words {
+            bytes,
+            spans,
+            is_wrong: false,
+        }
+    }
+    fn text(&mut self, text: &[u8]) {
+        self.push(|bytes| bytes.extend_from_slice(text));
+    }
+    fn number(&mut self, number: f64) {
+        // The conversion is exact but for what lies beyond, where it stops at the end.
+        let integer = number as i64;
+        let is_integer = (integer as f64).to_bits() == number.to_bits() && integer != i64::MAX;
+        self.push(|bytes| match is_integer {
+            true => bytes.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes()),
+            false => push_double(bytes, number),
+        });
+    }
+    fn other(&mut self) {
+        self.is_wrong = true;
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES_MAX || self.spans.capacity() > KEPT_WORDS_MAX {
+            return;
+        }
         self.bytes.clear();
         self.spans.clear();
-        for arg in args {
-            let start = self.bytes.len();
-            match arg {
-                Value::String(text) => self.bytes.extend_from_slice(&text.as_bytes()),
-                Value::Integer(number) => {
-                    let mut buffer = itoa::Buffer::new();
-                    self.bytes
-                        .extend_from_slice(buffer.format(*number).as_bytes());
-                }
-                Value::Number(number) => push_double(&mut self.bytes, *number),
-                _ => return false,
-            }
-            let span = |at: usize| u32::try_from(at);
-            let (Ok(start), Ok(len)) = (span(start), span(self.bytes.len() - start)) else {
-                return false;
-            };
-            self.spans.push(Span { start, len });
-        }
-        true
-    }
-
-    fn args(&self) -> Args<'_> {
-        Args::new(&self.bytes, &self.spans)
+        SPARE.set((take(&mut self.bytes), take(&mut self.spans)));
     }
 }
 
-/// A value; or a failure, and whether no script may catch it.
-pub(super) type Dispatched = (Value, Option<Table>, Option<bool>);
+/// A failure that a script sees as a table with its text under `err`. It carries no value of Lua's: as many as a script likes may be
+/// waiting for the collector.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// Its text.
+    pub(super) text: Vec<u8>,
+    /// It has been counted: whoever answers with it does not count it again.
+    pub(super) is_counted: bool,
+    /// No script may catch it.
+    is_final: bool,
+}
+
+impl Failure {
+    /// One that was not counted.
+    pub(super) fn new(text: impl Into<Vec<u8>>) -> Failure {
+        Failure {
+            text: text.into(),
+            is_counted: false,
+            is_final: false,
+        }
+    }
+
+    /// One that was.
+    pub(super) fn counted(text: Vec<u8>) -> Failure {
+        Failure {
+            is_counted: true,
+            ..Failure::new(text)
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.text))
+    }
+}
+
+impl std::error::Error for Failure {}
 
 /// What became of a command.
 enum Called {
@@ -75,72 +154,53 @@ enum Called {
 }
 
 impl State {
-    /// The same for arguments in a table: there may be more of them than a function of the host is given.
-    pub(super) fn dispatch_many(
-        self: &Rc<Self>,
-        lua: &Lua,
-        (count, args): (usize, Table),
-    ) -> mlua::Result<Dispatched> {
-        let args = (1..=count).map(|at| args.raw_get::<Value>(at));
-        let args = args.collect::<mlua::Result<MultiValue>>()?;
-        self.dispatch(lua, &args)
+    /// `redis.call`.
+    pub(super) fn call_or_raise(&self, lua: &Lua, words: &Words) -> mlua::Result<Value> {
+        self.dispatch(lua, words)?.map_err(mlua::Error::external)
     }
 
-    /// `redis.call` and `redis.pcall` are this, and what they do about a failure.
-    pub(super) fn dispatch(
-        self: &Rc<Self>,
-        lua: &Lua,
-        args: &MultiValue,
-    ) -> mlua::Result<Dispatched> {
-        let fail = |text: &str| {
-            Ok((
-                Value::Nil,
-                Some(to_lua::failure(lua, text.as_bytes(), false)?),
-                None,
-            ))
+    /// `redis.pcall`.
+    pub(super) fn call_or_return(&self, lua: &Lua, words: &Words) -> mlua::Result<Value> {
+        match self.dispatch(lua, words)? {
+            Ok(value) => Ok(value),
+            Err(failure) if failure.is_final => Err(mlua::Error::external(failure)),
+            Err(failure) => Ok(Value::Table(to_lua::failure(lua, &failure)?)),
+        }
+    }
+
+    fn dispatch(&self, lua: &Lua, words: &Words) -> mlua::Result<Result<Value, Failure>> {
+        let args = match words.args() {
+            Ok(args) => args,
+            Err(text) => return Ok(Err(Failure::new(text))),
         };
-        if args.is_empty() {
-            return fail("ERR Please specify at least one argument for this redis lib call");
-        }
-        let mut buffers = self.buffers.borrow_mut();
-        if !buffers.fill(args) {
-            return fail("ERR Lua redis lib command arguments must be strings or integers");
-        }
-        let mut reply = Rope::with_buffer(std::mem::take(&mut buffers.reply));
-        let mut called = self.cx.with(|cx| self.call(cx, buffers.args(), &mut reply));
+        let mut reply = Rope::with_buffer(self.reply.take());
+        let mut called = self.cx.with(|cx| self.call(cx, args, &mut reply));
         if reply.len() > SMALL_REPLY_BYTES && self.is_over() {
             called = Some(Called::Aborted);
         }
         let dispatched = match called {
             Some(Called::Replied) => Self::value(lua, &mut reply),
             Some(Called::Refused(error)) => {
-                let text = error.to_string();
-                Ok((
-                    Value::Nil,
-                    Some(to_lua::failure(lua, text.as_bytes(), true)?),
-                    None,
-                ))
+                Ok(Err(Failure::counted(error.to_string().into_bytes())))
             }
-            Some(Called::Aborted) => Ok((
-                Value::Nil,
-                Some(to_lua::failure(lua, b"ERR aborted", true)?),
-                Some(true),
-            )),
+            Some(Called::Aborted) => Ok(Err(Failure {
+                is_final: true,
+                ..Failure::counted(b"ERR aborted".to_vec())
+            })),
             // Nothing runs that could call commands: a library is being loaded.
-            None => fail("ERR redis.call can only be called inside a script invocation"),
+            None => Ok(Err(Failure::new(
+                "ERR redis.call can only be called inside a script invocation",
+            ))),
         };
         let mut buffer = reply.take_tail();
         if buffer.capacity() <= KEPT_BYTES_MAX {
             buffer.clear();
-            buffers.reply = buffer;
-        }
-        if buffers.bytes.capacity() > KEPT_BYTES_MAX {
-            buffers.bytes = Vec::new();
+            self.reply.set(buffer);
         }
         dispatched
     }
 
-    fn value(lua: &Lua, reply: &mut Rope) -> mlua::Result<Dispatched> {
+    fn value(lua: &Lua, reply: &mut Rope) -> mlua::Result<Result<Value, Failure>> {
         let mut long = Vec::new();
         if !reply.is_contiguous() {
             while !reply.is_empty() {
@@ -155,20 +215,20 @@ impl State {
         } else {
             &long
         };
-        let is_failure = bytes[0] == b'-';
+        if bytes[0] == b'-' {
+            let text = to_lua::error_text(to_lua::line(bytes).0);
+            return Ok(Err(Failure::counted(text)));
+        }
         // Every allocation would be guarded while memory is limited, at several times the cost.
         let is_small = bytes.len() <= SMALL_REPLY_BYTES;
-        if is_small {
+        if is_small && bytes[0] != b':' {
             lua.set_memory_limit(0)?;
         }
         let value = to_lua::read(lua, &mut bytes);
         if is_small {
             lua.set_memory_limit(MEMORY_BYTES_MAX)?;
         }
-        Ok(match value? {
-            Value::Table(failure) if is_failure => (Value::Nil, Some(failure), None),
-            value => (value, None, None),
-        })
+        Ok(Ok(value?))
     }
 
     fn call(&self, cx: &mut Ctx<'_>, args: Args<'_>, out: &mut Rope) -> Called {
@@ -281,37 +341,21 @@ impl State {
         Err((Some(id), refusal))
     }
 
-    /// `redis.acl_check_cmd`: whether the user may run a command; or why there is none to run.
-    pub(super) fn may_run(
-        self: &Rc<Self>,
-        _lua: &Lua,
-        args: &MultiValue,
-    ) -> mlua::Result<(Option<bool>, Option<&'static str>)> {
-        if args.is_empty() {
-            return Ok((
-                None,
-                Some("Please specify at least one argument for this redis lib call"),
-            ));
-        }
-        let mut buffers = self.buffers.borrow_mut();
-        if !buffers.fill(args) {
-            return Ok((
-                None,
-                Some("Lua redis lib command arguments must be strings or integers"),
-            ));
-        }
+    /// `redis.acl_check_cmd`: whether the user may run a command.
+    pub(super) fn may_run(&self, words: &Words) -> mlua::Result<bool> {
+        let fail = |text: &str| Err(mlua::Error::external(Failure::new(text)));
+        let args = match words.args() {
+            Ok(args) => args,
+            Err(text) => return fail(text),
+        };
         let known = self.cx.with(|cx| {
-            let args = buffers.args();
             let id = cx.engine.table.id_of_call(args)?;
             Some(cx.engine.permits(cx.session, id, args).is_ok())
         });
-        Ok(match known {
-            Some(Some(may)) => (Some(may), None),
-            _ => (
-                None,
-                Some("Invalid command passed to redis.acl_check_cmd()"),
-            ),
-        })
+        match known {
+            Some(Some(may)) => Ok(may),
+            _ => fail("ERR Invalid command passed to redis.acl_check_cmd()"),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use mlua::{Function, Lua, MultiValue, Table, Value};
+use mlua::{Function, MultiValue, Table, Value};
 
 use super::interpreter::{Abort, Interpreter, MEMORY_BYTES_MAX, State, message};
 use super::{Habits, ScriptFlags, Scripts, shebang};
@@ -303,28 +303,23 @@ impl Interpreter {
 }
 
 impl State {
-    /// `redis.register_function`; why it was refused. The first argument is the number of those behind it.
-    pub(super) fn register(
-        self: &Rc<Self>,
-        _lua: &Lua,
-        mut args: MultiValue,
-    ) -> mlua::Result<Option<String>> {
-        let count = match args.pop_front() {
-            Some(Value::Integer(count)) => count,
-            _ => 0,
-        };
+    /// `redis.register_function`.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(super) fn register(&self, args: &MultiValue) -> Result<(), String> {
         let mut registered = self.registered.borrow_mut();
         let Some(registered) = registered.as_mut() else {
-            return Ok(Some(
+            return Err(
                 "redis.register_function can only be called on FUNCTION LOAD command".to_owned(),
-            ));
+            );
         };
-        let read = match count {
-            1 => named(&args),
-            2 => positional(&args),
+        let read = match args.len() {
+            1 => named(args),
+            2 => positional(args),
             _ => Err("wrong number of arguments to redis.register_function".to_owned()),
         };
-        Ok(read.and_then(|fresh| add(registered, fresh)).err())
+        read.and_then(|fresh| add(registered, fresh))
     }
 }
 

@@ -13,8 +13,7 @@ use mlua::{
     Error, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState,
 };
 
-use super::call::Buffers;
-use super::{Digest, Script, bit};
+use super::{Digest, Script};
 use crate::context::Ctx;
 use crate::engine::Engine;
 use crate::error::ReplyError;
@@ -35,7 +34,7 @@ const INTERPRETERS_MAX: usize = 16;
 const COMPILED_MAX: usize = 10_000;
 
 /// The name that sandbox.lua goes by in error messages.
-const SANDBOX: &str = "=sandbox";
+pub(super) const SANDBOX: &str = "=sandbox";
 
 /// `Ctx<'a>`, for [`Lent`].
 pub(crate) enum Contexts {}
@@ -80,7 +79,8 @@ pub(crate) struct State {
     pub(crate) limit_us: Cell<Option<(u64, Abort)>>,
     /// Functions that a library being loaded has registered.
     pub(crate) registered: super::functions::Registering,
-    pub(crate) buffers: RefCell<Buffers>,
+    /// Memory of the last call's reply.
+    pub(super) reply: Cell<Vec<u8>>,
     random: Cell<u64>,
 }
 
@@ -114,7 +114,7 @@ impl State {
     }
 
     /// A number in [0, 1): the generator of drand48, of which Redis shows 31 bits.
-    fn random(&self) -> f64 {
+    pub(super) fn random(&self) -> f64 {
         const MAX: u64 = i32::MAX as u64;
         let next = self
             .random
@@ -126,15 +126,36 @@ impl State {
         ((next >> 17) % MAX) as f64 / MAX as f64
     }
 
-    fn seed(&self, seed: i32) {
+    pub(super) fn seed(&self, seed: i32) {
         self.random.set(u64::from(seed as u32) << 16 | 0x330E);
     }
 }
 
 /// A script that this interpreter has compiled.
 pub(crate) struct Compiled {
+    pub(crate) digest: Digest,
     pub(crate) function: Function,
     pub(crate) script: Arc<Script>,
+}
+
+/// Places for scripts that are found by their source: a power of two.
+const RECENT: usize = 64;
+
+/// Place of a script with this source among the recent ones: a few of its bytes tell, and whoever stands there is compared.
+fn recent_place(source: &[u8]) -> usize {
+    const WORD: usize = 8;
+    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+    let len = source.len();
+    let word = |at: usize| {
+        let bytes = source.get(at..at + WORD);
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u64::from_le_bytes)
+    };
+    let words = [0, len / 4, len / 2, len / 4 * 3, len.saturating_sub(WORD)];
+    let mixed = words.iter().fold(len as u64, |mixed, &at| {
+        (mixed ^ word(at)).wrapping_mul(FACTOR).rotate_left(29)
+    });
+    (mixed.wrapping_mul(FACTOR) >> 32) as usize % RECENT
 }
 
 /// See the module's text.
@@ -147,6 +168,8 @@ pub(crate) struct Interpreter {
     bind: Function,
     tidy: Function,
     compiled: RefCell<HashMap<Digest, Rc<Compiled>>>,
+    /// Some of them, by their sources: see [`recent_place`].
+    recent: RefCell<[Option<Rc<Compiled>>; RECENT]>,
     pub(crate) loaded: RefCell<super::functions::Loaded>,
     epoch: Cell<u64>,
     runs: Cell<u64>,
@@ -198,7 +221,7 @@ impl Interpreter {
     fn try_new(state: Rc<State>, deprecated: bool) -> mlua::Result<Interpreter> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
-        let host = host_table(&lua, &state)?;
+        let host = super::api::host_table(&lua, &state)?;
         host.raw_set("deprecated", deprecated)?;
         let sandbox = lua
             .load(include_str!("sandbox.lua"))
@@ -222,6 +245,7 @@ impl Interpreter {
             lua,
             state,
             compiled: RefCell::default(),
+            recent: RefCell::new([const { None }; RECENT]),
             loaded: RefCell::default(),
             epoch: Cell::new(0),
             runs: Cell::new(0),
@@ -249,6 +273,40 @@ impl Interpreter {
             .map_err(|error| message(&error))
     }
 
+    /// Forgets what was flushed.
+    #[inline]
+    fn catch_up(&self, engine: &Engine) {
+        let epoch = engine.scripts.epoch();
+        if self.epoch.get() != epoch {
+            self.forget();
+            self.epoch.set(epoch);
+        }
+    }
+
+    #[cold]
+    fn forget(&self) {
+        self.compiled.borrow_mut().clear();
+        self.recent.borrow_mut().fill(None);
+    }
+
+    /// The script with this source, compiled. Most sources come again and again, so they are not hashed each time.
+    pub(crate) fn script_of(
+        &self,
+        engine: &Engine,
+        source: &[u8],
+    ) -> Result<Rc<Compiled>, ReplyError> {
+        self.catch_up(engine);
+        let place = recent_place(source);
+        if let Some(known) = &self.recent.borrow()[place]
+            && known.script.source[..] == *source
+        {
+            return Ok(Rc::clone(known));
+        }
+        let found = self.script(engine, &super::digest(source), Some(source))?;
+        self.recent.borrow_mut()[place] = Some(Rc::clone(&found));
+        Ok(found)
+    }
+
     /// The script with this digest, compiled; its source where it may be new.
     pub(crate) fn script(
         &self,
@@ -256,12 +314,11 @@ impl Interpreter {
         digest: &Digest,
         source: Option<&[u8]>,
     ) -> Result<Rc<Compiled>, ReplyError> {
-        let epoch = engine.scripts.epoch();
-        let mut compiled = self.compiled.borrow_mut();
-        if self.epoch.get() != epoch || compiled.len() >= COMPILED_MAX {
-            compiled.clear();
-            self.epoch.set(epoch);
+        self.catch_up(engine);
+        if self.compiled.borrow().len() >= COMPILED_MAX {
+            self.forget();
         }
+        let mut compiled = self.compiled.borrow_mut();
         if let Some(known) = compiled.get(digest) {
             return Ok(Rc::clone(known));
         }
@@ -284,7 +341,11 @@ impl Interpreter {
                 ReplyError::err(format!("Error compiling script (new function): {why}"))
             })?;
         let script = engine.scripts.insert(*digest, script);
-        let fresh = Rc::new(Compiled { function, script });
+        let fresh = Rc::new(Compiled {
+            digest: *digest,
+            function,
+            script,
+        });
         compiled.insert(*digest, Rc::clone(&fresh));
         Ok(fresh)
     }
@@ -317,10 +378,10 @@ pub(crate) fn message(error: &Error) -> String {
     }
 }
 
-/// A function of a library: an error's text first, or nothing and the results.
+/// What a function of a library answers: its results, or the text of the error to raise.
 pub(crate) type Answer = Result<MultiValue, String>;
 
-/// Adds a function that answers so to a table.
+/// Adds a function that answers so to a table. Its error begins with the place of the caller, as those of stock Lua's own functions.
 pub(crate) fn add(
     lua: &Lua,
     table: &Table,
@@ -328,15 +389,31 @@ pub(crate) fn add(
     function: impl Fn(&Lua, MultiValue) -> Answer + 'static,
 ) -> mlua::Result<()> {
     let wrapped = lua.create_function(move |lua, args: MultiValue| {
-        Ok(match function(lua, args) {
-            Ok(mut results) => {
-                results.push_front(Value::Nil);
-                results
-            }
-            Err(text) => MultiValue::from_iter([Value::String(lua.create_string(text)?)]),
-        })
+        function(lua, args).map_err(|text| Error::RuntimeError(raised_text(lua, text)))
     })?;
     table.raw_set(name, wrapped)
+}
+
+/// The text of an error of a function of the host as stock Lua's own functions word theirs: behind `chunk:line: ` of the function that
+/// called it, if that is one of Lua's, and with its name where it tells of a bad argument.
+#[cold]
+fn raised_text(lua: &Lua, mut text: String) -> String {
+    const BAD_ARGUMENT: &str = "bad argument #";
+    if text.starts_with(BAD_ARGUMENT)
+        && let Some(at) = text.find(" (")
+    {
+        let name = lua.inspect_stack(0, |debug| debug.names().name.map(|name| name.into_owned()));
+        let name = name.flatten().unwrap_or_else(|| "?".to_owned());
+        text.insert_str(at, &format!(" to '{name}'"));
+    }
+    let place = lua.inspect_stack(1, |debug| {
+        let source = debug.source();
+        Some((source.short_src?.into_owned(), debug.current_line()?))
+    });
+    match place.flatten() {
+        Some((chunk, line)) => format!("{chunk}:{line}: {text}"),
+        None => text,
+    }
 }
 
 /// The number that is argument `index`, from 0; text that is one will do.
@@ -380,111 +457,4 @@ pub(super) fn text_arg(args: &MultiValue, index: usize) -> Result<Vec<u8>, Strin
 pub(super) fn single(lua: &Lua, bytes: &[u8]) -> Answer {
     let string = lua.create_string(bytes).map_err(|error| message(&error))?;
     Ok(MultiValue::from_iter([Value::String(string)]))
-}
-
-fn host_table(lua: &Lua, state: &Rc<State>) -> mlua::Result<Table> {
-    let host = lua.create_table()?;
-    let libraries = lua.create_table()?;
-    libraries.raw_set("bit", bit::library(lua)?)?;
-    libraries.raw_set("cjson", super::cjson::library(lua)?)?;
-    libraries.raw_set("cmsgpack", super::cmsgpack::library(lua)?)?;
-    libraries.raw_set("struct", super::structs::library(lua)?)?;
-    host.raw_set("libraries", libraries)?;
-    host.raw_set("version", crate::REDIS_VERSION)?;
-    host.raw_set("version_number", crate::REDIS_VERSION_NUMBER)?;
-    macro_rules! function {
-        ($name:literal, $body:expr) => {
-            let own = Rc::clone(state);
-            let body = $body;
-            host.raw_set(
-                $name,
-                lua.create_function(move |lua, args| body(&own, lua, args))?,
-            )?;
-        };
-    }
-    function!("dispatch", |state: &Rc<State>,
-                           lua: &Lua,
-                           args: MultiValue| {
-        state.dispatch(lua, &args)
-    });
-    function!(
-        "dispatch_many",
-        |state: &Rc<State>, lua: &Lua, args: (usize, Table)| { state.dispatch_many(lua, args) }
-    );
-    function!("may_run", |state: &Rc<State>,
-                          lua: &Lua,
-                          args: MultiValue| {
-        state.may_run(lua, &args)
-    });
-    function!("is_aborted", |state: &Rc<State>, _: &Lua, (): ()| {
-        Ok(state.abort.get().is_some())
-    });
-    function!("is_over", |state: &Rc<State>, _: &Lua, (): ()| Ok(
-        state.is_over()
-    ));
-    function!("random", |state: &Rc<State>, _: &Lua, (): ()| Ok(
-        state.random()
-    ));
-    function!("seed", |state: &Rc<State>, _: &Lua, seed: f64| {
-        state.seed(seed as i64 as i32);
-        Ok(())
-    });
-    function!("set_version", |state: &Rc<State>, _: &Lua, version: u8| {
-        state.version.set(match version {
-            3 => Version::Resp3,
-            _ => Version::Resp2,
-        });
-        Ok(())
-    });
-    function!(
-        "set_replication",
-        |state: &Rc<State>, _: &Lua, flags: u8| {
-            state.unlogged.set(flags == 0);
-            Ok(())
-        }
-    );
-    function!(
-        "log",
-        |state: &Rc<State>, _: &Lua, (level, line): (u8, mlua::LuaString)| {
-            state.cx.with(|cx| {
-                cx.host
-                    .script_logs(level, &String::from_utf8_lossy(&line.as_bytes()))
-            });
-            Ok(())
-        }
-    );
-    function!("sha1hex", |_: &Rc<State>,
-                          _: &Lua,
-                          text: mlua::LuaString| {
-        Ok(super::hex(&super::digest(&text.as_bytes())))
-    });
-    function!("where", |_: &Rc<State>, lua: &Lua, (): ()| Ok(raised_at(
-        lua
-    )));
-    function!("register", |state: &Rc<State>,
-                           lua: &Lua,
-                           args: MultiValue| {
-        state.register(lua, args)
-    });
-    Ok(host)
-}
-
-/// Source and line of the innermost function that is neither the host's nor the sandbox's.
-fn raised_at(lua: &Lua) -> (Option<String>, Option<usize>) {
-    /// Levels that are looked at.
-    const LEVELS_MAX: usize = 64;
-    for level in 1..LEVELS_MAX {
-        let found = lua.inspect_stack(level, |debug| {
-            let source = debug.source();
-            let name = source.source?.into_owned();
-            let is_script = source.what == "Lua" || source.what == "main";
-            (is_script && name != SANDBOX).then(|| (name, debug.current_line()))
-        });
-        match found {
-            None => break,
-            Some(None) => {}
-            Some(Some((name, line))) => return (Some(name), line),
-        }
-    }
-    (None, None)
 }

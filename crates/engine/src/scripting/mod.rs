@@ -7,6 +7,7 @@
 //!
 //! Invariant: an interpreter never leaves its thread, and nothing of one script's world can be changed by another.
 
+mod api;
 mod bit;
 mod call;
 mod cjson;
@@ -33,7 +34,7 @@ pub use functions::{ENGINE, Libraries, Library, LibraryFunction};
 pub use running::{Kind, NotKilled, Running, RunningScript};
 pub use shebang::ScriptFlags;
 
-pub(crate) use interpreter::own;
+pub(crate) use interpreter::{Compiled, Interpreter, own};
 pub(crate) use run::{Invocation, Subject, run};
 
 use crate::args::Args;
@@ -59,17 +60,32 @@ pub fn hex(digest: &Digest) -> String {
     })
 }
 
+/// Values of hexadecimal digits; 255 for all other bytes.
+const HEX_VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        values[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
 /// A digest from 40 hexadecimal digits.
 pub fn parse_hex(text: &[u8]) -> Option<Digest> {
     let mut digest = Digest::default();
     if text.len() != 2 * digest.len() {
         return None;
     }
-    let value = |digit: u8| (digit as char).to_digit(16).map(|value| value as u8);
+    let value = |digit: u8| HEX_VALUES[usize::from(digit)];
+    let mut all = 0;
     for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
+        let (high, low) = (value(pair[0]), value(pair[1]));
+        all |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(digest)
+    (all < 16).then_some(digest)
 }
 
 /// What is known of something that runs: it may need more than it says.

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use dunlin_resp::Version;
-use mlua::{Function, Table, Value};
+use mlua::{Either, Function, LuaString, Table, Value};
 
 use super::from_lua::{self, Writer};
 use super::interpreter::{Abort, Interpreter, MEMORY_BYTES_MAX, message};
@@ -169,7 +169,7 @@ fn call(
         };
         interpreter.lua.set_memory_limit(MEMORY_BYTES_MAX)?;
         let left = state.cx.lend(cx, || {
-            entrance.call::<(bool, Value)>((subject.function, keys, args))
+            entrance.call::<(bool, Value)>((subject.function, &keys, &args))
         });
         interpreter.lua.set_memory_limit(0)?;
         left
@@ -190,11 +190,12 @@ fn arguments(
     const FIRST: usize = 3;
     let lua = &interpreter.lua;
     let table = |from: usize, to: usize| {
-        let table = lua.create_table_with_capacity(to - from, 0)?;
-        for at in from..to {
-            table.raw_set(at - from + 1, lua.create_string(cx.args.at(at))?)?;
-        }
-        mlua::Result::Ok(table)
+        // Text goes straight onto Lua's stack, bytes by way of a reference: mlua has no other way.
+        let values = (from..to).map(|at| match str::from_utf8(cx.args.at(at)) {
+            Ok(text) => Either::Left(text),
+            Err(_) => Either::Right(LuaString::wrap(cx.args.at(at))),
+        });
+        lua.create_sequence_from(values)
     };
     let end = FIRST + invocation.keys;
     Ok((table(FIRST, end)?, table(end, cx.args.len())?))

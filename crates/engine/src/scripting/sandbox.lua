@@ -11,7 +11,7 @@ local raw_pcall, raw_xpcall, raw_loadstring = pcall, xpcall, loadstring
 local collect, byte, find, concat, floor = collectgarbage, string.byte, string.find, table.concat, math.floor
 local raw_resume = coroutine.resume
 local stock = getfenv(0)
-local is_aborted, where = host.is_aborted, host.where
+local is_aborted, where, host_raised = host.is_aborted, host.where, host.raised
 
 local READ_ONLY = "Attempt to modify a readonly table"
 
@@ -40,29 +40,39 @@ end
 
 -- Functions that ask whether they were given a proxy ---------------------------------------------------------------------
 
+-- As C's functions word it, at the place of who called the function that calls this.
+local function wrong(index, name, expected, got)
+  error("bad argument #" .. index .. " to '" .. name .. "' (" .. expected .. " expected, got " .. type(got) .. ")", 3)
+end
+
 local function guarded_rawset(t, k, v)
-  if behind[t] then error(READ_ONLY, 2) end
+  if type(t) ~= "table" then wrong(1, "rawset", "table", t) end
+  if behind[t] then error(READ_ONLY, 0) end
   local same = rawset(t, k, v)
   return same
 end
 
 local function guarded_setmetatable(t, m)
-  if behind[t] then error(READ_ONLY, 2) end
+  if type(t) ~= "table" then wrong(1, "setmetatable", "table", t) end
+  if behind[t] then error(READ_ONLY, 0) end
   local same = setmetatable(t, m)
   return same
 end
 
 local function guarded_rawget(t, k)
+  if type(t) ~= "table" then wrong(1, "rawget", "table", t) end
   local value = rawget(behind[t] or t, k)
   return value
 end
 
 local function guarded_next(t, k)
+  if type(t) ~= "table" then wrong(1, "next", "table", t) end
   local key, value = next(behind[t] or t, k)
   return key, value
 end
 
 local function guarded_pairs(t)
+  if type(t) ~= "table" then wrong(1, "pairs", "table", t) end
   if behind[t] then return guarded_next, t, nil end
   local iterate, state, first = pairs(t)
   return iterate, state, first
@@ -70,17 +80,12 @@ end
 
 -- Stock Lua adds up the number of results in an int, which a compiler may take as never overflowing.
 local RESULTS_MAX = 7999
--- With more arguments a function of the host can't be called: Lua's stack has no room left for what it does.
-local ARGUMENTS_MAX = 7900
--- Whether the script that runs has unpacked more: only then are arguments counted.
-local has_many = false
 
 local function guarded_unpack(t, i, j)
+  if type(t) ~= "table" then wrong(1, "unpack", "table", t) end
   -- Its arguments count as well: without bounds there is room for two results more.
-  if i == nil and j == nil and #t < ARGUMENTS_MAX then return unpack(t) end
-  local from, to = tonumber(i) or 1, tonumber(j) or #t
-  if to - from >= ARGUMENTS_MAX then has_many = true end
   if i == nil and j == nil and #t <= RESULTS_MAX then return unpack(t) end
+  local from, to = tonumber(i) or 1, tonumber(j) or #t
   if to - from >= RESULTS_MAX then error("too many results to unpack", 2) end
   return unpack(t, from, to)
 end
@@ -97,18 +102,22 @@ end
 
 -- Errors -----------------------------------------------------------------------------------------------------------------
 
+-- What the host's functions raise is a userdata that stands for a table, or for a text.
+local function raised(failure)
+  if type(failure) == "userdata" then return host_raised(failure) end
+  return failure
+end
+
 -- Redis's own functions raise tables; scripts that catch them see the text.
 local function finish(ok, ...)
   if ok then return true, ... end
   if is_aborted() then error("aborted", 0) end
-  local failure = ...
+  local failure = raised((...))
   if type(failure) == "table" then
     local text = failure.err
     if type(text) == "string" or type(text) == "number" then return false, text end
-  elseif type(failure) == "userdata" then
-    return false, tostring(failure)
   end
-  return false, ...
+  return false, failure
 end
 
 local function guarded_pcall(...)
@@ -116,38 +125,30 @@ local function guarded_pcall(...)
 end
 
 local function rethrow(ok, ...)
-  if not ok and is_aborted() then error("aborted", 0) end
-  return ok, ...
+  if ok then return true, ... end
+  if is_aborted() then error("aborted", 0) end
+  return false, raised((...))
 end
 
-local function guarded_xpcall(f, handler)
-  return rethrow(raw_xpcall(f, handler))
+local function guarded_xpcall(f, ...)
+  if select("#", ...) == 0 then error("bad argument #2 to 'xpcall' (value expected)", 2) end
+  local handler = ...
+  local own = handler
+  if type(handler) == "function" then
+    own = function(failure) return handler(raised(failure)) end
+  end
+  return rethrow(raw_xpcall(f, own))
 end
 
 local function guarded_resume(...)
   return rethrow(raw_resume(...))
 end
 
--- What the host's functions answer: an error's text, or nothing and the results.
-local function results(failure, ...)
-  if failure then error(failure, 3) end
-  return ...
-end
-
-local function raising(f)
-  return function(...)
-    return results(f(...))
-  end
-end
-
-local function fail(text)
-  error({ err = "ERR " .. text }, 0)
-end
-
 -- Names where an uncaught error was raised.
 local function handler(failure)
   if is_aborted() then return failure end
   local source, line = where()
+  failure = raised(failure)
   if type(failure) ~= "table" then failure = { err = "ERR " .. tostring(failure) } end
   if source then
     failure.source = source
@@ -179,6 +180,8 @@ end
 local rep, is_over = strings.rep, host.is_over
 local LONG_BYTES = 65536
 function strings.rep(text, count)
+  if type(text) ~= "string" and type(text) ~= "number" then wrong(1, "rep", "string", text) end
+  if type(tonumber(count)) ~= "number" then wrong(2, "rep", "number", count) end
   local is_long = type(text) == "string" and type(count) == "number" and #text * count > LONG_BYTES
   if is_long and is_over() then error("aborted", 0) end
   return rep(text, count)
@@ -225,7 +228,7 @@ base.coroutine = protect(coroutines)
 for name, functions in pairs(host.libraries) do
   local library = {}
   for key, value in pairs(functions) do
-    library[key] = type(value) == "function" and raising(value) or value
+    library[key] = value
   end
   base[name] = protect(library)
 end
@@ -241,31 +244,6 @@ of_strings.__index = behind[base.string]
 of_strings.__metatable = protect({ __index = base.string })
 
 -- redis.* ----------------------------------------------------------------------------------------------------------------
-
-local dispatch, dispatch_many = host.dispatch, host.dispatch_many
-
-local function dispatch_counted(...)
-  local count = select("#", ...)
-  if count > ARGUMENTS_MAX then return dispatch_many(count, { ... }) end
-  return dispatch(...)
-end
-
-local function call(...)
-  local value, failure
-  if has_many then value, failure = dispatch_counted(...) else value, failure = dispatch(...) end
-  if failure then error(failure, 0) end
-  return value
-end
-
-local function try(...)
-  local value, failure, is_final
-  if has_many then value, failure, is_final = dispatch_counted(...) else value, failure, is_final = dispatch(...) end
-  if failure then
-    if is_final then error(failure, 0) end
-    return failure
-  end
-  return value
-end
 
 local function error_reply(...)
   local text = ...
@@ -292,57 +270,10 @@ local function status_reply(...)
   return { ok = text }
 end
 
-local redis = {
-  call = call,
-  pcall = try,
-  error_reply = error_reply,
-  status_reply = status_reply,
-  LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
-  REPL_NONE = 0, REPL_AOF = 1, REPL_SLAVE = 2, REPL_REPLICA = 2, REPL_ALL = 3,
-  REDIS_VERSION = host.version, REDIS_VERSION_NUM = host.version_number,
-}
-
-function redis.sha1hex(...)
-  if select("#", ...) ~= 1 then fail("wrong number of arguments") end
-  local text = ...
-  return host.sha1hex(tostring(text == nil and "" or text))
-end
-
-function redis.log(...)
-  local count = select("#", ...)
-  if count < 2 then fail("redis.log() requires two arguments or more.") end
-  local level = tonumber((...))
-  if not level then fail("First argument must be a number (log level).") end
-  if level < 0 or level > 3 then fail("Invalid debug level.") end
-  local parts = {}
-  for i = 2, count do
-    local part = select(i, ...)
-    if type(part) == "string" or type(part) == "number" then parts[#parts + 1] = tostring(part) end
-  end
-  host.log(floor(level), concat(parts, " "))
-end
-
-function redis.setresp(...)
-  if select("#", ...) ~= 1 then fail("redis.setresp() requires one argument.") end
-  local version = tonumber((...))
-  if version ~= 2 and version ~= 3 then fail("RESP version must be 2 or 3.") end
-  host.set_version(version)
-end
-
-function redis.set_repl(...)
-  if select("#", ...) ~= 1 then fail("redis.set_repl() requires one argument.") end
-  local flags = tonumber((...)) or 0
-  if flags < 0 or flags > 3 or flags ~= floor(flags) then
-    fail("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
-  end
-  host.set_replication(flags)
-end
-
-function redis.acl_check_cmd(...)
-  local allowed, failure = host.may_run(...)
-  if failure then fail(failure) end
-  return allowed
-end
+local redis = host.redis
+redis.error_reply, redis.status_reply = error_reply, status_reply
+redis.LOG_DEBUG, redis.LOG_VERBOSE, redis.LOG_NOTICE, redis.LOG_WARNING = 0, 1, 2, 3
+redis.REPL_NONE, redis.REPL_AOF, redis.REPL_SLAVE, redis.REPL_REPLICA, redis.REPL_ALL = 0, 1, 2, 2, 3
 
 -- The two worlds: of EVAL, and of functions ------------------------------------------------------------------------------
 
@@ -461,12 +392,8 @@ eval_world, eval_globals = world(extended({
 }))
 function_world, function_globals, function_metatable, missing = world(redis)
 
-local register = host.register
 local loading_api = copy(redis, [[log LOG_DEBUG LOG_VERBOSE LOG_NOTICE LOG_WARNING REDIS_VERSION REDIS_VERSION_NUM]])
-function loading_api.register_function(...)
-  local failure = register(select("#", ...), ...)
-  if failure then fail(failure) end
-end
+loading_api.register_function = host.register
 setmetatable(loading_api, { __index = missing })
 local loading_globals = setmetatable({ redis = protect(loading_api) }, { __index = missing })
 
@@ -480,7 +407,7 @@ string.dump = nil
 -- What the host calls ----------------------------------------------------------------------------------------------------
 
 local function run_eval(f, keys, args)
-  current, has_many = eval_world, false
+  current = eval_world
   if host.deprecated then setfenv(f, eval_world) end
   eval_globals.KEYS = keys
   eval_globals.ARGV = args
@@ -488,7 +415,7 @@ local function run_eval(f, keys, args)
 end
 
 local function run_function(f, keys, args)
-  current, has_many = function_world, false
+  current = function_world
   return raw_xpcall(function() return f(keys, args) end, handler)
 end
 

@@ -93,7 +93,7 @@ fn errors_name_their_place() {
         ("redis.sha1hex()", "ERR wrong number of arguments"),
         (
             "bit.band()",
-            "ERR user_script:1: bad argument #1 (number expected, got no value)",
+            "ERR user_script:1: bad argument #1 to 'band' (number expected, got no value)",
         ),
         (
             "local a = {} a.b.c = 1",
@@ -109,6 +109,206 @@ fn errors_name_their_place() {
     );
 }
 
+/// Each text is what redis-server 7.2.4 answers.
+#[test]
+fn errors_are_those_of_the_genuine_server() {
+    let unknown = "ERR Unknown Redis command called from script";
+    let wrong_type = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    // Uncaught ones: the text before ` script: SHA, on @user_script:1.`
+    for (script, text) in [
+        // A call that is the script's last word leaves it on the stack.
+        ("return redis.call('nosuch')", unknown),
+        ("return redis.call('lpush', KEYS[1], 'x')", wrong_type),
+        (
+            "return redis.call('get', nil)",
+            "ERR Lua redis lib command arguments must be strings or integers",
+        ),
+        (
+            "local function f() return redis.call('nosuch') end return f()",
+            unknown,
+        ),
+        (
+            "return bit.band()",
+            "ERR user_script:1: bad argument #1 to 'band' (number expected, got no value)",
+        ),
+        (
+            "local b = bit.band b({})",
+            "ERR user_script:1: bad argument #1 to 'b' (number expected, got table)",
+        ),
+        (
+            "return cjson.decode('[1,')",
+            "ERR user_script:1: Expected value but found T_END at character 4",
+        ),
+        ("return redis.sha1hex()", "ERR wrong number of arguments"),
+        (
+            "return redis.log()",
+            "ERR redis.log() requires two arguments or more.",
+        ),
+        (
+            "redis.log('x', 'y')",
+            "ERR First argument must be a number (log level).",
+        ),
+        ("redis.log(9, 'y')", "ERR Invalid debug level."),
+        (
+            "return redis.setresp()",
+            "ERR redis.setresp() requires one argument.",
+        ),
+        (
+            "return redis.setresp(4)",
+            "ERR RESP version must be 2 or 3.",
+        ),
+        (
+            "redis.set_repl()",
+            "ERR redis.set_repl() requires one argument.",
+        ),
+        (
+            "return redis.set_repl(9)",
+            "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
+        ),
+        (
+            "return redis.acl_check_cmd('nosuch')",
+            "ERR Invalid command passed to redis.acl_check_cmd()",
+        ),
+        (
+            "redis.acl_check_cmd()",
+            "ERR Please specify at least one argument for this redis lib call",
+        ),
+        ("return error({err = 'MY text'})", "MY text"),
+        ("return error('plain')", "ERR user_script:1: plain"),
+        ("error(cjson.null)", "ERR userdata: (nil)"),
+        ("error()", "ERR nil"),
+        // What was caught is over and done with.
+        (
+            "pcall(redis.call, 'nosuch') bit.band()",
+            "ERR user_script:1: bad argument #1 to 'band' (number expected, got no value)",
+        ),
+        ("pcall(bit.band) return redis.call('nosuch')", unknown),
+        (
+            "pcall(redis.call, 'nosuch') return redis.call('lpush', KEYS[1], 1)",
+            wrong_type,
+        ),
+        (
+            "local ok, e = pcall(redis.call, 'nosuch') error(e)",
+            "ERR user_script:1: ERR Unknown Redis command called from script",
+        ),
+        ("local e = redis.pcall('nosuch') return error(e)", unknown),
+        // Through what calls back, and through coroutines.
+        (
+            "table.sort({3, 2, 1}, function() redis.call('nosuch') end)",
+            unknown,
+        ),
+        (
+            "string.gsub('abc', '.', function() return redis.call('nosuch') end)",
+            unknown,
+        ),
+        (
+            "return setmetatable({}, {__index = redis.call}).nosuch",
+            "ERR Lua redis lib command arguments must be strings or integers",
+        ),
+        (
+            "local f = coroutine.wrap(function() return redis.call('nosuch') end) return f()",
+            unknown,
+        ),
+        (
+            "return loadstring('return redis.call(\"nosuch\")')()",
+            unknown,
+        ),
+        (
+            "rawset(_G, 'x', 1)",
+            "ERR Attempt to modify a readonly table",
+        ),
+        (
+            "pairs(nil)",
+            "ERR user_script:1: bad argument #1 to 'pairs' (table expected, got nil)",
+        ),
+        (
+            "xpcall(error)",
+            "ERR user_script:1: bad argument #2 to 'xpcall' (value expected)",
+        ),
+    ] {
+        let mut console = Console::default();
+        console.run("SET s v");
+        let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"1", b"s"]);
+        let sha = super::hex(&super::digest(script.as_bytes()));
+        let shown = crate::testing::show(&reply).replace("\\'", "'");
+        let (found, place) = shown.split_once(" script: ").unwrap_or((&shown, ""));
+        assert_eq!(found, format!("(error) {text}"), "{script}");
+        // Code of another chunk has another name.
+        let is_ours = !script.contains("loadstring");
+        assert!(
+            !is_ours || place == format!("{sha}, on @user_script:1."),
+            "{script}: {shown}"
+        );
+        // Nothing of it shows in the next script.
+        assert_eq!(
+            console.run("EVAL 'return {pcall(bit.band, {})}' 0"),
+            "[nil bad argument #1 to \\'?\\' (number expected, got table)]"
+        );
+    }
+    // Caught ones.
+    for (script, expected) in [
+        (
+            "return redis.pcall('nosuch')",
+            "(error) ERR Unknown Redis command called from script",
+        ),
+        (
+            "return {pcall(function() return redis.call('nosuch') end)}",
+            "[nil ERR Unknown Redis command called from script]",
+        ),
+        (
+            "return {pcall(pcall, redis.call, 'nosuch')}",
+            "[1 nil ERR Unknown Redis command called from script]",
+        ),
+        (
+            "local a = select(2, pcall(redis.call, 'nosuch')) local b = select(2, pcall(redis.call)) return {a, b}",
+            "[ERR Unknown Redis command called from script ERR Please specify at least one argument for this redis lib call]",
+        ),
+        (
+            "return {xpcall(function() return redis.call('nosuch') end, function(e) return type(e) .. e.err end)}",
+            "[nil tableERR Unknown Redis command called from script]",
+        ),
+        (
+            "return {xpcall(function() return bit.band() end, function(e) return e end)}",
+            "[nil user_script:1: bad argument #1 to 'band' (number expected, got no value)]",
+        ),
+        // A handler that fails with each failure that it is called for, up to the limit of calls.
+        (
+            "local r = {xpcall(function() redis.call('nosuch') end, function() redis.call('get') end)} return {r[2], pcall(bit.band)}",
+            "[error in error handling nil bad argument #1 to '?' (number expected, got no value)]",
+        ),
+        (
+            "local co = coroutine.create(function() return redis.call('nosuch') end) local ok, e = coroutine.resume(co) return {type(e), e.err}",
+            "[table ERR Unknown Redis command called from script]",
+        ),
+        (
+            "local co = coroutine.create(function() bit.band() end) local ok, e = coroutine.resume(co) return {type(e), e}",
+            "[string user_script:1: bad argument #1 to 'band' (number expected, got no value)]",
+        ),
+        (
+            "local f = coroutine.wrap(function() redis.call('nosuch') end) local ok, e = pcall(f) return {type(e), e}",
+            "[string ERR Unknown Redis command called from script]",
+        ),
+        (
+            "return redis.sha1hex(nil)",
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        ),
+    ] {
+        let mut console = Console::default();
+        let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"0"]);
+        let shown = crate::testing::show(&reply).replace("\\'", "'");
+        assert_eq!(shown, expected, "{script}");
+    }
+}
+
+#[test]
+fn as_many_failures_as_a_script_likes_may_wait_for_the_collector() {
+    let mut console = Console::default();
+    let script = "local t = {} for i = 1, 20000 do t[i] = i .. 'x' end \
+         for i = 1, 20000 do pcall(redis.call, 'nosuch') end return redis.pcall('get', KEYS[1])";
+    let reply = console.call(1, &[b"EVAL", script.as_bytes(), b"1", b"s"]);
+    assert_eq!(crate::testing::show(&reply), "nil");
+}
+
 #[test]
 fn pcall_catches_texts() {
     eval(
@@ -119,7 +319,7 @@ fn pcall_catches_texts() {
     eval("return {pcall(function() return 1, 2 end)}", "[1 1 2]");
     eval(
         "local ok, e = pcall(bit.band) return e",
-        "bad argument #1 (number expected, got no value)",
+        "bad argument #1 to \\'?\\' (number expected, got no value)",
     );
 }
 
@@ -406,7 +606,7 @@ fn structs() {
         ("return struct.unpack('>d', struct.pack('>d', 7))", "7"),
         (
             "return {pcall(struct.unpack, 'I4', 'abc')}",
-            "[nil bad argument #2 (data string too short)]",
+            "[nil bad argument #2 to \\'?\\' (data string too short)]",
         ),
         // CVE-2018-11219, CVE-2020-14147: sizes that overflow.
         (
@@ -419,15 +619,15 @@ fn structs() {
         ),
         (
             "return {pcall(struct.unpack, 'c2147483647', 'a')}",
-            "[nil bad argument #2 (data string too short)]",
+            "[nil bad argument #2 to \\'?\\' (data string too short)]",
         ),
         (
             "return {pcall(struct.unpack, 'I4', 'abcd', 4294967294)}",
-            "[nil bad argument #2 (data string too short)]",
+            "[nil bad argument #2 to \\'?\\' (data string too short)]",
         ),
         (
             "return {pcall(struct.unpack, 'dc0', struct.pack('d', -1) .. 'abc')}",
-            "[nil bad argument #2 (data string too short)]",
+            "[nil bad argument #2 to \\'?\\' (data string too short)]",
         ),
         (
             "return (pcall(struct.pack, string.rep('c2147483647', 10), 'a'))",

@@ -4,8 +4,10 @@
 
 use mlua::{Lua, Result, Table, Value};
 
+use super::call::Failure;
+
 /// The first line's text and what follows it.
-fn line(reply: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn line(reply: &[u8]) -> (&[u8], &[u8]) {
     let end = memchr_cr(reply);
     (&reply[1..end], &reply[end + 2..])
 }
@@ -32,11 +34,11 @@ fn single(lua: &Lua, name: &str, value: Value) -> Result<Value> {
     Ok(Value::Table(table))
 }
 
-/// The failure that `redis.pcall` answers with.
-pub(super) fn failure(lua: &Lua, text: &[u8], is_counted: bool) -> Result<Table> {
+/// A failure as scripts see it.
+pub(super) fn failure(lua: &Lua, failure: &Failure) -> Result<Table> {
     let table = lua.create_table_with_capacity(0, 4)?;
-    table.raw_set("err", lua.create_string(text)?)?;
-    if is_counted {
+    table.raw_set("err", lua.create_string(&failure.text)?)?;
+    if failure.is_counted {
         // Whoever answers with it does not count it again.
         table.raw_set("ignore_error_stats_update", true)?;
     }
@@ -67,7 +69,10 @@ pub(super) fn read(lua: &Lua, reply: &mut &[u8]) -> Result<Value> {
             }
         },
         b'+' => single(lua, "ok", string(lua, text)?),
-        b'-' => Ok(Value::Table(failure(lua, &error_text(text), true)?)),
+        b'-' => Ok(Value::Table(failure(
+            lua,
+            &Failure::counted(error_text(text)),
+        )?)),
         b'*' | b'>' => match usize::try_from(number(text)) {
             Err(_) => Ok(Value::Boolean(false)),
             Ok(len) => {

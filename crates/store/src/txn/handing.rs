@@ -7,6 +7,7 @@ use dunlin_structures::dict::Slot;
 use super::{Txn, held};
 use crate::entry::Entry;
 use crate::snapshot::{Encode, Snapshot};
+use crate::undo::Before;
 
 impl Txn<'_> {
     /// Hands an entry to who needs it as it is now. Its place comes in registers, where a [`super::Found`] would have to be in memory
@@ -17,13 +18,22 @@ impl Txn<'_> {
         if self.store.snapshots.is_running() {
             self.hand_over(db, stripe, slot);
         }
-        if self.local.undo.is_some()
-            && let Some(shard) = self.shard(db, stripe)
+        let store = self.store;
+        let data = store.stripes.with(held(&mut self.held), stripe);
+        if let Some(undo) = &mut self.local.undo
+            && let Some(shard) = data.shards[db as usize].as_deref()
         {
             let entry = shard.entry(slot);
-            let (key, image) = (Box::<[u8]>::from(entry.key()), entry.image());
-            let hash = self.store.hasher().hash(&key);
-            self.remember(db, &key, hash, Some(image));
+            let key = entry.key();
+            let hash = store.hasher().hash(key);
+            if undo.is_untouched(db, key, hash) {
+                undo.touch(Before {
+                    db,
+                    key: key.into(),
+                    hash,
+                    image: Some(entry.image()),
+                });
+            }
         }
     }
 

@@ -9,10 +9,12 @@ impl Txn<'_> {
     /// Starts keeping first-touch images, for [`Txn::roll_back`].
     pub fn keep_images(&mut self) {
         let local = &mut self.local;
-        local.undo = Some(Undo {
-            outbox: local.outbox.mark(),
-            ..Undo::new(local.record.effects.len(), local.offers.len())
-        });
+        local.undo = Some(Undo::new(
+            local.record.effects.len(),
+            local.offers.len(),
+            local.outbox.mark(),
+            std::mem::take(&mut local.undo_steps),
+        ));
     }
 
     /// Whether images are being kept.
@@ -27,6 +29,7 @@ impl Txn<'_> {
             let stripe = self.store.stripe_of(self.store.hasher().hash(&key));
             self.data(stripe).watched.touch(db, &key);
         }
+        self.local.undo_steps = Undo::spare(undo.steps);
     }
 
     /// Puts every key touched since [`Txn::keep_images`] back as it was and drops the effects: nothing reaches the log, nobody is told.
@@ -63,18 +66,23 @@ impl Txn<'_> {
         }
     }
 
-    #[cold]
-    pub(super) fn remember(&mut self, db: u32, key: &[u8], hash: u64, image: Option<Image>) {
-        let Some(undo) = &mut self.local.undo else {
-            return;
-        };
-        if undo.is_first_touch(db, key) {
-            undo.steps.push(Step::Touched(Before {
+    /// Keeps what `image` makes of a key that is about to be touched, unless it was touched before.
+    pub(super) fn remember(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        hash: u64,
+        image: impl FnOnce() -> Option<Image>,
+    ) {
+        if let Some(undo) = &mut self.local.undo
+            && undo.is_untouched(db, key, hash)
+        {
+            undo.touch(Before {
                 db,
                 key: key.into(),
                 hash,
-                image,
-            }));
+                image: image(),
+            });
         }
     }
 
@@ -88,7 +96,7 @@ impl Txn<'_> {
         }
         for (key, image) in befores {
             let hash = self.store.hasher().hash(&key);
-            self.remember(db, &key, hash, Some(image));
+            self.remember(db, &key, hash, || Some(image));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! EVAL, EVALSHA, EVAL_RO, EVALSHA_RO: run a script. <https://redis.io/commands/eval>
 
+use std::rc::Rc;
+
 use super::{READS, READS_AND_WRITES, arguments, key_count};
 use crate::command::{Command, Flags};
-use crate::scripting::{self, Invocation, Kind, Subject};
+use crate::scripting::{self, Compiled, Interpreter, Invocation, Kind, Subject};
 use crate::{Ctx, Outcome, ReplyError};
 
 /// EVAL.
@@ -50,22 +52,29 @@ pub(super) const EVALSHA_RO: Command = Command {
 
 fn eval(cx: &mut Ctx<'_>) -> Outcome {
     let source = cx.args.at(1);
-    run(cx, &scripting::digest(source), Some(source))
+    run(cx, |cx, interpreter| {
+        interpreter.script_of(cx.engine, source)
+    })
 }
 
 fn evalsha(cx: &mut Ctx<'_>) -> Outcome {
     let digest = scripting::parse_hex(cx.args.at(1)).ok_or(ReplyError::NoScript)?;
-    run(cx, &digest, None)
+    run(cx, |cx, interpreter| {
+        interpreter.script(cx.engine, &digest, None)
+    })
 }
 
-fn run(cx: &mut Ctx<'_>, digest: &scripting::Digest, source: Option<&[u8]>) -> Outcome {
+fn run(
+    cx: &mut Ctx<'_>,
+    find: impl FnOnce(&Ctx<'_>, &Interpreter) -> Result<Rc<Compiled>, ReplyError>,
+) -> Outcome {
     // Its own commands are shown behind it.
     if cx.observed {
         cx.host.executed(cx.command, cx.session, cx.args);
     }
     let keys = key_count(cx)?;
     let interpreter = scripting::own(cx);
-    let compiled = interpreter.script(cx.engine, digest, source)?;
+    let compiled = find(cx, &interpreter)?;
     let script = &compiled.script;
     scripting::run(
         cx,
@@ -77,8 +86,8 @@ fn run(cx: &mut Ctx<'_>, digest: &scripting::Digest, source: Option<&[u8]>) -> O
             kind: Kind::Script,
         },
         &Invocation {
-            shown: &|| scripting::hex(digest),
-            key: &|| digest.to_vec(),
+            shown: &|| scripting::hex(&compiled.digest),
+            key: &|| compiled.digest.to_vec(),
             read_only: cx.command.flags.has(Flags::READONLY),
             keys,
         },
