@@ -55,6 +55,9 @@ fn a_script_is_killed_after_it_wrote() {
         let reply = killed(&server, &["EVAL", body, "1", "k"], "SCRIPT KILL");
         assert!(reply.contains("Script killed by user"), "{body}: {reply}");
     }
+    wait_for("a word about it in the log", || {
+        server.log().contains("Slow script detected: ")
+    });
 }
 
 #[test]

@@ -31,6 +31,10 @@ pub trait Host {
     }
     /// A script writes to the server's log, at one of Redis's four levels.
     fn script_logs(&mut self, _level: u8, _line: &str) {}
+    /// After how long the log is told that a script still runs; `None`: never.
+    fn slow_script_us(&self) -> Option<u64> {
+        None
+    }
     /// Lets time pass: DEBUG SLEEP, on the auxiliary thread only.
     fn sleep_us(&mut self, us: u64);
     /// EXEC begins with its queued commands.

@@ -57,6 +57,12 @@ impl Host for ServerHost {
         self.shared.is_stopping()
     }
 
+    fn slow_script_us(&self) -> Option<u64> {
+        let threshold_ms = self.shared.config().integer("busy-reply-threshold");
+        let threshold_ms = u64::try_from(threshold_ms).ok()?;
+        (threshold_ms > 0).then(|| threshold_ms.saturating_mul(1_000))
+    }
+
     fn script_logs(&mut self, level: u8, line: &str) {
         match level {
             0 => tracing::trace!("{line}"),

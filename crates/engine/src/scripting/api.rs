@@ -10,14 +10,11 @@ use dunlin_structures::lua::Read;
 use mlua::{Error, Lua, MultiValue, Table, Value};
 
 use super::call::{Failure, Words};
-use super::interpreter::{SANDBOX, State, message, text_arg};
+use super::interpreter::{LEVEL_WARNING, SANDBOX, State, message, text_arg};
 use super::{bit, to_lua};
 
 /// `redis.REPL_AOF` and `redis.REPL_REPLICA` together.
 const REPL_ALL: i32 = 3;
-
-/// The highest level of `redis.log`: LOG_WARNING.
-const LEVEL_MAX: i32 = 3;
 
 fn fail<T>(text: &str) -> mlua::Result<T> {
     Err(Error::external(Failure::new(format!("ERR {text}"))))
@@ -142,7 +139,7 @@ impl State {
             return fail("First argument must be a number (log level).");
         };
         let level = level as i32;
-        if !(0..=LEVEL_MAX).contains(&level) {
+        if !(0..=i32::from(LEVEL_WARNING)).contains(&level) {
             return fail("Invalid debug level.");
         }
         // What is no text is left out.

@@ -36,6 +36,9 @@ const COMPILED_MAX: usize = 10_000;
 /// The name that sandbox.lua goes by in error messages.
 pub(super) const SANDBOX: &str = "=sandbox";
 
+/// The level of `redis.LOG_WARNING`.
+pub(super) const LEVEL_WARNING: u8 = 3;
+
 /// `Ctx<'a>`, for [`Lent`].
 pub(crate) enum Contexts {}
 
@@ -75,6 +78,8 @@ pub(crate) struct State {
     pub(crate) unlogged: Cell<bool>,
     /// When the clock was first looked at, monotonic microseconds; 0 before.
     pub(crate) since_us: Cell<u64>,
+    /// When the log is to be told that it still runs, on that clock.
+    told_at_us: Cell<u64>,
     /// How long it may run here.
     pub(crate) limit_us: Cell<Option<(u64, Abort)>>,
     /// Functions that a library being loaded has registered.
@@ -104,9 +109,20 @@ impl State {
             if self.since_us.get() == 0 {
                 // Most scripts end before anybody looks at the clock.
                 self.since_us.set(now_us);
+                let threshold_us = cx.host.slow_script_us();
+                self.told_at_us
+                    .set(threshold_us.map_or(u64::MAX, |us| now_us.saturating_add(us)));
+            }
+            let ran_us = now_us.saturating_sub(self.since_us.get());
+            if now_us >= self.told_at_us.get() {
+                self.told_at_us.set(u64::MAX);
+                let shown = scripts.running.shown(cx.keys.local().worker);
+                if let Some(script) = shown {
+                    cx.host
+                        .script_logs(LEVEL_WARNING, &script.slow_text(ran_us));
+                }
             }
             let (limit_us, abort) = limit?;
-            let ran_us = now_us.saturating_sub(self.since_us.get());
             (ran_us > limit_us).then_some(abort)
         });
         self.abort.set(abort.flatten());

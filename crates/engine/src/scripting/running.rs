@@ -50,6 +50,21 @@ pub struct RunningScript {
     pub held: Option<LockSet>,
 }
 
+impl RunningScript {
+    /// For the log, when it has run for so long.
+    pub(super) fn slow_text(&self, ran_us: u64) -> String {
+        let kill = match self.kind {
+            Kind::Script => "SCRIPT KILL",
+            Kind::Function => "FUNCTION KILL",
+        };
+        format!(
+            "Slow script detected: {} still runs after {} milliseconds. {kill} ends it and undoes what it did.",
+            String::from_utf8_lossy(&self.name),
+            ran_us / 1_000
+        )
+    }
+}
+
 /// Why nothing was killed.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub enum NotKilled {
@@ -124,6 +139,11 @@ impl Running {
             }
         }
         outcome
+    }
+
+    /// What thread `thread` runs, if it takes long.
+    pub(super) fn shown(&self, thread: usize) -> Option<RunningScript> {
+        lock(&self.threads[thread].shown).clone()
     }
 
     /// The script that has been running longest, of those that take long.
