@@ -1,17 +1,16 @@
 //! What watching costs: throughput with the metrics, histograms, hot keys and the admin port in use, beside the same with all of it off.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::Plan;
 use super::load::{self, Load};
 use super::report::{Bar, Better, Report, Row, Sides};
 use super::rounds::{self, Requests};
+use super::stages::page;
 use crate::server::free_port;
 
 const CONNECTIONS: usize = 50;
@@ -106,14 +105,7 @@ fn rows_of(command: &str, measured: &[load::Measured]) -> [Row; 2] {
 /// Reads the metrics again and again.
 fn scrape(port: u16, ended: &AtomicBool) -> Result<()> {
     while !ended.load(Ordering::Relaxed) {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        write!(
-            stream,
-            "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        ensure!(text.starts_with("HTTP/1.1 200 "), "{text}");
+        page(port, "/metrics")?;
         thread::sleep(SCRAPE_EVERY);
     }
     Ok(())

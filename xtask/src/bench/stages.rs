@@ -41,17 +41,23 @@ struct Histogram {
     counts: Vec<f64>,
 }
 
+/// The body of a page of the admin port.
+pub(super) fn page(admin_port: u16, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", admin_port))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{admin_port}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    ensure!(text.starts_with("HTTP/1.1 200 "), "{path}: {text}");
+    let (_, body) = text.split_once("\r\n\r\n").context("no head")?;
+    Ok(body.to_owned())
+}
+
 impl Histogram {
     fn read(admin_port: u16) -> Result<Histogram> {
-        let mut stream = TcpStream::connect(("127.0.0.1", admin_port))?;
-        write!(
-            stream,
-            "GET /api/stats HTTP/1.1\r\nHost: 127.0.0.1:{admin_port}\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        let (_, body) = text.split_once("\r\n\r\n").context("no head")?;
-        let all: Value = serde_json::from_str(body)?;
+        let all: Value = serde_json::from_str(&page(admin_port, "/api/stats")?)?;
         let numbers = |name: &str| -> Result<Vec<f64>> {
             let list = all["latency"][name].as_array().context("no histogram")?;
             Ok(list.iter().filter_map(Value::as_f64).collect())
