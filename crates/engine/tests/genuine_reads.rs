@@ -6,11 +6,11 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use common::commands::{Request, choices, request, words};
 use common::compare::{Dir, compare_streams, compare_values, run};
 use common::facts::Times;
+use common::files::set_low_limits;
 use common::genuine::{Genuine, decode};
 use common::rng::Rng;
 use common::world::{World, engine};
@@ -93,13 +93,7 @@ fn load(world: &mut World, file: &[u8]) -> Vec<u8> {
 
 /// Packed forms are left as soon as this.
 fn set_small_limits(engine: &Engine, genuine: &mut Genuine) {
-    let encodings = &engine.encodings;
-    for limit in [&encodings.hash, &encodings.set, &encodings.zset] {
-        limit.set(4, 20);
-    }
-    encodings.intset_entries.store(3, Ordering::Relaxed);
-    encodings.list_size.store(3, Ordering::Relaxed);
-    encodings.stream_entries.store(3, Ordering::Relaxed);
+    set_low_limits(engine);
     for setting in [
         "hash-max-listpack-entries 4",
         "hash-max-listpack-value 20",
