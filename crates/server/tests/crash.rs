@@ -67,6 +67,9 @@ impl DiskFile for SeenFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(offset, bytes)
+    }
     fn sync(&mut self) -> io::Result<()> {
         match self.file.sync() {
             Err(_) if self.bug == Bug::RetriedSync => self.file.sync(),

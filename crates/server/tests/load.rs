@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use dunlin_engine::Engine;
 use dunlin_engine::digest::Digest;
 use dunlin_engine::testing::{Console, START_MS};
-use dunlin_persist::aof::Manifest;
+use dunlin_persist::aof::{Manifest, padding};
 use dunlin_persist::rdb::{EncodeOptions, KeyMeta, Writer};
 use dunlin_reactor::Clock;
 use dunlin_server::config::Config;
@@ -371,6 +371,27 @@ fn a_transaction_without_its_end_is_cut_off() {
         disk.power_off();
         let left = disk.bytes(&Path::new(DIR).join(LAST));
         assert!(left.is_none_or(|left| left == head));
+    }
+}
+
+#[test]
+fn padding_is_removed_from_the_file_that_is_gone_on_with() {
+    let padded = |lines: &[&str]| [log(lines), padding(300_000)].concat();
+    let head = log(&["SET a 1"]);
+    for threads in [1, 2] {
+        let disk = log_disk(&padded(FIRST_COMMANDS), &padded(&["SET a 1"]));
+        let strict = ["--aof-load-truncated", "no"];
+        let server = Server::new(&disk, threads, &strict);
+        let loaded = server.load_log().expect("nothing is missing");
+        assert_eq!(loaded.last_bytes, head.len() as u64);
+        let left = disk.bytes(&Path::new(DIR).join(FIRST));
+        assert!(
+            left == Some(padded(FIRST_COMMANDS)),
+            "nobody writes there any more"
+        );
+        disk.power_off();
+        let left = disk.bytes(&Path::new(DIR).join(LAST));
+        assert!(left.is_some_and(|left| left == head), "durably");
     }
 }
 

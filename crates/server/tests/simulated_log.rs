@@ -6,12 +6,13 @@ mod world;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use dunlin_reactor::backend::memory::Client;
 use dunlin_resp::reply;
 use dunlin_server::Shared;
 use dunlin_server::persistence::disk::Disk;
-use dunlin_server::persistence::journal::{Health, Next, Order, Writer};
+use dunlin_server::persistence::journal::{Fsync, Health, Next, Order, Writer};
 use dunlin_simulator::SimDisk;
 use dunlin_simulator::disk::{Failure, Operation};
 
@@ -43,6 +44,14 @@ impl Logged {
             shared,
             disk,
         }
+    }
+
+    /// What was written to the file, and the padding behind it.
+    fn file(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut written = self.disk.bytes(Path::new(FILE)).unwrap();
+        let len = self.shared.journal.file_bytes.load(Ordering::Relaxed);
+        let padding = written.split_off(len as usize);
+        (written, padding)
     }
 
     fn client(&self) -> Talk {
@@ -122,13 +131,8 @@ fn a_reply_waits_until_what_it_shows_is_durable() {
     logged.serve();
     assert_eq!(a.received(), "+OK $-1");
     assert_eq!(b.received(), "$1 1 :1");
-    assert!(
-        logged
-            .disk
-            .bytes(Path::new(FILE))
-            .unwrap()
-            .ends_with(b"SET\r\n$3\r\nkey\r\n$1\r\n1\r\n")
-    );
+    let (written, _) = logged.file();
+    assert!(written.ends_with(b"SET\r\n$3\r\nkey\r\n$1\r\n1\r\n"));
     // What is durable already is not waited for.
     b.send("GET key");
     logged.serve();
@@ -204,6 +208,59 @@ fn a_transaction_and_a_blocked_client_wait_too() {
             .unwrap_or_else(|| panic!("no {what} in {text}"))
     };
     assert!(at("MULTI") < at("RPUSH") && at("INCR") < at("EXEC") && at("EXEC") < at("LPOP"));
+}
+
+#[test]
+fn a_file_that_is_flushed_always_is_filled_ahead() {
+    let mut logged = Logged::new("always");
+    let mut writer = writer!(logged);
+    let mut client = logged.client();
+    let mut lens = Vec::new();
+    for _ in 0..200 {
+        client.send("INCR key");
+        logged.serve();
+        writer.step(2);
+        logged.serve();
+        assert!(client.received().starts_with(':'));
+        let (written, padding) = logged.file();
+        assert!(written.ends_with(b"\r\n"));
+        let (end, letters) = padding.split_last().expect("there is padding");
+        assert!(*end == b'\n' && !letters.is_empty());
+        assert!(letters.iter().all(|letter| *letter == b'#'));
+        lens.push(written.len() + padding.len());
+    }
+    lens.dedup();
+    assert!(
+        lens.len() < 5,
+        "flushes seldom have a new length to keep: {lens:?}"
+    );
+    // A disk that has room for what is written and for nothing ahead of it.
+    let (_, padding) = logged.file();
+    let value = "x".repeat(padding.len());
+    client.send(&format!("SET key {value}"));
+    logged.serve();
+    logged.disk.set_space(1_000);
+    writer.step(3);
+    logged.serve();
+    assert_eq!(client.received(), "+OK");
+    assert!(logged.file().1.is_empty());
+    logged.disk.set_space(1 << 20);
+    client.send("INCR other");
+    logged.serve();
+    writer.step(4);
+    assert!(!logged.file().1.is_empty());
+    // It is of no use otherwise, nor when the file is closed.
+    for policy in [Fsync::EverySecond, Fsync::Always] {
+        let log = &logged.shared.engine.store.log;
+        logged.shared.journal.set_policy(policy, log);
+        client.send("INCR other");
+        logged.serve();
+        writer.step(5);
+        assert_eq!(logged.file().1.is_empty(), policy == Fsync::EverySecond);
+    }
+    logged.shared.journal.order(Order::Stop);
+    while writer.step(6) == Next::Again {}
+    assert!(logged.file().1.is_empty());
 }
 
 #[test]

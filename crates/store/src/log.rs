@@ -90,6 +90,20 @@ impl Record {
     }
 
     fn header(&mut self, kind: u8, n: usize) {
+        // Nearly all are short, and written with one check for room.
+        let digit = |n: usize| b'0' + n as u8;
+        match n {
+            0..10 => {
+                return self
+                    .bytes
+                    .extend_from_slice(&[kind, digit(n), b'\r', b'\n']);
+            }
+            10..100 => {
+                let line = [kind, digit(n / 10), digit(n % 10), b'\r', b'\n'];
+                return self.bytes.extend_from_slice(&line);
+            }
+            _ => {}
+        }
         self.bytes.push(kind);
         self.bytes
             .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());

@@ -195,6 +195,11 @@ impl Shard {
         }
     }
 
+    /// Makes room for this many keys, if there have been none yet. O(keys).
+    pub fn reserve(&mut self, keys: usize) {
+        self.dict.reserve(keys);
+    }
+
     /// Files an entry whose key is absent and that has no deadline.
     pub fn insert(
         &mut self,

@@ -74,6 +74,14 @@ pub(crate) struct StripeData {
     pub(crate) now_ms: u64,
 }
 
+impl StripeData {
+    /// The keys of a database.
+    pub(crate) fn shard_or_new(&mut self, db: u32) -> &mut Shard {
+        let now_ms = self.now_ms;
+        self.shards[db as usize].get_or_insert_with(|| Box::new(Shard::new(now_ms)))
+    }
+}
+
 /// What is visible of one shard without its stripe's lock.
 #[derive(Default)]
 pub(crate) struct Head {

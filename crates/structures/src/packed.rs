@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! element  | head | content | length of head and content, for reading backwards |
-//! head     0..=191: a string of so many bytes
-//!          192..=195: an integer of 1, 2, 4, 8 bytes    196: length of 2 bytes, string    197: length of 4 bytes, string
+//! head     0..=127: a string of so many bytes
+//!          128..=191: the integers from 0 on             192..=223: the integers from 64 on, with one more byte
+//!          224..=227: an integer of 1, 2, 4, 8 bytes     228: length of 2 bytes, string    229: length of 4 bytes, string
 //! back     1 byte up to 254; else 4 bytes and 255
 //! ```
 //!
@@ -18,13 +19,21 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-const STRING_MAX: usize = 191;
-const INT8: u8 = 192;
-const INT16: u8 = 193;
-const INT32: u8 = 194;
-const INT64: u8 = 195;
-const STRING16: u8 = 196;
-const STRING32: u8 = 197;
+const STRING_MAX: u8 = 127;
+/// Integers that are a head.
+const TINY: u8 = 128;
+const TINY_MAX: u8 = 191;
+const TINY_END: i64 = 1 + (TINY_MAX - TINY) as i64;
+/// Integers of a head and a byte.
+const SMALL: u8 = 192;
+const SMALL_MAX: u8 = 223;
+const SMALL_END: i64 = TINY_END + 256 * (1 + (SMALL_MAX - SMALL) as i64);
+const INT8: u8 = 224;
+const INT16: u8 = 225;
+const INT32: u8 = 226;
+const INT64: u8 = 227;
+const STRING16: u8 = 228;
+const STRING32: u8 = 229;
 /// Ends a back length of four bytes.
 const LONG_BACK: u8 = 255;
 
@@ -140,7 +149,12 @@ impl<'a> Element<'a> {
     pub fn encode_forward(self, out: &mut impl Sink) {
         match self {
             Element::Int(n) => {
-                if let Ok(n) = i8::try_from(n) {
+                if (0..TINY_END).contains(&n) {
+                    out.put_byte(TINY + n as u8);
+                } else if (TINY_END..SMALL_END).contains(&n) {
+                    let [low, high] = ((n - TINY_END) as u16).to_le_bytes();
+                    out.put(&[SMALL + high, low]);
+                } else if let Ok(n) = i8::try_from(n) {
                     out.put_byte(INT8);
                     out.put(&n.to_le_bytes());
                 } else if let Ok(n) = i16::try_from(n) {
@@ -155,7 +169,7 @@ impl<'a> Element<'a> {
                 }
             }
             Element::Bytes(bytes) => {
-                if bytes.len() <= STRING_MAX {
+                if bytes.len() <= usize::from(STRING_MAX) {
                     out.put_byte(bytes.len() as u8);
                 } else if let Ok(len) = u16::try_from(bytes.len()) {
                     out.put_byte(STRING16);
@@ -225,6 +239,12 @@ pub fn forward_at(list: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
     let body = at + 1;
     let string = |body: usize, len: usize| (Element::Bytes(&list[body..body + len]), body + len);
     Some(match head {
+        ..=STRING_MAX => string(body, head.into()),
+        TINY..=TINY_MAX => (Element::Int((head - TINY).into()), body),
+        SMALL..=SMALL_MAX => {
+            let above = u16::from_le_bytes([list[body], head - SMALL]);
+            (Element::Int(TINY_END + i64::from(above)), body + 1)
+        }
         INT8 => (
             Element::Int(i8::from_le_bytes(bytes_of(list, body)).into()),
             body + 1,
@@ -243,10 +263,7 @@ pub fn forward_at(list: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
         ),
         STRING16 => string(body + 2, u16::from_le_bytes(bytes_of(list, body)).into()),
         STRING32 => string(body + 4, u32::from_le_bytes(bytes_of(list, body)) as usize),
-        len => {
-            assert!(usize::from(len) <= STRING_MAX, "a damaged packed list");
-            string(body, len.into())
-        }
+        _ => unreachable!("a damaged packed list"),
     })
 }
 
@@ -367,6 +384,7 @@ mod tests {
         let text = prop_oneof![
             any::<i64>().prop_map(|n| n.to_string().into_bytes()),
             (-200i64..200).prop_map(|n| n.to_string().into_bytes()),
+            (8_000i64..8_500).prop_map(|n| n.to_string().into_bytes()),
             proptest::collection::vec(any::<u8>(), 0..300),
             (65_530usize..65_540).prop_map(|n| vec![b'x'; n]),
             Just(b"-0".to_vec()),
@@ -408,7 +426,8 @@ mod tests {
             Element::of(text).encode(&mut list);
             list.len()
         };
-        assert_eq!((size(b"7"), size(b"-100"), size(b"1000")), (3, 3, 4));
+        assert_eq!((size(b"7"), size(b"63"), size(b"64")), (2, 2, 3));
+        assert_eq!((size(b"-100"), size(b"8255"), size(b"8256")), (3, 3, 4));
         assert_eq!((size(b"abc"), size(b"9223372036854775807")), (5, 10));
     }
 }

@@ -114,8 +114,9 @@ fn keyed() -> impl Strategy<Value = Keyed> {
     ]
 }
 
-fn run(keyed: Keyed, operations: Vec<Operation>) {
+fn run(keyed: Keyed, announced: usize, operations: Vec<Operation>) {
     let mut pair = Pair::new(keyed);
+    pair.dict.reserve(announced);
     for operation in operations {
         match operation {
             Operation::Set(key, value) => pair.set(key, value),
@@ -132,13 +133,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn small_dicts_agree(keyed in keyed(), operations in prop::collection::vec(operation(64), 0..200)) {
-        run(keyed, operations);
+    fn small_dicts_agree(
+        keyed in keyed(),
+        announced in 0usize..200,
+        operations in prop::collection::vec(operation(64), 0..200),
+    ) {
+        run(keyed, announced, operations);
     }
 
     #[test]
-    fn large_dicts_agree(keyed in keyed(), operations in prop::collection::vec(operation(3000), 0..40)) {
-        run(keyed, operations);
+    fn large_dicts_agree(
+        keyed in keyed(),
+        announced in prop_oneof![Just(0), 1usize..6000],
+        operations in prop::collection::vec(operation(3000), 0..40),
+    ) {
+        run(keyed, announced, operations);
     }
 }
 
@@ -174,6 +183,27 @@ fn memory_follows_load_down() {
     (0..1_000).for_each(|key| pair.remove(key));
     pair.check_all();
     assert!(pair.dict.memory_bytes() <= 256, "{:?}", pair.dict);
+}
+
+#[test]
+fn announced_keys_find_room() {
+    for keys in [1, 7, 300, 359, 2_000, 100_000] {
+        let mut pair = Pair::new(Keyed::fair(4));
+        pair.dict.reserve(keys as usize);
+        let reserved = pair.dict.memory_bytes();
+        assert!(
+            reserved <= 64 + 14 * keys as usize,
+            "{keys}: {:?}",
+            pair.dict
+        );
+        (0..keys).for_each(|key| pair.set(key, 0));
+        pair.check_all();
+        let grown = pair.dict.memory_bytes() - reserved;
+        assert!(grown * 50 <= reserved, "{keys}: {:?}", pair.dict);
+        // Too late: nothing happens.
+        pair.dict.reserve(1_000_000);
+        pair.check_all();
+    }
 }
 
 #[test]

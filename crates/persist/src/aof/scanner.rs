@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use super::framer::{CHECKSUM_PREFIX, TIMESTAMP_PREFIX, parse_checksum};
+use super::padding::PADDING_BYTE;
 use crate::Error;
 use crate::rdb::crc64;
 
@@ -92,6 +93,10 @@ pub struct Scanner<R> {
     /// Lines before the next one.
     lines: u64,
     checks: bool,
+    /// There was a batch with a checksum.
+    has_batches: bool,
+    /// Bytes of padding at the end of the file.
+    padding: u64,
 }
 
 /// What was found where something was wanted.
@@ -117,6 +122,8 @@ impl<R: Read> Scanner<R> {
             batch_end: None,
             lines: 0,
             checks: true,
+            has_batches: false,
+            padding: 0,
         }
     }
 
@@ -142,6 +149,11 @@ impl<R: Read> Scanner<R> {
         self.lines + 1
     }
 
+    /// Bytes of padding at the end, when that was reached: who goes on with the file writes over them.
+    pub fn padding(&self) -> u64 {
+        self.padding
+    }
+
     /// Whether a transaction is open.
     pub fn in_transaction(&self) -> bool {
         self.multi
@@ -151,8 +163,8 @@ impl<R: Read> Scanner<R> {
     ///
     /// # Errors
     /// [`Error::Truncated`] where the file ends in the middle of something, be it a command, a transaction or a batch; also where its last
-    /// batch is damaged, or where nothing but zeros follow: so it looks after a failure of power. [`Error::Corrupt`] for anything else
-    /// that does not hold. There is nothing to be had after an error.
+    /// batch is damaged, or where nothing but zeros and padding follow: so it looks after a failure of power. [`Error::Corrupt`] for
+    /// anything else that does not hold. There is nothing to be had after an error.
     #[expect(clippy::should_implement_trait, reason = "an item borrows the scanner")]
     pub fn next(&mut self) -> Result<Item<'_>, Error> {
         self.pass();
@@ -163,16 +175,14 @@ impl<R: Read> Scanner<R> {
             self.whole = self.offset();
         }
         if !self.fill(self.start + 1)? {
-            return match self.multi {
-                true => Err(self.truncated("a transaction")),
-                false => Ok(Item::Eof),
-            };
+            return self.end();
         }
         let first = self.buffer[self.start];
         match first {
+            b'#' if self.begins_padding()? => self.pass_padding(),
             b'#' => self.annotation(),
             b'*' => self.command(),
-            0 if self.only_zeros_follow()? => Err(Error::Truncated {
+            0 if self.only_filling_follows(self.start)? => Err(Error::Truncated {
                 offset: self.whole,
                 what: "zeros up to the end of the file",
             }),
@@ -256,6 +266,59 @@ impl<R: Read> Scanner<R> {
         }
     }
 
+    /// The file ends here.
+    fn end(&mut self) -> Result<Item<'static>, Error> {
+        if self.multi {
+            return Err(self.truncated("a transaction"));
+        }
+        self.whole = self.base + self.buffer.len() as u64;
+        Ok(Item::Eof)
+    }
+
+    /// Whether what begins with `#` is padding and no annotation: the end of a line, or of the file, follows at once or behind further such
+    /// letters.
+    fn begins_padding(&mut self) -> Result<bool, Error> {
+        self.fill(self.start + ANNOTATION_BYTES_MAX + 1)?;
+        let line = &self.buffer[self.start..];
+        let run = padding_run(line);
+        match line.get(run) {
+            Some(b'\n') => Ok(true),
+            // A single one may be what is there of any annotation.
+            None => Ok(run > 1),
+            // Pages that were written over may be lost, so that these letters and the rest of a batch make a line.
+            Some(_) if run > 1 && self.has_batches => Err(self.corrupt(
+                self.start + run,
+                "padding that is no line of its own".into(),
+            )),
+            Some(_) => Ok(run > ANNOTATION_BYTES_MAX),
+        }
+    }
+
+    /// Passes over padding, without keeping it.
+    fn pass_padding(&mut self) -> Result<Item<'_>, Error> {
+        let begin = self.offset();
+        while self.fill(self.start + 1)? {
+            self.next = self.start + padding_run(&self.buffer[self.start..]);
+            match self.buffer.get(self.next) {
+                None => self.pass(),
+                Some(b'\n') => {
+                    self.next += 1;
+                    if self.fill(self.next + 1)? {
+                        self.lines += 1;
+                        return Ok(Item::Annotation(b""));
+                    }
+                    break;
+                }
+                Some(_) => {
+                    let what = "padding that is no line of its own".into();
+                    return Err(self.corrupt(self.next, what));
+                }
+            }
+        }
+        self.padding = self.offset() - begin;
+        self.end()
+    }
+
     fn annotation(&mut self) -> Result<Item<'_>, Error> {
         let start = self.start;
         let Look::Is(end) = self.line_end(start, ANNOTATION_BYTES_MAX)? else {
@@ -299,11 +362,12 @@ impl<R: Read> Scanner<R> {
             return Err(self.truncated("a batch"));
         }
         if crc64(&self.buffer[from..end]) == crc {
+            self.has_batches = true;
             return Ok(());
         }
         let offset = self.base + from as u64;
         // The last batch lacks some of its middle if the power failed while its pages were written in any order.
-        if !self.fill(end + 1)? {
+        if self.only_filling_follows(end)? {
             return Err(Error::Truncated {
                 offset,
                 what: "the last batch, whose checksum is wrong",
@@ -411,16 +475,18 @@ impl<R: Read> Scanner<R> {
         Ok(())
     }
 
-    /// Reads to the end if so. What is left is of no use else: it is an error either way.
-    fn only_zeros_follow(&mut self) -> Result<bool, Error> {
-        if self.buffer[self.start..].iter().any(|byte| *byte != 0) {
+    /// Whether there is nothing from a place on but zeros and padding. Reads to the end if so; what is left is of no use else: it is an error
+    /// either way.
+    fn only_filling_follows(&mut self, from: usize) -> Result<bool, Error> {
+        let is_filling = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, 0 | b'#' | b'\n'));
+        if !is_filling(&self.buffer[from..]) {
             return Ok(false);
         }
         let mut piece = [0; 8192];
         loop {
             match self.reader.read(&mut piece) {
                 Ok(0) => return Ok(true),
-                Ok(len) if piece[..len].iter().any(|byte| *byte != 0) => return Ok(false),
+                Ok(len) if !is_filling(&piece[..len]) => return Ok(false),
                 Ok(_) => {}
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => {
@@ -432,6 +498,12 @@ impl<R: Read> Scanner<R> {
             }
         }
     }
+}
+
+/// How many letters of padding a text begins with.
+fn padding_run(bytes: &[u8]) -> usize {
+    let end = bytes.iter().position(|byte| *byte != PADDING_BYTE);
+    end.unwrap_or(bytes.len())
 }
 
 /// Whether a checksum's line stands between commands.
@@ -472,7 +544,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aof::{Framer, FramerOptions};
+    use crate::aof::{Framer, FramerOptions, padding};
 
     /// Gives what it has in pieces of any size.
     struct Pieces<'a>(&'a [u8], usize);
@@ -678,6 +750,66 @@ mod tests {
         fn no_bytes_are_too_strange(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'1')], 0..200)) {
             let (_, whole, _) = scan(&bytes, 3);
             prop_assert!(whole as usize <= bytes.len());
+        }
+    }
+
+    #[test]
+    fn padding_is_passed_over() {
+        let (bytes, ..) = batches(&[vec![(0, "SET a 1".into())]], 1);
+        let scan_with = |ending: &[u8], piece| {
+            let all = [&bytes, ending].concat();
+            let mut scanner = Scanner::new(Pieces(&all, piece), 0);
+            let mut commands = 0;
+            loop {
+                match scanner.next() {
+                    Ok(Item::Eof) => break,
+                    Ok(Item::Command(_)) => commands += 1,
+                    Ok(_) => {}
+                    Err(error) => return Err((scanner.whole(), error)),
+                }
+            }
+            assert_eq!(scanner.whole(), all.len() as u64);
+            Ok((commands, scanner.padding()))
+        };
+        let long = padding(600_000);
+        for piece in [999, 1 << 20] {
+            for ending in [&b""[..], b"##", b"#\n", b"#####\n", &long] {
+                let found = scan_with(ending, piece);
+                assert_eq!(
+                    found.ok(),
+                    Some((2, ending.len() as u64)),
+                    "{}",
+                    ending.len()
+                );
+            }
+            // As another server goes on.
+            for ending in [&b"#\n"[..], b"#####\n", &long] {
+                let ending = [ending, &resp("SET b 2")].concat();
+                assert_eq!(scan_with(&ending, piece).ok(), Some((3, 0)));
+            }
+            // What is left of a batch some of whose pages are lost is none, and no commands of it count.
+            for lost in [2, 5, 2_000, 300_000] {
+                let ending = [
+                    &padding(lost + 1)[..lost],
+                    b"a\r\n",
+                    &resp("SET b 2"),
+                    &long,
+                ]
+                .concat();
+                let Err((whole, Error::Corrupt { .. })) = scan_with(&ending, piece) else {
+                    panic!("{lost}");
+                };
+                assert_eq!(whole, bytes.len() as u64, "{lost}");
+            }
+            // The last batch, damaged: padding behind it makes no difference.
+            let mut torn = bytes.clone();
+            torn[50..60].fill(b'#');
+            let ending = [&torn[..], &long].concat();
+            let found = scan_with(&ending, piece);
+            assert!(
+                matches!(found, Err((whole, Error::Truncated { .. })) if whole == bytes.len() as u64),
+                "{found:?}"
+            );
         }
     }
 

@@ -4,7 +4,8 @@
 //! [`Disk::sync_dir`] of its directory, and nothing is before.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 /// A file that is written.
@@ -14,6 +15,13 @@ pub trait DiskFile: Send {
     /// # Errors
     /// What the system says: a full disk, a limit, a device's failure.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Writes some of `bytes` at `offset`, over what is there and behind the end; how many. What [`DiskFile::write`] writes afterwards still
+    /// comes at the end.
+    ///
+    /// # Errors
+    /// As for [`DiskFile::write`].
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
 
     /// Makes everything written so far durable. After an error nothing that was written since the last success may be trusted, and a
     /// later success does not change that.
@@ -36,17 +44,36 @@ pub trait DiskFile: Send {
     ///
     /// # Errors
     /// What the system says.
-    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => bytes = &bytes[written..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write_whole(bytes, |_, rest| self.write(rest))
     }
+
+    /// Writes all of `bytes` at `offset`. After an error some of them may have been.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn write_all_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        write_whole(bytes, |done, rest| {
+            self.write_at(offset + done as u64, rest)
+        })
+    }
+}
+
+/// Writes until all is written; `write` gets how many bytes are, and the rest.
+fn write_whole(
+    bytes: &[u8],
+    mut write: impl FnMut(usize, &[u8]) -> io::Result<usize>,
+) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match write(done, &bytes[done..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => done += written,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Files by name.
@@ -86,41 +113,65 @@ pub trait Disk: Send + Sync {
 #[derive(Debug, Default)]
 pub struct SystemDisk;
 
-struct SystemFile(File);
+struct SystemFile {
+    file: File,
+    /// Its length, which nobody else changes.
+    len: u64,
+}
+
+impl SystemFile {
+    /// Opens or makes a file. Not for appending: where it is opened so, Linux writes at the end whatever the offset.
+    fn open(path: &Path) -> io::Result<SystemFile> {
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        let len = file.metadata()?.len();
+        Ok(SystemFile { file, len })
+    }
+}
 
 impl DiskFile for SystemFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.write_at(self.len, bytes)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, offset)?;
+        self.len = self.len.max(offset + written as u64);
+        Ok(written)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn start_writeback(&mut self, offset: u64, len: u64) {
         // POSIX_FADV_DONTNEED starts writing dirty pages back on Linux; a failure costs nothing but a slower sync.
         if let Some(len) = std::num::NonZeroU64::new(len) {
-            let _ = rustix::fs::fadvise(&self.0, offset, Some(len), rustix::fs::Advice::DontNeed);
+            let _ =
+                rustix::fs::fadvise(&self.file, offset, Some(len), rustix::fs::Advice::DontNeed);
         }
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        // Opened for appending, so the next write goes to the new end.
-        self.0.set_len(len)
+        self.file.set_len(len)?;
+        self.len = len;
+        Ok(())
     }
 }
 
 impl Disk for SystemDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        // Emptied by a call of its own: appending and truncating can't be asked for together.
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
-        file.set_len(0)?;
-        Ok(Box::new(SystemFile(file)))
+        let mut file = SystemFile::open(path)?;
+        file.truncate(0)?;
+        Ok(Box::new(file))
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
-        Ok(Box::new(SystemFile(file)))
+        Ok(Box::new(SystemFile::open(path)?))
     }
 
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {

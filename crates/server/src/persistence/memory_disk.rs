@@ -50,6 +50,10 @@ impl DiskFile for MemoryFile {
         Ok(bytes.len())
     }
 
+    fn write_at(&mut self, _offset: u64, _bytes: &[u8]) -> io::Result<usize> {
+        unreachable!("dumps are written from front to back")
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -30,9 +30,13 @@ impl Content {
         &self.live
     }
 
-    pub(super) fn append(&mut self, bytes: &[u8]) {
-        let offset = self.live.len() as u64;
-        self.live.extend_from_slice(bytes);
+    #[cfg(test)]
+    fn append(&mut self, bytes: &[u8]) {
+        self.write(self.live.len() as u64, bytes);
+    }
+
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) {
+        put(&mut self.live, offset, bytes);
         self.pending.push(Change::Write {
             offset,
             bytes: bytes.to_vec(),
@@ -96,16 +100,8 @@ impl Content {
     fn reach(&mut self, change: &Change) {
         match change {
             Change::Truncate(len) => self.durable.resize(*len as usize, 0),
-            Change::Write { offset, bytes } => self.put(*offset, bytes),
+            Change::Write { offset, bytes } => put(&mut self.durable, *offset, bytes),
         }
-    }
-
-    fn put(&mut self, offset: u64, bytes: &[u8]) {
-        let (from, to) = (offset as usize, offset as usize + bytes.len());
-        if self.durable.len() < to {
-            self.durable.resize(to, 0);
-        }
-        self.durable[from..to].copy_from_slice(bytes);
     }
 
     /// A change reaches the medium in some of its sectors; others stay, are zero, or hold what was never written.
@@ -120,17 +116,26 @@ impl Content {
             let next = next.min(end);
             let piece = &bytes[(at - offset) as usize..(next - offset) as usize];
             match random.below(8) {
-                0..4 => self.put(at, piece),
+                0..4 => put(&mut self.durable, at, piece),
                 4 | 5 => {}
-                6 => self.put(at, &vec![0; piece.len()]),
+                6 => put(&mut self.durable, at, &vec![0; piece.len()]),
                 _ => {
                     let garbage: Vec<u8> = piece.iter().map(|_| random.next_u64() as u8).collect();
-                    self.put(at, &garbage);
+                    put(&mut self.durable, at, &garbage);
                 }
             }
             at = next;
         }
     }
+}
+
+/// Writes over what is there and behind the end.
+fn put(content: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
+    let (from, to) = (offset as usize, offset as usize + bytes.len());
+    if content.len() < to {
+        content.resize(to, 0);
+    }
+    content[from..to].copy_from_slice(bytes);
 }
 
 #[cfg(test)]
@@ -192,6 +197,20 @@ mod tests {
             content.live() != b"text"
         });
         assert!(lost.count() > 10);
+    }
+
+    #[test]
+    fn what_is_written_over_is_there_as_before_or_after() {
+        let left = outcomes(|content| {
+            content.append(b"123456");
+            content.sync();
+            content.write(2, b"xy");
+            content.write(5, b"zz");
+        });
+        for expected in [&b"123456"[..], b"12xy56", b"12345zz", b"12xy5zz"] {
+            assert!(left.iter().any(|l| l == expected));
+        }
+        assert!(left.iter().all(|l| l.starts_with(b"12") && l[4] == b'5'));
     }
 
     #[test]

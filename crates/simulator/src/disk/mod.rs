@@ -345,15 +345,18 @@ impl SimFile {
             Err(power_is_off())
         }
     }
-}
 
-impl DiskFile for SimFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Writes at an offset, or at the end.
+    fn put(&mut self, offset: Option<u64>, bytes: &[u8]) -> io::Result<usize> {
         let mut guard = self.lock()?;
         let state = &mut *guard;
         let fate = state.call(Operation::Write)?;
         let content = &mut state.files[self.file];
-        let space = state.space_bytes - state.written_bytes;
+        let len = content.live().len() as u64;
+        let offset = offset.unwrap_or(len);
+        // What is written over takes no more space.
+        let over = len.saturating_sub(offset);
+        let space = (state.space_bytes - state.written_bytes).saturating_add(over);
         let space = usize::try_from(space).unwrap_or(usize::MAX);
         let (taken, outcome) = match fate {
             Fate::Done if bytes.is_empty() => (0, Ok(0)),
@@ -377,10 +380,20 @@ impl DiskFile for SimFile {
             Fate::Cut(_) => (state.random.below(bytes.len() + 1), Err(power_is_off())),
         };
         if taken > 0 {
-            content.append(&bytes[..taken]);
-            state.written_bytes += taken as u64;
+            content.write(offset, &bytes[..taken]);
+            state.written_bytes += (content.live().len() as u64).saturating_sub(len);
         }
         outcome
+    }
+}
+
+impl DiskFile for SimFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.put(None, bytes)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.put(Some(offset), bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {

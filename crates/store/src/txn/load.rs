@@ -3,7 +3,17 @@
 use super::{Txn, held};
 use crate::entry::Entry;
 use crate::hash::Key;
-use crate::shard::Shard;
+use crate::store::Store;
+use crate::stripes::Held;
+
+impl Store {
+    /// Makes room for this many keys of a database in a stripe that is held, if there have been none yet. O(keys).
+    pub fn reserve(&self, held: &mut Held, db: u32, stripe: usize, keys: usize) {
+        let shard = self.stripes.with(held, stripe).shard_or_new(db);
+        shard.reserve(keys);
+        self.publish(db, stripe, shard);
+    }
+}
 
 impl Txn<'_> {
     /// Brings what [`Txn::load`] of a key will touch into the cache.
@@ -44,9 +54,10 @@ impl Txn<'_> {
         }
         let (store, local) = (self.store, &mut *self.local);
         let stripe = store.stripe_of(hash);
-        let data = store.stripes.with(held(&mut self.held), stripe);
-        let now_ms = data.now_ms;
-        let shard = data.shards[db as usize].get_or_insert_with(|| Box::new(Shard::new(now_ms)));
+        let shard = store
+            .stripes
+            .with(held(&mut self.held), stripe)
+            .shard_or_new(db);
         let is_timed = entry.kind().is_timed();
         let slot = shard.insert(hash, entry, store.hasher(), &mut local.reclaim);
         let mut due = if is_timed { shard.refile(slot) } else { None };

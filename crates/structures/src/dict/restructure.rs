@@ -30,6 +30,10 @@ const SHRINK_BELOW_PERCENT: usize = 50;
 /// ... to this load.
 const SHRINK_TO_PERCENT: usize = 75;
 
+/// Room is made for entries that are announced so that they fill this part of it: chance makes few segments so much fuller that
+/// they have to be rebuilt.
+const RESERVE_LOAD_PERCENT: usize = 80;
+
 /// Buddies that have no more entries than this together merge.
 const MERGE_ENTRIES_MAX: usize = 192;
 
@@ -47,6 +51,27 @@ impl<P: Handle> Dict<P> {
         });
         self.deepest = 1;
         self.set_segment(0, segment);
+    }
+
+    /// Makes room for this many entries, so that adding them rebuilds next to nothing, if there has been none yet. O(entries); takes the
+    /// memory that they would have made the dict take, too.
+    pub fn reserve(&mut self, entries: usize) {
+        if self.root_word().0 != 0 || entries == 0 {
+            return;
+        }
+        let fits =
+            |depth: &u32| (entries >> depth) * 100 <= BUCKETS_MAX * SLOTS * RESERVE_LOAD_PERCENT;
+        let depth = (0..DEPTH_MAX).find(fits).unwrap_or(DEPTH_MAX);
+        let buckets = size_for((entries >> depth).max(1), RESERVE_LOAD_PERCENT);
+        let shape = Shape { depth, buckets };
+        self.deepest = 1 << depth;
+        if depth == 0 {
+            let segment = self.allocate(shape);
+            self.set_segment(0, segment);
+            return;
+        }
+        let root = RootWord::allocate(depth, (0..1 << depth).map(|_| self.allocate(shape)));
+        self.set_root(root, &mut FreeNow);
     }
 
     fn allocate(&mut self, shape: Shape) -> Segment {

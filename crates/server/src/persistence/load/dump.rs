@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use dunlin_persist::Error as FormatError;
 use dunlin_persist::rdb::{Item, Scanner};
+use dunlin_store::stripes::LockSet;
 
 use super::batch::{Batch, Decoding};
 use super::progress::Progress;
 use super::{DumpRules, LoadError, Loader};
 use crate::persistence::loading::Loading;
+use crate::persistence::stripe_lock::StripeLock;
 use crate::shared::Shared;
 
 /// A batch is handed over at the latest at so many bytes.
 const BATCH_BYTES_MAX: u64 = 512 << 10;
+
+/// A key takes at least so many bytes: its kind, its length and the least of a value. No room is made for more than can be.
+const KEY_BYTES_MIN: u64 = 3;
 
 /// Where the bytes come from.
 pub(super) type Source = Box<dyn Read + Send>;
@@ -26,6 +31,8 @@ pub(super) struct Dump<'a> {
     shared: &'a Shared,
     progress: Progress<'a>,
     databases: u32,
+    /// The database that its next keys are of.
+    db: u32,
     batch_bytes_max: usize,
     /// When it began, in seconds since 1970.
     now_s: u64,
@@ -90,6 +97,7 @@ impl<'a> Loader<'a> {
             shared: self.shared,
             progress: Progress::new(self, name.to_string_lossy().into_owned(), before_bytes),
             databases: self.shared.engine.store.databases() as u32,
+            db: 0,
             batch_bytes_max: interval.unsigned_abs().min(BATCH_BYTES_MAX) as usize,
             now_s: now_ms / 1_000,
             is_done: false,
@@ -133,11 +141,31 @@ impl Dump<'_> {
                         self.databases
                     )));
                 }
-                Item::SelectDb(_) | Item::Resize { .. } | Item::SlotInfo { .. } => {}
+                Item::SelectDb(db) => self.db = db,
+                Item::Resize { keys, .. } => self.make_room(keys),
+                Item::SlotInfo { .. } => {}
             }
         }
         self.progress.reached(self.scanner.offset())?;
         Ok(!batch.is_empty())
+    }
+
+    /// Makes room for so many keys of the database, as the file announces them.
+    fn make_room(&self, keys: u64) {
+        let loading = &self.shared.loading;
+        let left_bytes = loading.total_bytes().saturating_sub(loading.loaded_bytes());
+        let keys = keys.min(left_bytes / KEY_BYTES_MIN) as usize;
+        let store = &self.shared.engine.store;
+        let each = keys / store.stripe_count();
+        if each == 0 {
+            return;
+        }
+        let mut lock = StripeLock::of_this_thread();
+        for stripe in 0..store.stripe_count() {
+            let mut held = lock.lock(store, &LockSet::One(stripe as u16));
+            store.reserve(&mut held, self.db, stripe, each);
+            store.release_stripes(held);
+        }
     }
 
     /// Tells the log that all of it is loaded, but for so many keys that were empty.

@@ -203,6 +203,8 @@ impl Loader<'_> {
             has_checksums: false,
             engine: Arc::clone(&self.shared.engine),
         };
+        // The server's own, where it is open, has its padding for good.
+        let at_start = matches!(target, Target::Start(_));
         let read = match target {
             Target::Start(replayer) if self.threads > 1 => {
                 self.replay_beside(reader, progress, *replayer)
@@ -211,7 +213,16 @@ impl Loader<'_> {
             Target::Held(held) => self.replay(reader, progress, *held),
         };
         match read {
-            Ok(()) => Ok(End::Whole),
+            Ok(padding) if padding > 0 && file.is_last && at_start => {
+                let len = file.bytes - padding;
+                tracing::info!(
+                    "The process that wrote the AOF {} did not close it: its padding is removed",
+                    file.path.display()
+                );
+                self.cut(file, len)?;
+                Ok(End::Cut(len))
+            }
+            Ok(_) => Ok(End::Whole),
             Err(Stop::Other(error)) => Err(error),
             Err(Stop::Refused { offset, why }) => Err(LoadError::Fatal(format!(
                 "{why} reading the append only file {} at offset {offset}",
@@ -265,40 +276,40 @@ impl Loader<'_> {
         Ok((Box::new(Cursor::new(rest).chain(source)), offset))
     }
 
-    /// Reads and carries out, on this thread.
+    /// Reads and carries out, on this thread. The padding at the end, in bytes.
     fn replay(
         &self,
         mut reader: LogReader,
         mut progress: Progress<'_>,
         replay: &mut dyn Replay,
-    ) -> Result<(), Stop> {
+    ) -> Result<u64, Stop> {
         replay.begin();
         let mut batch = Commands::default();
         loop {
             let filled = reader.fill(&mut batch);
             self.carry_out(&batch, &mut progress, replay)?;
-            if !filled? {
-                return Ok(());
+            if let Filled::Last { padding } = filled? {
+                return Ok(padding);
             }
         }
     }
 
-    /// Reads on a thread beside this one, which carries out.
+    /// The same, but reads on a thread beside this one, which carries out.
     fn replay_beside(
         &self,
         mut reader: LogReader,
         mut progress: Progress<'_>,
         replay: &mut dyn Replay,
-    ) -> Result<(), Stop> {
+    ) -> Result<u64, Stop> {
         replay.begin();
-        let (send, receive) = mpsc::sync_channel::<(Commands, Result<bool, Stop>)>(BATCHES_MAX);
+        let (send, receive) = mpsc::sync_channel::<(Commands, Result<Filled, Stop>)>(BATCHES_MAX);
         let (give_back, spare) = mpsc::channel::<Commands>();
         let read = move || {
             dunlin_reactor::fatal::prepare_thread();
             loop {
                 let mut batch = spare.try_recv().unwrap_or_default();
                 let filled = reader.fill(&mut batch);
-                let goes_on = matches!(filled, Ok(true));
+                let goes_on = matches!(filled, Ok(Filled::More));
                 // Nobody receives any more after an error.
                 if send.send((batch, filled)).is_err() || !goes_on {
                     return;
@@ -317,8 +328,8 @@ impl Loader<'_> {
             let receive = receive;
             for (batch, filled) in &receive {
                 self.carry_out(&batch, &mut progress, replay)?;
-                if !filled? {
-                    return Ok(());
+                if let Filled::Last { padding } = filled? {
+                    return Ok(padding);
                 }
                 let _ = give_back.send(batch);
             }
@@ -395,6 +406,18 @@ impl Loader<'_> {
         Ok(!begins.map(|(at, _)| at).any(contradicts))
     }
 
+    /// Cuts a file, durably.
+    fn cut(&self, file: &LogFile, len: u64) -> Result<(), LoadError> {
+        let cut = self.disk.append(&file.path).and_then(|mut opened| {
+            opened.truncate(len)?;
+            opened.sync()
+        });
+        cut.map_err(|source| {
+            let path = file.path.display();
+            LoadError::Fatal(format!("Error truncating the AOF file {path}: {source}"))
+        })
+    }
+
     /// A file does not end where it should, or is damaged.
     fn ended_early(&self, file: &LogFile, ended: &Ended) -> Result<End, LoadError> {
         let Ended { error, whole, .. } = ended;
@@ -425,14 +448,7 @@ impl Loader<'_> {
         }
         tracing::warn!("!!! Warning: short read while loading the AOF file {path}: {error} !!!");
         tracing::warn!("!!! Truncating the AOF {path} at offset {whole} !!!");
-        let cut = || {
-            let mut opened = self.disk.append(&file.path)?;
-            opened.truncate(*whole)?;
-            opened.sync()
-        };
-        cut().map_err(|source| {
-            LoadError::Fatal(format!("Error truncating the AOF file {path}: {source}"))
-        })?;
+        self.cut(file, *whole)?;
         tracing::warn!("AOF {path} loaded anyway because aof-load-truncated is enabled");
         Ok(End::Cut(*whole))
     }
@@ -461,6 +477,15 @@ enum Stop {
     Refused { offset: u64, why: String },
     /// The server stops.
     Other(LoadError),
+}
+
+/// What is behind the commands that were read.
+enum Filled {
+    More,
+    /// The end of the file, and so many bytes of padding before it.
+    Last {
+        padding: u64,
+    },
 }
 
 /// A command of a batch.
@@ -505,8 +530,8 @@ struct LogReader {
 }
 
 impl LogReader {
-    /// Reads the next commands; false at the end. After an error the batch has what came before.
-    fn fill(&mut self, batch: &mut Commands) -> Result<bool, Stop> {
+    /// Reads the next commands. After an error the batch has what came before.
+    fn fill(&mut self, batch: &mut Commands) -> Result<Filled, Stop> {
         batch.clear();
         while batch.commands.len() < BATCH_COMMANDS && batch.bytes.len() < BATCH_BYTES {
             match self.scanner.next() {
@@ -532,7 +557,8 @@ impl LogReader {
                 Ok(Item::Timestamp(_)) => {}
                 Ok(Item::Eof) => {
                     batch.end = self.scanner.offset();
-                    return Ok(false);
+                    let padding = self.scanner.padding();
+                    return Ok(Filled::Last { padding });
                 }
                 Err(error) => {
                     batch.end = self.scanner.offset();
@@ -546,6 +572,6 @@ impl LogReader {
             }
         }
         batch.end = self.scanner.offset();
-        Ok(true)
+        Ok(Filled::More)
     }
 }
