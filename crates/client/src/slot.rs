@@ -13,7 +13,7 @@ use std::thread::{self, Thread};
 use dunlin_resp::Value;
 
 use crate::error::{Error, Result};
-use crate::yielding::give_way;
+use crate::yielding::Yielding;
 
 /// Slots that a thread keeps for its next requests.
 const SPARE_MAX: usize = 64;
@@ -21,7 +21,7 @@ const SPARE_MAX: usize = 64;
 /// How often a thread lets others run before it sleeps. Where there are more threads than cores, these send their requests meanwhile, and the
 /// replies to all of them come with one turn of the loop, which then has nobody to wake: with 16 threads on two cores a request costs
 /// its client a third to a half of what it does without. Where nobody else wants to run, a yield costs a fraction of a microsecond.
-const YIELDS_MAX: u32 = 2;
+const YIELDS_MAX: u32 = 3;
 
 thread_local! {
     static SPARE: RefCell<Vec<Arc<Slot>>> = const { RefCell::new(Vec::new()) };
@@ -126,13 +126,14 @@ impl Slot {
     /// Waits for the answer and takes it.
     pub(crate) fn wait(&self) -> Result<Answer> {
         let mut yields = 0;
+        let mut yielding = Yielding::default();
         loop {
             if self.done.load(Ordering::Acquire)
                 && let Some(answer) = self.take_answer()
             {
                 return answer;
             }
-            if yields < YIELDS_MAX && give_way() {
+            if yields < YIELDS_MAX && yielding.give_way() {
                 yields += 1;
             } else {
                 yields = YIELDS_MAX;

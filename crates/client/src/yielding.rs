@@ -17,17 +17,33 @@ const SKIPS: u32 = 2_000;
 /// How many of them are left. It need not be exact.
 static SKIPS_LEFT: AtomicU32 = AtomicU32::new(0);
 
-/// Lets others run. False: it is not worth while, do without.
+/// Lets others run, again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Yielding {
+    /// When it did so last: reading the clock is a part of what that costs.
+    last: Option<Instant>,
+}
+
+impl Yielding {
+    /// Lets others run. False: it is not worth while, do without.
+    pub(crate) fn give_way(&mut self) -> bool {
+        let left = SKIPS_LEFT.load(Ordering::Relaxed);
+        if left > 0 {
+            SKIPS_LEFT.store(left - 1, Ordering::Relaxed);
+            return false;
+        }
+        let since = self.last.unwrap_or_else(Instant::now);
+        thread::yield_now();
+        let now = Instant::now();
+        if now - since > SLOW {
+            SKIPS_LEFT.store(SKIPS, Ordering::Relaxed);
+        }
+        self.last = Some(now);
+        true
+    }
+}
+
+/// Lets others run once.
 pub(crate) fn give_way() -> bool {
-    let left = SKIPS_LEFT.load(Ordering::Relaxed);
-    if left > 0 {
-        SKIPS_LEFT.store(left - 1, Ordering::Relaxed);
-        return false;
-    }
-    let since = Instant::now();
-    thread::yield_now();
-    if since.elapsed() > SLOW {
-        SKIPS_LEFT.store(SKIPS, Ordering::Relaxed);
-    }
-    true
+    Yielding::default().give_way()
 }

@@ -28,7 +28,7 @@ use crate::pubsub::Hub;
 use crate::relay::PATIENCE_MS;
 use crate::slot::{Answer, Ticket, Wakeup};
 use crate::started::Started;
-use crate::yielding::give_way;
+use crate::yielding::Yielding;
 use unsent::{Timed, Unsent};
 
 /// Bytes given to a connection before the system has taken those from before.
@@ -261,8 +261,9 @@ impl Link {
             false if answers => 1,
             _ => 0,
         };
+        let mut yielding = Yielding::default();
         for _ in 0..times {
-            if !give_way() {
+            if !yielding.give_way() {
                 return;
             }
             let before = std::mem::replace(&mut queued, self.outbox.queued());
