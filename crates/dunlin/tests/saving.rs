@@ -180,6 +180,24 @@ fn what_is_there_at_the_end_is_there_at_the_next_start() {
 }
 
 #[test]
+fn a_dump_of_many_keys_is_loaded_by_who_holds_all_of_them() {
+    let directory = scratch("reload");
+    let server = Server::start(&format!(
+        "dir {}\nenable-debug-command yes",
+        directory.display()
+    ));
+    let mut client = server.client();
+    // More than there are stripes, in two databases: room is made for what the dump announces.
+    for line in ["DEBUG POPULATE 5000", "SELECT 3", "DEBUG POPULATE 3000"] {
+        assert_eq!(client.ask(line), "OK", "{line}");
+    }
+    let before = client.ask("DEBUG DIGEST");
+    assert_eq!(client.ask("DEBUG RELOAD"), "OK");
+    assert_eq!(client.ask("DEBUG DIGEST"), before);
+    assert_eq!(client.ask("DBSIZE"), "3000");
+}
+
+#[test]
 fn save_keeps_only_its_own_client_waiting() {
     let server = Server::start("rdb-key-save-delay 1000");
     let mut client = server.client();

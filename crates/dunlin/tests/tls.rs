@@ -8,6 +8,7 @@ mod certificates;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use certificates::{Authority, Identity};
@@ -291,6 +292,52 @@ fn what_is_no_tls_is_closed_and_said() {
         // Nobody else notices.
         assert!(scene.serves(scene.authority.client(None)));
     }
+}
+
+#[test]
+fn the_load_tool_speaks_it() {
+    let scene = Scene::new("tls-auth-clients yes");
+    let identity = scene.authority.sign("client", "client");
+    let bench = |more: &[&str]| {
+        let output = Command::new(PROGRAM)
+            .args(["bench", "--tls", "-p", &scene.port.to_string(), "-q"])
+            .args(["-n", "500", "-c", "5", "-r", "100", "--cacert"])
+            .arg(scene.authority.file())
+            .args(more)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    };
+    let shown = [
+        "--cert",
+        &identity.certificate.display().to_string(),
+        "--key",
+        &identity.key.display().to_string(),
+    ]
+    .map(str::to_owned);
+    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+    for backend in ["epoll", "io_uring"] {
+        // Without keeping connections each request has a handshake of its own.
+        for rest in [
+            &["-P", "16", "-t", "set,get"][..],
+            &["-k", "0", "-t", "set"],
+        ] {
+            let (good, text) = bench(&[&shown[..], &["--io-backend", backend], rest].concat());
+            assert!(good && text.contains("SET: "), "{backend} {rest:?}: {text}");
+        }
+    }
+    let mut stream = scene.connect(scene.authority.client(Some(&identity)));
+    let stats = ask(&mut stream, b"DBSIZE\r\n", 4);
+    assert_ne!(stats, b":0\r\n");
+    let (good, text) = bench(&["-t", "set"]);
+    assert!(
+        !good && text.contains("asking for the server's configuration"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Tls {
 /// Reads what the configuration names, if there is a `tls-port`.
 #[cfg(feature = "tls")]
 pub(crate) fn make(config: &Config) -> Result<Option<Acceptor>, String> {
-    use dunlin_tls::{ClientCertificates, SessionLimits, Settings};
+    use dunlin_tls::{ClientCertificates, Password, SessionLimits, Settings};
 
     if config.tls_port() == 0 {
         return Ok(None);
@@ -71,6 +71,9 @@ pub(crate) fn make(config: &Config) -> Result<Option<Acceptor>, String> {
     let settings = Settings {
         certificate: needed("tls-cert-file")?,
         key: needed("tls-key-file")?,
+        key_password: Some(config.text("tls-key-file-pass"))
+            .filter(|password| !password.is_empty())
+            .map(|password| Password(password.to_vec())),
         trusted_file,
         trusted_dir,
         clients,

@@ -82,7 +82,7 @@ impl ClientTls {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = files::certificates(certificate)?;
-                builder.with_client_auth_cert(chain, files::private_key(key)?)?
+                builder.with_client_auth_cert(chain, files::private_key(key, None)?)?
             }
         };
         Ok(ClientTls {

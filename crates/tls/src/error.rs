@@ -21,11 +21,19 @@ pub enum Error {
     /// A file holds no private key.
     #[error("{0} holds no private key in PEM form")]
     NoKey(PathBuf),
-    /// The key is protected by a password.
+    /// The key is protected by a password, and there is none.
     #[error(
-        "the private key in {0} is encrypted, which is not supported: write it without a password (openssl pkey -in KEY -out PLAIN)"
+        "the private key in {0} is encrypted: name its password (tls-key-file-pass), or write it without (openssl pkey -in KEY -out PLAIN)"
     )]
     EncryptedKey(PathBuf),
+    /// The password is another, or the key is encrypted in a way that is not known.
+    #[error("the private key in {0} cannot be decrypted by the password")]
+    WrongPassword(PathBuf),
+    /// The key is encrypted as OpenSSL did it before PKCS #8.
+    #[error(
+        "the private key in {0} is encrypted in the traditional form, which is not supported: write it anew (openssl pkcs8 -topk8 -in KEY -out NEW)"
+    )]
+    OldEncryption(PathBuf),
     /// The content of a file is not what it seems to be.
     #[error("{path}: {reason}")]
     Malformed {

@@ -7,7 +7,14 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::Error;
+use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
+
+use crate::{Error, Password};
+
+const ENCRYPTED_BEGIN: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
+const ENCRYPTED_END: &[u8] = b"-----END ENCRYPTED PRIVATE KEY-----";
+/// A header of the form before that.
+const OLD_ENCRYPTED: &[u8] = b"Proc-Type: 4,ENCRYPTED";
 
 /// A file larger than this holds no certificates that anybody wants.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -43,24 +50,37 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(found)
 }
 
-/// The private key of a file.
-pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+/// The private key of a file, decrypted by the password if it is encrypted.
+pub(crate) fn private_key(
+    path: &Path,
+    password: Option<&Password>,
+) -> Result<PrivateKeyDer<'static>, Error> {
     let text = read(path)?;
-    // The new form says so in its label, the old one in a header.
-    let is_encrypted = [
-        &b"BEGIN ENCRYPTED PRIVATE KEY"[..],
-        b"Proc-Type: 4,ENCRYPTED",
-    ]
-    .iter()
-    .any(|mark| text.windows(mark.len()).any(|window| window == *mark));
-    if is_encrypted {
-        return Err(Error::EncryptedKey(path.to_owned()));
+    let position = |mark: &[u8]| text.windows(mark.len()).position(|window| window == mark);
+    if let Some(begin) = position(ENCRYPTED_BEGIN) {
+        let password = password.ok_or_else(|| Error::EncryptedKey(path.to_owned()))?;
+        let end = position(ENCRYPTED_END).ok_or_else(|| malformed(path, "its end is missing"))?;
+        let section = text.get(begin..end + ENCRYPTED_END.len());
+        return decrypted(section.unwrap_or_default(), password)
+            .ok_or_else(|| Error::WrongPassword(path.to_owned()));
+    }
+    if position(OLD_ENCRYPTED).is_some() {
+        return Err(Error::OldEncryption(path.to_owned()));
     }
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => Err(Error::NoKey(path.to_owned())),
         Err(error) => Err(malformed(path, error)),
     }
+}
+
+/// The key in a section of PEM; `None` if it can't be had by this password.
+fn decrypted(section: &[u8], password: &Password) -> Option<PrivateKeyDer<'static>> {
+    let section = std::str::from_utf8(section).ok()?;
+    let (_, encrypted) = SecretDocument::from_pem(section).ok()?;
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(encrypted.as_bytes()).ok()?;
+    let plain = encrypted.decrypt(&password.0).ok()?;
+    Some(PrivateKeyDer::Pkcs8(plain.as_bytes().to_vec().into()))
 }
 
 /// The trusted certificates of a file, and of all files of a directory that hold any.

@@ -16,5 +16,5 @@ mod sessions;
 pub use client::{ClientSettings, ClientTls, TlsStream};
 pub use error::Error;
 pub use rustls::ClientConnection as ClientSession;
-pub use server::{ClientCertificates, ServerTls, Settings};
+pub use server::{ClientCertificates, Password, ServerTls, Settings};
 pub use sessions::{SESSIONS_MAX, SessionLimits};

@@ -28,6 +28,16 @@ pub enum ClientCertificates {
     Required,
 }
 
+/// A secret: it is not shown where it stands among what is.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Password(pub Vec<u8>);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
 /// What a server's TLS is made of. Names and texts as in Redis's configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -35,6 +45,8 @@ pub struct Settings {
     pub certificate: PathBuf,
     /// File of its private key.
     pub key: PathBuf,
+    /// Its password, if it is encrypted.
+    pub key_password: Option<Password>,
     /// File of certificates that are trusted to vouch for clients.
     pub trusted_file: Option<PathBuf>,
     /// Directory of such files.
@@ -127,7 +139,7 @@ impl ServerTls {
 /// The certificate with its key.
 fn identity(settings: &Settings, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
     let chain = files::certificates(&settings.certificate)?;
-    let key = files::private_key(&settings.key)?;
+    let key = files::private_key(&settings.key, settings.key_password.as_ref())?;
     let key = provider
         .key_provider
         .load_private_key(key)

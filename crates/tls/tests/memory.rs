@@ -12,7 +12,7 @@ use dunlin_reactor::backend::memory::{Client, Memory, Network};
 use dunlin_reactor::{
     CloseReason, ConnId, EventLoop, Handler, Input, Io, Limits, Peer, Rope, Shared,
 };
-use dunlin_tls::{ClientCertificates, ServerTls, SessionLimits, Settings};
+use dunlin_tls::{ClientCertificates, Password, ServerTls, SessionLimits, Settings};
 use rustls::{ClientConnection, version};
 
 /// What the handler does with a connection.
@@ -252,6 +252,7 @@ fn settings(authority: &Authority, server: &Identity, clients: ClientCertificate
     Settings {
         certificate: server.certificate.clone(),
         key: server.key.clone(),
+        key_password: None,
         trusted_file: Some(authority.file()),
         trusted_dir: None,
         clients,
@@ -608,6 +609,41 @@ fn sessions_are_resumed_if_they_may() {
     }
 }
 
+/// Made for this test by `openssl pkcs8 -topk8 -v2 aes256`, with the password 1234.
+const ENCRYPTED_KEY: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjvmecmvZ/e8wICCAAw
+DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEBQOLaCEgmzHdtaF/CWky2IEgZB7
+VO6LZCOOY7Vg4S4MA+0ZEHiJBsMptwpzFo35z/za7X33PmgG/xW0kYSKUF7Jrcrs
+RPtwVj4bmRpY1PjAm6SVgKlqOCDRz7fYCO554jv0LPZxZj5EbYmjMbu02Ouhly/q
+i7kH7rDSiqSmUZ48hFCo2+NIr5y9ec7gUwEnwIcqLlMTGvgWmAr2P7CDBd7RhUs=
+-----END ENCRYPTED PRIVATE KEY-----
+";
+
+/// The same key, not encrypted.
+const PLAIN_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgbBEktWYpOnXKOAOI
+E7bH0JR2Vbl6SiocNVI+wrU5Q2WhRANCAAQJCJwPSy8oKxuzGHHCSjhZ4a6iSOnw
+tfWT0hSO8K1ecJtWMojFMhNj24lDxxKWDz49QUS35IsDBVS2tVhnrbTM
+-----END PRIVATE KEY-----
+";
+
+#[test]
+fn a_key_with_a_password_serves() {
+    let authority = Authority::new();
+    let key = rcgen::KeyPair::from_pem(PLAIN_KEY).unwrap();
+    let server = authority.sign_key("server", "server", &key);
+    std::fs::write(&server.key, ENCRYPTED_KEY).unwrap();
+    let tls = ServerTls::new(&Settings {
+        key_password: Some(Password(b"1234".to_vec())),
+        ..settings(&authority, &server, ClientCertificates::No)
+    })
+    .unwrap();
+    let mut world = World::new(0, tls, Habit::Echo, Limits::default());
+    let mut client = world.client(authority.client(None));
+    client.send(b"ping");
+    world.run(&mut client, |_, client| client.got == b"ping");
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_its_name() {
     let authority = Authority::new();
@@ -616,12 +652,16 @@ fn what_cannot_be_is_refused_with_its_name() {
     let base = settings(&authority, &server, ClientCertificates::Required);
     let refusal = |settings: &Settings| ServerTls::new(settings).unwrap_err().to_string();
     let nowhere = authority.directory.join("nowhere");
-    let encrypted = authority.directory.join("encrypted.key");
-    std::fs::write(
-        &encrypted,
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMA==\n-----END ENCRYPTED PRIVATE KEY-----\n",
-    )
-    .unwrap();
+    let written = |name: &str, text: &str| {
+        let path = authority.directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let encrypted = written("encrypted.key", ENCRYPTED_KEY);
+    let traditional = written(
+        "traditional.key",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMA==\n-----END RSA PRIVATE KEY-----\n",
+    );
     for (settings, words) in [
         (
             Settings {
@@ -653,10 +693,33 @@ fn what_cannot_be_is_refused_with_its_name() {
         ),
         (
             Settings {
-                key: encrypted,
+                key: encrypted.clone(),
                 ..base.clone()
             },
-            "is encrypted",
+            "is encrypted: name its password",
+        ),
+        (
+            Settings {
+                key: encrypted.clone(),
+                key_password: Some(Password(b"1235".to_vec())),
+                ..base.clone()
+            },
+            "cannot be decrypted by the password",
+        ),
+        (
+            Settings {
+                key: encrypted,
+                key_password: Some(Password(b"1234".to_vec())),
+                ..base.clone()
+            },
+            "does not belong to the certificate",
+        ),
+        (
+            Settings {
+                key: traditional,
+                ..base.clone()
+            },
+            "openssl pkcs8 -topk8",
         ),
         (
             Settings {

@@ -183,7 +183,7 @@ const SHAPES: [Shape; 5] = [
     },
     Shape {
         name: "sorted sets of 100",
-        count: 20_000,
+        count: 60_000,
         elements: 100,
         command: "ZADD",
         words: |at| vec![(at * 3).to_string(), format!("member:{at:08}")],

@@ -13,6 +13,8 @@ pub(crate) struct Cores {
     pub(crate) one: String,
     /// For two workers.
     pub(crate) two: String,
+    /// The load has none of its own beside these two.
+    pub(crate) shared: bool,
 }
 
 /// Divides the cores, and moves this process (with what it starts) to the load's.
@@ -38,6 +40,7 @@ pub(crate) fn divide() -> Result<Cores> {
     Ok(Cores {
         one: first.to_string(),
         two: format!("{first},{second}"),
+        shared: cores.len() <= 2,
     })
 }
 

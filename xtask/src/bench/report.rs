@@ -11,8 +11,8 @@ pub(crate) enum Better {
     Less,
 }
 
-/// What the figures of a server that does nothing are, for the head of a table that has them.
-pub(super) const FLOOR: &str = "The server that does nothing answers each request with a constant \
+/// What [`Row::floor`] is where a server that does nothing takes turns, for the head of the table.
+pub(super) const FLOOR: &str = "Possible is what a server gets that does nothing but answer each request with a constant \
      (crates/reactor/examples/floor.rs, on epoll and on io_uring, the better figure): what it does not reach, no server can on this machine \
      and with this load tool.";
 /// The column of [`Row::floor`], which a table without such a figure leaves out.
@@ -27,7 +27,7 @@ pub(crate) struct Row {
     pub(crate) peer: f64,
     pub(crate) better: Better,
     pub(crate) bar: Bar,
-    /// What a server that does nothing gets in the same run: nobody can be better.
+    /// What is possible at best on this machine with this load: nobody can be better.
     pub(crate) floor: Option<f64>,
     /// Whether the chart shows it, beside the table.
     pub(crate) charted: bool,
@@ -52,8 +52,7 @@ impl Row {
         self.ours / self.peer
     }
 
-    /// The bar in words, and whether it is met. A bar that a server which does nothing misses, too, is out of reach of this machine and
-    /// load tool.
+    /// The bar in words, and whether it is met. One that is better than what is possible is out of reach.
     fn verdict(&self) -> String {
         let is_met = |ours: f64| match self.bar {
             Bar::None => true,
@@ -105,7 +104,7 @@ impl Report {
                 "",
                 &sides.ours,
                 &sides.peer,
-                "does nothing",
+                "possible",
                 "unit",
                 "ratio",
                 "bar",

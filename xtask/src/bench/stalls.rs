@@ -61,19 +61,21 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         name: "stalls",
         title: "Latency of a paced GET while another client works on something large",
         how: format!(
-            "The probe of the tail experiment for {} s, {} keys, beside what is named; the median of {rounds} rounds.",
+            "The probe of the tail experiment for {} s, {} keys, beside what is named; the median of {rounds} rounds, idle of four times as many.",
             plan.probe_s, plan.keys
         ),
         rows,
     })
 }
 
-/// One round on a fresh server. FLUSHALL comes last, since nothing is left then.
+/// One round on a fresh server. FLUSHALL comes last, since nothing is left then. What idle is like is looked at before each of the others:
+/// a machine has quiet minutes and others.
 fn round(plan: &Plan, launch: &Launch, case: &mut Case) -> Result<()> {
     let server = launch.start()?;
     load::preload(&server, plan.keys)?;
-    case[0].push(probe_process(plan, &server, 0, false)?);
-    for (disturbance, latencies) in DISTURBANCES.into_iter().zip(&mut case[1..]) {
+    let (idle, disturbed) = case.split_first_mut().expect("idle is the first");
+    for (disturbance, latencies) in DISTURBANCES.into_iter().zip(disturbed) {
+        idle.push(probe_process(plan, &server, 0, false)?);
         disturbance.prepare(&mut server.client()?, plan.quick)?;
         latencies.push(probe_disturbed(plan, &server, 0, disturbance)?);
     }

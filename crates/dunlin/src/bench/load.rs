@@ -31,6 +31,7 @@ use super::progress::{Live, Progress};
 use super::rate::Schedule;
 use super::scan::Scanner;
 use super::workload::Workload;
+use crate::cli::tls::Layers;
 
 /// Latencies beyond this are counted as this, microseconds.
 const LATENCY_US_MAX: u64 = 600_000_000;
@@ -114,17 +115,22 @@ pub(super) fn run(options: &Options, workload: &Workload) -> Result<Measured> {
         .into_iter()
         .next()
         .context("no address for this host")?;
+    let endpoint = &options.endpoint;
+    let layers = endpoint.tls.as_ref().map(|tls| tls.layers(&endpoint.host));
+    let layers = layers.transpose()?;
     let mut progress = Progress::new(options, &workload.title);
     let cpu_before = cpu();
     let (sender, receiver) = mpsc::channel();
     for index in 0..threads {
         let (sender, shared) = (sender.clone(), Arc::clone(&shared));
         let (options, workload, address) = (options.clone(), workload.clone(), address.clone());
+        let layers = layers.clone();
         let live = progress.is_shown();
         thread::Builder::new()
             .name(format!("load-{index}"))
             .spawn(move || {
-                let load = Load::new(options, workload, shared, address, (index, threads), live);
+                let target = (address, layers);
+                let load = Load::new(options, workload, shared, target, (index, threads), live);
                 report(&sender, load);
             })?;
     }
@@ -209,6 +215,8 @@ struct Load {
     weights: u32,
     shared: Arc<Shared>,
     address: ConnectAddress,
+    /// TLS, if it is spoken.
+    layers: Option<Layers>,
     share: (usize, usize),
     clients: Vec<Client>,
     /// The client of each connection, by its index.
@@ -241,7 +249,7 @@ impl Load {
         options: Options,
         workload: Workload,
         shared: Arc<Shared>,
-        address: ConnectAddress,
+        (address, layers): (ConnectAddress, Option<Layers>),
         share: (usize, usize),
         live: bool,
     ) -> Load {
@@ -282,6 +290,7 @@ impl Load {
             workload,
             shared,
             address,
+            layers,
             share,
         }
     }
@@ -340,6 +349,12 @@ impl Load {
         state.conn = Some(conn);
         state.scanner = Scanner::default();
         state.greetings = self.greetings;
+        if self.layers.is_none() {
+            self.greet(io, conn);
+        }
+    }
+
+    fn greet(&self, io: &mut Io<'_>, conn: ConnId) {
         if self.greetings > 0 {
             let mut rope = Rope::with_buffer(io.buffer());
             rope.tail().extend_from_slice(&self.greeting);
@@ -534,7 +549,10 @@ impl Load {
             io.close(conn);
         }
         self.connect(io, client);
-        self.send_pipeline(io, client);
+        // With TLS nothing can be sent before it stands.
+        if self.layers.is_none() {
+            self.send_pipeline(io, client);
+        }
     }
 
     fn publish(&mut self) {
@@ -557,6 +575,10 @@ fn greeting(options: &Options) -> (Vec<u8>, u64) {
     if options.tracking {
         say(&["CLIENT", "TRACKING", "on"]);
     }
+    if options.endpoint.tls.is_some() {
+        // The connection stands when the handshake is through, which is when something is answered.
+        say(&["PING"]);
+    }
     let mut bytes = Vec::new();
     for request in &requests {
         reply::request(&mut bytes, request);
@@ -567,8 +589,22 @@ fn greeting(options: &Options) -> (Vec<u8>, u64) {
 impl Handler for Load {
     fn opened(&mut self, _: &mut Io<'_>, _: ConnId, _: &Peer) {}
 
-    fn connected(&mut self, _: &mut Io<'_>, _: ConnId, _: &Peer) {
-        if self.greetings == 0 {
+    fn connected(&mut self, io: &mut Io<'_>, conn: ConnId, _: &Peer) {
+        if let Some(layers) = &self.layers {
+            match layers.layer() {
+                Ok(layer) => io.add_layer(conn, layer),
+                Err(error) => {
+                    self.failure = Some(error.into());
+                    return;
+                }
+            }
+            self.greet(io, conn);
+            let client = self.by_conn[conn.index()];
+            if self.phase == Phase::Running && client != usize::MAX {
+                self.send_pipeline(io, client);
+            }
+        }
+        if self.greetings == 0 && self.phase == Phase::Connecting {
             self.stands();
         }
     }

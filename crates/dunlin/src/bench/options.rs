@@ -11,6 +11,7 @@ use clap::Parser;
 
 use super::keys::Distribution;
 use crate::cli::endpoint::Endpoint;
+use crate::cli::tls::TlsArguments;
 
 /// Keys if a distribution is named and -r is not.
 const KEY_SPACE: u64 = 1_000_000;
@@ -142,8 +143,8 @@ struct Arguments {
     errors: bool,
     #[arg(long, hide = true)]
     cluster: bool,
-    #[arg(long, hide = true)]
-    tls: bool,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// The command
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -251,8 +252,14 @@ fn complaint(error: &clap::Error) -> String {
 
 impl Arguments {
     fn options(self) -> Result<Options, String> {
-        if self.cluster || self.tls {
-            return Err("--cluster and --tls are options of redis-benchmark that dunlin bench does not have".to_owned());
+        if self.cluster {
+            return Err(
+                "--cluster is an option of redis-benchmark that dunlin bench does not have"
+                    .to_owned(),
+            );
+        }
+        if self.tls.has_half_an_identity() {
+            return Err("--cert and --key belong together".to_owned());
         }
         let within = |option: &str, n: usize, max: usize| match (1..=max).contains(&n) {
             true => Ok(n),
@@ -340,6 +347,7 @@ impl Arguments {
         endpoint.user = self.user.clone().or(endpoint.user);
         endpoint.password = self.password.clone().or(endpoint.password);
         endpoint.database = self.dbnum.unwrap_or(endpoint.database);
+        self.tls.apply(&mut endpoint.tls);
         Ok(endpoint)
     }
 }

@@ -18,7 +18,7 @@ mod prompt;
 #[cfg(feature = "tls")]
 mod relay;
 mod session;
-mod tls;
+pub(crate) mod tls;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};

@@ -12,7 +12,7 @@ use clap::Parser;
 
 use super::endpoint::Endpoint;
 use super::format::{Format, Output};
-use super::tls::Tls;
+use super::tls::TlsArguments;
 
 /// Behind which interval a repeated command is sent, at most.
 const INTERVAL_SECONDS_MAX: f64 = 86_400.0 * 365.0;
@@ -60,33 +60,8 @@ struct Arguments {
     /// redis://user:password@host:port/database
     #[arg(short = 'u', value_name = "URI")]
     uri: Option<String>,
-    /// Speak TLS
-    #[arg(long, help_heading = "TLS")]
-    tls: bool,
-    /// Name to ask for, and that the certificate has to be made out to
-    #[arg(long, value_name = "HOST", help_heading = "TLS")]
-    sni: Option<String>,
-    /// Certificates to trust, instead of the system's
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    cacert: Option<PathBuf>,
-    /// Directory of such files
-    #[arg(long, value_name = "DIR", help_heading = "TLS")]
-    cacertdir: Option<PathBuf>,
-    /// Take any certificate
-    #[arg(long, help_heading = "TLS")]
-    insecure: bool,
-    /// Certificate to show
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    cert: Option<PathBuf>,
-    /// Its private key
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    key: Option<PathBuf>,
-    /// Ciphers of TLS 1.2
-    #[arg(long, value_name = "LIST", help_heading = "TLS")]
-    tls_ciphers: Option<String>,
-    /// Ciphers of TLS 1.3
-    #[arg(long, value_name = "LIST", help_heading = "TLS")]
-    tls_ciphersuites: Option<String>,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// Database
     #[arg(short = 'n', value_name = "DB", allow_hyphen_values = true)]
     database: Option<i64>,
@@ -431,9 +406,7 @@ impl Arguments {
             _ if self.cluster.is_some() => {
                 missing("--cluster", "clusters are managed by redis-cli")
             }
-            _ if self.cert.is_some() != self.key.is_some() => {
-                Err("--cert and --key go together.".to_owned())
-            }
+            _ if self.tls.has_half_an_identity() => Err("--cert and --key go together.".to_owned()),
             _ if self.replica || self.slave => missing("--replica", "it would be a replica"),
             _ if self.functions_rdb.is_some() => missing("--functions-rdb", "use FUNCTION DUMP"),
             _ if self.lru_test.is_some() => {
@@ -464,22 +437,8 @@ impl Arguments {
         endpoint.user = self.user.clone().or(endpoint.user);
         endpoint.password = self.password.clone().or(endpoint.password);
         endpoint.database = self.database.unwrap_or(endpoint.database);
-        if self.tls || endpoint.tls.is_some() {
-            endpoint.tls = Some(self.tls());
-        }
+        self.tls.apply(&mut endpoint.tls);
         Ok(endpoint)
-    }
-
-    fn tls(&self) -> Tls {
-        Tls {
-            sni: self.sni.clone(),
-            trusted_file: self.cacert.clone(),
-            trusted_dir: self.cacertdir.clone(),
-            identity: self.cert.clone().zip(self.key.clone()),
-            insecure: self.insecure,
-            ciphers: self.tls_ciphers.clone().unwrap_or_default(),
-            ciphersuites: self.tls_ciphersuites.clone().unwrap_or_default(),
-        }
     }
 
     fn uri_has_password(&self) -> bool {

@@ -152,7 +152,7 @@ fn call(
     let (engine, worker) = (cx.engine, cx.keys.local().worker);
     let running = &engine.scripts.running;
     running.begin(worker, interpreter.next_run(), subject.kind);
-    if !cx.may_defer && !cx.session.replaying {
+    if !cx.may_defer || cx.session.replaying {
         let since_us = cx.host.monotonic_us();
         let name = (invocation.shown)().into_bytes();
         let held = cx.keys.held_set().cloned();

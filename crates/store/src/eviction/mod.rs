@@ -215,17 +215,17 @@ impl Usage {
     }
 
     fn put(&self, part: usize, less: i64) {
-        self.parts[part].store(self.of_this_thread() - less, Ordering::Relaxed);
+        self.parts[part].store(self.of_this_thread() - less, Ordering::Release);
     }
 
     /// A reply of so many bytes leaves the auxiliary thread (or, negative, has arrived).
     pub fn in_transit(&self, bytes: i64) {
-        self.in_transit.fetch_add(bytes, Ordering::Relaxed);
+        self.in_transit.fetch_add(bytes, Ordering::AcqRel);
     }
 
     /// A value of so many bytes goes to the freeing thread (or, negative, is freed).
     pub(crate) fn doom(&self, bytes: i64) {
-        self.doomed.fetch_add(bytes, Ordering::Relaxed);
+        self.doomed.fetch_add(bytes, Ordering::AcqRel);
     }
 
     pub(crate) fn doom_shard(&self) {
@@ -237,10 +237,21 @@ impl Usage {
     }
 
     /// Bytes that the keyspace and the server take, without the buffers of clients, as of about now. O(workers).
+    ///
+    /// What goes from one thread to another is in the deductions before it is in a part, and leaves them after it left that: where it moves
+    /// just now it may be deducted twice, which costs nothing, but never not at all, which would cost keys.
     pub fn bytes(&self) -> u64 {
-        let parts: i64 = self.parts.iter().map(|p| p.load(Ordering::Relaxed)).sum();
+        let deductions = || {
+            (
+                self.in_transit.load(Ordering::Acquire),
+                self.doomed.load(Ordering::Acquire),
+            )
+        };
+        let before = deductions();
+        let parts: i64 = self.parts.iter().map(|p| p.load(Ordering::Acquire)).sum();
         let parts = parts + self.inherited.load(Ordering::Relaxed);
-        let less = self.in_transit.load(Ordering::Relaxed) + self.doomed.load(Ordering::Relaxed);
+        let after = deductions();
+        let less = before.0.max(after.0) + before.1.max(after.1);
         u64::try_from(parts - less).unwrap_or(0)
     }
 
@@ -389,5 +400,54 @@ impl Store {
             }
         }
         is_busy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    thread_local! {
+        static BYTES: Cell<i64> = const { Cell::new(0) };
+    }
+
+    fn allocate(bytes: i64) {
+        BYTES.set(BYTES.get() + bytes);
+    }
+
+    #[test]
+    fn what_goes_from_thread_to_thread_is_never_taken_for_data() {
+        const ROUNDS: usize = 100_000;
+        const MESSAGE: i64 = 10 << 20;
+        let usage = &Usage::new(2, || BYTES.get());
+        let done = &AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (send, receive) = mpsc::sync_channel(1);
+            scope.spawn(move || {
+                for _ in 0..ROUNDS {
+                    allocate(MESSAGE);
+                    usage.in_transit(MESSAGE);
+                    usage.publish(0, 0);
+                    send.send(()).expect("the other one waits for it");
+                }
+            });
+            scope.spawn(move || {
+                for () in receive {
+                    allocate(-MESSAGE);
+                    usage.publish(1, 0);
+                    usage.in_transit(-MESSAGE);
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(usage.bytes(), 0);
+            }
+        });
+        assert_eq!(usage.bytes(), 0);
     }
 }

@@ -3,17 +3,6 @@
 use super::{Txn, held};
 use crate::entry::Entry;
 use crate::hash::Key;
-use crate::store::Store;
-use crate::stripes::Held;
-
-impl Store {
-    /// Makes room for this many keys of a database in a stripe that is held, if there have been none yet. O(keys).
-    pub fn reserve(&self, held: &mut Held, db: u32, stripe: usize, keys: usize) {
-        let shard = self.stripes.with(held, stripe).shard_or_new(db);
-        shard.reserve(keys);
-        self.publish(db, stripe, shard);
-    }
-}
 
 impl Txn<'_> {
     /// Brings what [`Txn::load`] of a key will touch into the cache.
@@ -23,6 +12,17 @@ impl Txn<'_> {
         if let Some(shard) = self.shard(db, stripe) {
             shard.dict().prefetch(hash);
         }
+    }
+
+    /// Makes room for this many keys of a database in a stripe that is held, if there have been none yet. O(keys).
+    pub fn reserve(&mut self, db: u32, stripe: usize, keys: usize) {
+        let store = self.store;
+        let shard = store
+            .stripes
+            .with(held(&mut self.held), stripe)
+            .shard_or_new(db);
+        shard.reserve(keys);
+        store.publish(db, stripe, shard);
     }
 
     /// Files `entry` (which has no deadline) under its key with this deadline, and says nothing of it to anybody. If there is such a key

@@ -50,12 +50,16 @@ impl Authority {
 
     /// Writes `name.crt`, with this text as its common name, and `name.key`.
     pub(crate) fn sign(&self, name: &str, common_name: &str) -> Identity {
-        let key = KeyPair::generate().unwrap();
+        self.sign_key(name, common_name, &KeyPair::generate().unwrap())
+    }
+
+    /// The same with this key.
+    pub(crate) fn sign_key(&self, name: &str, common_name: &str, key: &KeyPair) -> Identity {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params
             .distinguished_name
             .push(DnType::CommonName, common_name);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.signed_by(key, &self.issuer).unwrap();
         let identity = Identity {
             certificate: self.directory.join(format!("{name}.crt")),
             key: self.directory.join(format!("{name}.key")),

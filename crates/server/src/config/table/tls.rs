@@ -40,12 +40,11 @@ pub(super) const KEYS: &[Key] = &[
     text("tls-key-file", "")
         .acted()
         .volatile()
-        .doc("Private key of the server (PEM), without a password."),
+        .doc("Private key of the server (PEM)."),
     text("tls-key-file-pass", "")
         .secret()
-        .missing("private keys with a password cannot be read")
-        .idle("")
-        .doc("Password of that key. Keys that have one are refused."),
+        .acted()
+        .doc("Password of that key, if it is encrypted (PKCS #8)."),
     integer("tls-port", "0", 0, 65535)
         .acted()
         .doc("Port for TLS. 0 is none."),

@@ -31,9 +31,19 @@ struct Raw {
     offset: u64,
 }
 
+/// Keys of a database that are to come.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Room {
+    pub(super) db: u32,
+    /// In each stripe.
+    pub(super) each: usize,
+}
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
+    /// What room is to be made for before more is filed.
+    pub(super) room: Option<Room>,
     bytes: Vec<u8>,
     keys: Vec<Raw>,
 }

@@ -10,7 +10,7 @@ use std::thread;
 use dunlin_store::stripes::LockSet;
 use dunlin_store::{Local, Txn};
 
-use super::batch::{Batch, Builder, ByStripe, Decoding};
+use super::batch::{Batch, Builder, ByStripe, Decoding, Room};
 use super::dump::Dump;
 use super::{LoadError, Loader, SETTLE_PERIOD};
 use crate::persistence::stripe_lock::StripeLock;
@@ -132,6 +132,16 @@ impl<'a> Filer<'a> {
         }
     }
 
+    fn make_room(&mut self, room: Room) {
+        let store = self.decoding.store;
+        for stripe in 0..store.stripe_count() {
+            let mut held = self.lock.lock(store, &LockSet::One(stripe as u16));
+            let mut keys = Txn::new(store, Some(&mut held), &mut self.local, 0);
+            keys.reserve(room.db, stripe, room.each);
+            store.release_stripes(held);
+        }
+    }
+
     fn file(&mut self, batch: &Batch) -> Result<(), LoadError> {
         self.builder.build(batch)?;
         let store = self.decoding.store;
@@ -217,6 +227,9 @@ fn scan(dump: &mut Dump<'_>, crew: &Crew, own: &mut Filer<'_>) -> Result<(), Loa
         let mut batch = crew.spare();
         if crew.has_failed() || !dump.fill(&mut batch, own.decoding)? {
             return Ok(());
+        }
+        if let Some(room) = batch.room.take() {
+            own.make_room(room);
         }
         if let Some(batch) = crew.offer(batch) {
             own.file(&batch)?;

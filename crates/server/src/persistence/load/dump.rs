@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use dunlin_persist::Error as FormatError;
 use dunlin_persist::rdb::{Item, Scanner};
-use dunlin_store::stripes::LockSet;
 
-use super::batch::{Batch, Decoding};
+use super::batch::{Batch, Decoding, Room};
 use super::progress::Progress;
 use super::{DumpRules, LoadError, Loader};
 use crate::persistence::loading::Loading;
-use crate::persistence::stripe_lock::StripeLock;
 use crate::shared::Shared;
 
 /// A batch is handed over at the latest at so many bytes.
@@ -107,7 +105,7 @@ impl<'a> Loader<'a> {
 }
 
 impl Dump<'_> {
-    /// Reads the next keys into a batch; false when there are no more.
+    /// Reads the next keys into a batch, perhaps none; false when there are no more.
     pub(super) fn fill(
         &mut self,
         batch: &mut Batch,
@@ -142,30 +140,27 @@ impl Dump<'_> {
                     )));
                 }
                 Item::SelectDb(db) => self.db = db,
-                Item::Resize { keys, .. } => self.make_room(keys),
+                Item::Resize { keys, .. } => {
+                    batch.room = self.room(keys);
+                    // It is made before anything is filed.
+                    if batch.room.is_some() {
+                        break;
+                    }
+                }
                 Item::SlotInfo { .. } => {}
             }
         }
         self.progress.reached(self.scanner.offset())?;
-        Ok(!batch.is_empty())
+        Ok(!batch.is_empty() || !self.is_done)
     }
 
-    /// Makes room for so many keys of the database, as the file announces them.
-    fn make_room(&self, keys: u64) {
+    /// What to make room for, when the file announces so many keys of its database.
+    fn room(&self, keys: u64) -> Option<Room> {
         let loading = &self.shared.loading;
         let left_bytes = loading.total_bytes().saturating_sub(loading.loaded_bytes());
         let keys = keys.min(left_bytes / KEY_BYTES_MIN) as usize;
-        let store = &self.shared.engine.store;
-        let each = keys / store.stripe_count();
-        if each == 0 {
-            return;
-        }
-        let mut lock = StripeLock::of_this_thread();
-        for stripe in 0..store.stripe_count() {
-            let mut held = lock.lock(store, &LockSet::One(stripe as u16));
-            store.reserve(&mut held, self.db, stripe, each);
-            store.release_stripes(held);
-        }
+        let each = keys / self.shared.engine.store.stripe_count();
+        (each > 0).then_some(Room { db: self.db, each })
     }
 
     /// Tells the log that all of it is loaded, but for so many keys that were empty.

@@ -24,7 +24,7 @@ use dunlin_persist::Error as FormatError;
 use dunlin_persist::rdb::Rules;
 use dunlin_reactor::Clock;
 
-use self::batch::{Batch, Builder, Decoding};
+use self::batch::{Batch, Builder, Decoding, Room};
 use self::dump::Dump;
 pub use self::log::{LoadedLog, LogPlace};
 use super::disk::Disk;
@@ -207,6 +207,11 @@ fn load_held(
     let mut builder = Builder::new(decoding);
     let mut batch = Batch::default();
     while dump.fill(&mut batch, decoding)? {
+        if let Some(Room { db, each }) = batch.room.take() {
+            for stripe in 0..decoding.store.stripe_count() {
+                cx.keys.reserve(db, stripe, each);
+            }
+        }
         builder.build(&batch)?;
         for decoded in builder.decoded.drain(..).flatten() {
             decoded.place(&mut cx.keys, decoding)?;
