@@ -37,7 +37,7 @@ fn a_signal_is_reported() {
             "Thread: worker-",
             "------ REGISTERS ------",
             "------ STACK TRACE ------",
-            "dunlin_server::commands::debug::crash::segfault",
+            "/server/src/commands/debug/crash.rs:",
             "total_commands_processed:",
             "running debug; newest first: debug set",
             "=== REDIS BUG REPORT END. Make sure to include from START to END. ===",
