@@ -259,7 +259,7 @@ impl Arguments {
             );
         }
         if self.tls.has_half_an_identity() {
-            return Err("--cert and --key belong together".to_owned());
+            return Err("--cert and --key go together.".to_owned());
         }
         let within = |option: &str, n: usize, max: usize| match (1..=max).contains(&n) {
             true => Ok(n),
