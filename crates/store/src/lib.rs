@@ -31,6 +31,7 @@ mod reads;
 mod reaper;
 pub mod set;
 pub mod shard;
+mod shards;
 pub mod snapshot;
 mod stamps;
 mod store;

@@ -91,12 +91,13 @@ pub(crate) struct Walk {
     cursor: u64,
 }
 
-/// Keys of one database in one stripe.
+/// Keys of one database in one stripe. What every look-up reads comes first.
+#[repr(C)]
 pub struct Shard {
     /// The mark of entries that no snapshot waits for.
     mark: bool,
-    walk: Option<Walk>,
     dict: Dict<Entry>,
+    walk: Option<Walk>,
     wheel: TimerWheel<EntryPtr>,
     deadline_sum: u128,
     /// Keys with a deadline.

@@ -280,12 +280,11 @@ impl Store {
             .collect();
         for stripe in 0..self.stripe_count() {
             let shards = &mut self.stripes.with(held, stripe).shards;
-            for (shard, count) in shards.iter_mut().zip(&mut databases) {
-                if let Some(shard) = shard {
-                    shard.begin_walk(count.db);
-                    count.keys += shard.len() as u64;
-                    count.expires += shard.expires() as u64;
-                }
+            for (db, shard) in shards.iter_mut() {
+                let count = &mut databases[db as usize];
+                shard.begin_walk(db);
+                count.keys += shard.len() as u64;
+                count.expires += shard.expires() as u64;
             }
         }
         databases.retain(|count| count.keys > 0);
@@ -318,7 +317,7 @@ impl Store {
     pub fn each_entry(&self, held: &mut Held, db: u32, mut visit: impl FnMut(&Entry)) {
         for stripe in 0..self.stripe_count() {
             let shards = &self.stripes.with(held, stripe).shards;
-            if let Some(shard) = &shards[db as usize] {
+            if let Some(shard) = shards.get(db) {
                 shard.dict().iter().for_each(|entry| visit(&entry));
             }
         }
@@ -389,16 +388,14 @@ impl Snapshot {
     ) -> bool {
         let shards = &mut store.stripes.with(held, usize::from(stripe)).shards;
         // It is elsewhere if databases were exchanged since, and nowhere if it was flushed.
-        let is_it = |shard: &Option<Box<Shard>>| {
-            let walk = shard.as_ref().and_then(|shard| shard.walk());
-            walk.is_some_and(|walk| walk.db == db)
+        let is_it = |shard: &Shard| shard.walk().is_some_and(|walk| walk.db == db);
+        let at = match shards.get(db) {
+            Some(shard) if is_it(shard) => Some(db),
+            _ => shards
+                .iter_mut()
+                .find_map(|(db, shard)| is_it(shard).then_some(db)),
         };
-        let at = if is_it(&shards[db as usize]) {
-            Some(db as usize)
-        } else {
-            shards.iter().position(is_it)
-        };
-        let shard = at.and_then(|at| shards[at].as_deref_mut());
+        let shard = at.and_then(|at| shards.get_mut(at));
         shard.is_some_and(|shard| self.slice(store, shard, piece))
     }
 

@@ -185,7 +185,7 @@ impl<'a> Txn<'a> {
 
     #[inline(always)]
     pub(crate) fn shard(&mut self, db: u32, stripe: usize) -> Option<&mut Shard> {
-        self.data(stripe).shards[db as usize].as_deref_mut()
+        self.data(stripe).shards.get_mut(db)
     }
 
     #[inline(always)]
@@ -494,7 +494,7 @@ impl<'a> Txn<'a> {
         let store = self.store;
         let is_timed = entry.kind().is_timed();
         let data = store.stripes.with(held(&mut self.held), stripe);
-        let shard = data.shards[db as usize].get_or_insert_with(|| Box::new(Shard::new(now)));
+        let shard = data.shards.get_or_new(db, now);
         let slot = shard.insert(key.hash, entry, store.hasher(), &mut self.local.reclaim);
         store.publish(db, stripe, shard);
         let found = Found {
@@ -512,8 +512,9 @@ impl<'a> Txn<'a> {
     fn take(&mut self, found: Found) -> Entry {
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), found.stripe);
-        let shard = data.shards[found.db as usize]
-            .as_deref_mut()
+        let shard = data
+            .shards
+            .get_mut(found.db)
             .expect("a found key's shard exists");
         let entry = shard.remove(found.slot, &mut self.local.reclaim);
         store.publish(found.db, found.stripe, shard);
@@ -523,8 +524,9 @@ impl<'a> Txn<'a> {
     fn set_deadline_of(&mut self, found: Found, deadline: Option<u64>) {
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), found.stripe);
-        let shard = data.shards[found.db as usize]
-            .as_deref_mut()
+        let shard = data
+            .shards
+            .get_mut(found.db)
             .expect("a found key's shard exists");
         shard.set_deadline(found.slot, deadline);
         store.publish(found.db, found.stripe, shard);
@@ -662,7 +664,7 @@ impl<'a> Txn<'a> {
             }
             let store = self.store;
             let data = store.stripes.with(held(&mut self.held), stripe);
-            let Some(shard) = data.shards[db as usize].take() else {
+            let Some(shard) = data.shards.take(db) else {
                 continue;
             };
             removed += shard.len() as u64;
@@ -702,9 +704,9 @@ impl<'a> Txn<'a> {
             let store = self.store;
             let data = store.stripes.with(held(&mut self.held), stripe);
             // The wheels come along; their owners keep looking at the stripe's earliest deadline.
-            data.shards.swap(a as usize, b as usize);
+            data.shards.swap(a, b);
             for db in [a, b] {
-                match data.shards[db as usize].as_deref() {
+                match data.shards.get(db) {
                     Some(shard) => store.publish(db, stripe, shard),
                     None => store.clear_head(db, stripe),
                 }

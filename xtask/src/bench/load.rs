@@ -4,9 +4,10 @@
 //! the server, not assumed.
 
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::client::Client;
 use crate::process::run_to_file;
@@ -21,6 +22,8 @@ pub(crate) const VALUE_BYTES: usize = 64;
 const FILL_BATCH: usize = 500;
 /// redis-benchmark runs for ever when it is refused, so it gets a limit.
 const LOAD_LIMIT_S: u64 = 180;
+/// Processes of redis-benchmark at most.
+const LOAD_PROCESSES_MAX: usize = 8;
 /// What a SET answers.
 const OK_BYTES: usize = b"+OK\r\n".len();
 
@@ -97,6 +100,20 @@ pub(crate) struct Measured {
     pub(crate) cpu_us: f64,
 }
 
+/// How many of the load tool run at a time: one for each core that this process may use, within a limit. (Its own threads wait for each
+/// other at shared counters from some 3 million requests a second on.)
+fn processes() -> usize {
+    workspace::cores().min(LOAD_PROCESSES_MAX)
+}
+
+/// Where the load runs, for the head of a table.
+pub(crate) fn place() -> String {
+    match processes() {
+        1 => "on another core than the server".to_owned(),
+        processes => format!("in {processes} processes on other cores than the server"),
+    }
+}
+
 /// Runs redis-benchmark once. With GET, a miss is an error.
 pub(crate) fn run(server: &Server, load: &Load<'_>) -> Result<Measured> {
     let mut client = server.client()?;
@@ -113,9 +130,40 @@ pub(crate) fn run(server: &Server, load: &Load<'_>) -> Result<Measured> {
 /// Runs redis-benchmark once, against a server that may not count anything.
 pub(crate) fn run_uncounted(server: &Server, load: &Load<'_>) -> Result<Measured> {
     let cpu_before = server.cpu_ns()?;
+    let processes = processes().min(load.connections);
+    let rates = thread::scope(|scope| {
+        let running: Vec<_> = (0..processes)
+            .map(|process| {
+                let share = Load {
+                    requests: share(load.requests, process, processes),
+                    connections: share(load.connections, process, processes),
+                    ..*load
+                };
+                scope.spawn(move || run_process(server.port, &share, process))
+            })
+            .collect();
+        let joined = running.into_iter().map(|run| run.join());
+        joined
+            .map(|rate| rate.map_err(|_| anyhow!("a load thread panicked"))?)
+            .collect::<Result<Vec<f64>>>()
+    })?;
+    let cpu_ns = server.cpu_ns()? - cpu_before;
+    Ok(Measured {
+        requests_per_s: rates.iter().sum(),
+        cpu_us: cpu_ns as f64 / 1000.0 / load.requests as f64,
+    })
+}
+
+/// What part `part` of `parts` of a whole gets.
+fn share(whole: usize, part: usize, parts: usize) -> usize {
+    whole / parts + usize::from(part < whole % parts)
+}
+
+/// One process of the load tool, to its end: its requests a second.
+fn run_process(port: u16, load: &Load<'_>, process: usize) -> Result<f64> {
     let mut command = Command::new("redis-benchmark");
     command
-        .args(["-p", &server.port.to_string(), "--csv"])
+        .args(["-p", &port.to_string(), "--csv"])
         .args(["-n", &load.requests.to_string()])
         .args(["-P", &load.pipeline.to_string()])
         .args(["-c", &load.connections.to_string()])
@@ -126,15 +174,11 @@ pub(crate) fn run_uncounted(server: &Server, load: &Load<'_>) -> Result<Measured
     } else {
         command.args(["-t", &load.command.to_lowercase()]);
     }
-    let log = workspace::scratch("bench")?.join(format!("load-{}.log", server.port));
+    let log = workspace::scratch("bench")?.join(format!("load-{port}-{process}.log"));
     let outcome = run_to_file(&mut command, &log, Duration::from_secs(LOAD_LIMIT_S))?;
     let text = std::fs::read_to_string(&log)?;
     ensure!(outcome.success(), "redis-benchmark failed: {text}");
-    let cpu_ns = server.cpu_ns()? - cpu_before;
-    Ok(Measured {
-        requests_per_s: requests_per_s(&text, load.command)?,
-        cpu_us: cpu_ns as f64 / 1000.0 / load.requests as f64,
-    })
+    requests_per_s(&text, load.command)
 }
 
 /// The second field of the line that begins with the command's name.

@@ -6,9 +6,11 @@ use anyhow::Result;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Which cores the servers get, in taskset's notation. The load gets another one where there is one.
+/// Which cores the servers get, in taskset's notation. The load gets the others, where there are any.
 #[derive(Clone, Debug)]
 pub(crate) struct Cores {
+    /// All that this process may use.
+    all: Vec<usize>,
     /// For one worker.
     pub(crate) one: String,
     /// For two workers.
@@ -25,23 +27,37 @@ pub(crate) fn divide() -> Result<Cores> {
         .collect();
     let first = cores[0];
     let second = cores.get(1).copied().unwrap_or(first);
-    // On two cores the load shares one with the second worker: there is no other.
-    let load: Vec<usize> = match cores.len() {
-        0 | 1 => vec![first],
-        2 => vec![second],
-        3 => vec![cores[2]],
-        _ => cores[2..].to_vec(),
-    };
-    let mut set = CpuSet::new();
-    for core in load {
-        set.set(core);
-    }
-    sched_setaffinity(None, &set)?;
-    Ok(Cores {
+    let divided = Cores {
         one: first.to_string(),
         two: format!("{first},{second}"),
         shared: cores.len() <= 2,
-    })
+        all: cores,
+    };
+    divided.load_beside(2)?;
+    Ok(divided)
+}
+
+impl Cores {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The first `count` of them, for a server.
+    pub(crate) fn first(&self, count: usize) -> String {
+        let names: Vec<String> = self.all.iter().take(count).map(usize::to_string).collect();
+        names.join(",")
+    }
+
+    /// Moves this process, with what it starts, to the cores behind the first `count`. Where there are none it gets the last one.
+    pub(crate) fn load_beside(&self, count: usize) -> Result<()> {
+        let behind = count.min(self.all.len() - 1);
+        let mut set = CpuSet::new();
+        for core in &self.all[behind..] {
+            set.set(*core);
+        }
+        Ok(sched_setaffinity(None, &set)?)
+    }
 }
 
 /// Raises the limit of open descriptors to what is allowed, and says how many that is.

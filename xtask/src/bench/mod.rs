@@ -21,6 +21,7 @@ mod observing;
 mod pubsub;
 mod report;
 mod rounds;
+mod scaling;
 mod snapshots;
 mod stages;
 mod stalls;
@@ -45,7 +46,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, backends, echo, client, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability, stages (may be repeated).
+    /// Only these experiments: throughput, scaling, backends, echo, client, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability, stages (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -111,6 +112,8 @@ impl Plan {
             (false, _) => vec![],
             (true, 1) => vec!["--workers", "1"],
             (true, 2) => vec!["--workers", "2"],
+            (true, 4) => vec!["--workers", "4"],
+            (true, 8) => vec!["--workers", "8"],
             (true, count) => unreachable!("no experiment has {count} workers"),
         }
     }
@@ -122,8 +125,9 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 16] = [
+const EXPERIMENTS: [Experiment; 17] = [
     ("throughput", throughput::measure),
+    ("scaling", scaling::measure),
     ("backends", backends::measure),
     ("echo", echo::measure),
     ("client", client::measure),

@@ -73,8 +73,9 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         name: "throughput",
         title: "Throughput and CPU per request",
         how: format!(
-            "redis-benchmark with {CONNECTIONS} connections on another core than the server, which has one worker on one core; {} keys of {} bytes, \
+            "redis-benchmark with {CONNECTIONS} connections {}, which has one worker on one core; {} keys of {} bytes, \
              values of {} bytes, random keys, every GET hits; medians of {} rounds, the servers taking turns. {FLOOR}",
+            load::place(),
             plan.keys,
             load::KEY_BYTES,
             load::VALUE_BYTES,

@@ -35,6 +35,7 @@ use std::{
 };
 
 use crossbeam_utils::CachePadded;
+use dunlin_structures::prefetch;
 
 use self::{gate::Gate, queue::Queue, stripe::Stripe, waiter::Progress};
 pub use self::{
@@ -118,6 +119,12 @@ impl<T> Stripes<T> {
             stripe.planted = true;
         }
         stripes
+    }
+
+    /// Brings a stripe's lock into this core's cache, for who will take it soon: the exchange then waits for no other core.
+    #[inline]
+    pub fn prefetch(&self, stripe: usize) {
+        prefetch::line_to_write(std::ptr::from_ref(&self.stripes[stripe]).cast());
     }
 
     /// How many stripes there are.

@@ -26,8 +26,9 @@ impl Txn<'_> {
     pub(super) fn refile(&mut self, found: Found) {
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), found.stripe);
-        let shard = data.shards[found.db as usize]
-            .as_deref_mut()
+        let shard = data
+            .shards
+            .get_mut(found.db)
             .expect("a found key's shard exists");
         if shard.entry(found.slot).timed().is_none() {
             return;

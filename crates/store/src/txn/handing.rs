@@ -21,7 +21,7 @@ impl Txn<'_> {
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), stripe);
         if let Some(undo) = &mut self.local.undo
-            && let Some(shard) = data.shards[db as usize].as_deref()
+            && let Some(shard) = data.shards.get(db)
         {
             let entry = shard.entry(slot);
             let key = entry.key();
@@ -53,7 +53,7 @@ impl Txn<'_> {
     fn hand_over(&mut self, db: u32, stripe: usize, slot: Slot) {
         let (store, lane) = (self.store, self.local.worker);
         let data = store.stripes.with(held(&mut self.held), stripe);
-        let Some(shard) = data.shards[db as usize].as_deref() else {
+        let Some(shard) = data.shards.get(db) else {
             return;
         };
         let entry = shard.entry(slot);

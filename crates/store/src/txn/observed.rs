@@ -44,7 +44,7 @@ impl Txn<'_> {
         let data = self.data(stripe);
         let exists = |key: &[u8]| {
             there.iter().any(|&db| {
-                let shard = data.shards[db as usize].as_deref();
+                let shard = data.shards.get(db);
                 shard.is_some_and(|s| s.contains(hasher.hash(key), key))
             })
         };

@@ -6,6 +6,7 @@ use super::{Found, Txn, held};
 use crate::entry::Entry;
 use crate::event::Event;
 use crate::hash::Key;
+use crate::shard::Shard;
 
 impl Txn<'_> {
     /// An entry of one held stripe that might be evicted, picked by chance; it may have expired.
@@ -58,7 +59,9 @@ impl Txn<'_> {
     fn give_up_empty_shard(&mut self, db: u32, stripe: usize) {
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), stripe);
-        if let Some(shard) = data.shards[db as usize].take_if(|shard| shard.is_empty()) {
+        if data.shards.get(db).is_some_and(Shard::is_empty)
+            && let Some(shard) = data.shards.take(db)
+        {
             store.clear_head(db, stripe);
             let mut drain = shard.into_drain();
             while drain.slice(1, &mut self.local.reclaim, drop) {}

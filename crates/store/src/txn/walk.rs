@@ -86,7 +86,7 @@ impl Txn<'_> {
         let now = self.stripe_now(stripe);
         let store = self.store;
         let data = store.stripes.with(held(&mut self.held), stripe);
-        let Some(shard) = data.shards[db as usize].as_deref_mut() else {
+        let Some(shard) = data.shards.get_mut(db) else {
             return Expired::Idle;
         };
         let expired = shard.pop_expired(now, work, store.hasher(), &mut self.local.reclaim);

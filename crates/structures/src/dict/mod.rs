@@ -57,6 +57,7 @@ struct Stashed<P> {
 ///
 /// Dropping a dict drops its entries and frees its memory at once: where other threads may look into it through a [`Root`],
 /// end it by [`Dict::into_drain`].
+#[repr(C)]
 pub struct Dict<P: Handle> {
     /// A [`RootWord`].
     root: AtomicU64,
