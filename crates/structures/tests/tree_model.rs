@@ -159,6 +159,84 @@ fn positions_are_those_of_a_sorted_vector() {
     assert_same(&tree, &model);
 }
 
+/// Entries come, go and move along paths, in a tree that grows to several levels and shrinks again.
+#[test]
+fn paths_lead_where_a_sorted_vector_says() {
+    let mut rng = Rng(6);
+    let mut tree: Tree<u32> = Tree::new();
+    let mut model: Vec<(u32, Vec<u8>)> = Vec::new();
+    let (mut kept, mut images) = (0, Vec::new());
+    for step in 0..60_000 {
+        let grows = step < 25_000;
+        let few_keys = rng.below(2) == 0;
+        let key = rng.below(if few_keys { 40 } else { 1 << 20 }) as u32;
+        let new = (key, rng.payload());
+        let Err(place) = model.binary_search(&new) else {
+            continue;
+        };
+        let path = tree.path(&At(new.0, &new.1));
+        if let Some((key, payload)) = tree.at(path) {
+            assert_eq!((key, payload), (model[place].0, model[place].1.as_slice()));
+        }
+        match rng.below(10) {
+            0..=5 if grows || model.is_empty() => {
+                tree.insert_at(path, new.0, &new.1);
+                model.insert(place, new);
+            }
+            6..=7 if !model.is_empty() => {
+                // A move: the old one goes, the new one comes.
+                let at = rng.below(model.len());
+                let old = model.remove(at);
+                let probes = [&At(old.0, &old.1), &At(new.0, &new.1)];
+                let [from, mut to] = tree.paths(probes);
+                assert_eq!(tree.at(from), Some((old.0, old.1.as_slice())));
+                if tree.remove_at(from) {
+                    kept += 1;
+                    to = to.after_removal(from);
+                    assert_eq!(to, tree.path(probes[1]));
+                } else {
+                    to = tree.path(probes[1]);
+                }
+                tree.insert_at(to, new.0, &new.1);
+                let place = model.binary_search(&new).unwrap_err();
+                model.insert(place, new);
+            }
+            8 if !model.is_empty() => {
+                // Another key, where the one before leaves room for it.
+                let at = rng.below(model.len());
+                let (key, payload) = model[at].clone();
+                let least = at.checked_sub(1).map_or(0, |before| model[before].0 + 1);
+                if least < key {
+                    tree.set_key_at(tree.path(&At(key, &payload)), least);
+                    model[at].0 = least;
+                    let found = tree.at(tree.path(&At(least, &payload)));
+                    assert_eq!(found, Some((least, payload.as_slice())));
+                }
+            }
+            _ if !model.is_empty() => {
+                let at = rng.below(model.len());
+                let (key, payload) = model.remove(at);
+                tree.remove_at(tree.path(&At(key, &payload)));
+            }
+            _ => {}
+        }
+        if step % 10_000 == 0 {
+            assert_same(&tree, &model);
+            images.push((tree.clone(), model.clone()));
+        }
+    }
+    assert!(kept > 1_000, "{kept} moves without another search");
+    assert_same(&tree, &model);
+    for (image, frozen) in &images {
+        assert_same(image, frozen);
+    }
+    while let Some((key, payload)) = model.pop() {
+        tree.remove_at(tree.path(&At(key, &payload)));
+    }
+    assert!(tree.is_empty());
+    tree.assert_consistent();
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct KeyOnly(u64);
 

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use dunlin_structures::packed::Element;
-use dunlin_structures::tree::{self, Builder, Probe, SortKey, Tree};
+use dunlin_structures::tree::{self, Builder, Path, Probe, SortKey, Tree};
 
 use super::{Item, order, order_members};
 use crate::big::{MemberHash, shed};
@@ -172,33 +172,26 @@ impl ZSet {
         ByHash(self.index.iter())
     }
 
-    /// Score of a member, and its rank in the index; or the rank where it belongs there. O(log n).
+    /// Where a member is or belongs in the index, and its score if it is there. O(log n).
     #[inline]
-    fn find(&self, hash: MemberHash, member: &[u8]) -> Result<(usize, f64), usize> {
-        match self.index.position(&AtHash { hash, member }) {
-            (at, Some((indexed, payload))) if indexed.hash == hash && payload == member => {
-                Ok((at, indexed.score()))
-            }
-            (at, _) => Err(at),
-        }
-    }
-
-    /// The rank where a member with a score is or belongs. O(log n).
-    #[inline]
-    fn rank_of(&self, score: f64, member: &[u8]) -> usize {
-        self.sorted.position(&AtMember { score, member }).0
+    fn find(&self, hash: MemberHash, member: &[u8]) -> (Path, Option<f64>) {
+        let path = self.index.path(&AtHash { hash, member });
+        let found = self.index.at(path);
+        let found = found.filter(|(indexed, payload)| indexed.hash == hash && *payload == member);
+        (path, found.map(|(indexed, _)| indexed.score()))
     }
 
     /// Score of a member. O(log n).
     #[inline]
     pub fn score(&self, hash: MemberHash, member: &[u8]) -> Option<f64> {
-        self.find(hash, member).ok().map(|(_, score)| score)
+        self.find(hash, member).1
     }
 
     /// Rank and score of a member. O(log n).
     pub fn rank(&self, hash: MemberHash, member: &[u8]) -> Option<(usize, f64)> {
-        let (_, score) = self.find(hash, member).ok()?;
-        Some((self.rank_of(score, member), score))
+        let score = self.score(hash, member)?;
+        let (rank, _) = self.sorted.position(&AtMember { score, member });
+        Some((rank, score))
     }
 
     /// Adds a member or changes its score, as `decide` says by its old score. O(log n).
@@ -208,39 +201,49 @@ impl ZSet {
         member: &[u8],
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) {
-        let found = self.find(hash, member);
-        let old = found.ok().map(|(_, score)| score);
+        let (at, old) = self.find(hash, member);
         let Some(new) = decide(old) else {
             return;
         };
-        match found {
-            Ok((_, old)) if old == new => return,
-            Ok((at, old)) => {
-                self.sorted.remove(self.rank_of(old, member));
-                self.index.replace(at, Indexed::new(hash, new), member);
-            }
-            Err(at) => self.index.insert(at, Indexed::new(hash, new), member),
+        let place = AtMember { score: new, member };
+        let Some(old) = old else {
+            self.index.insert_at(at, Indexed::new(hash, new), member);
+            self.sorted
+                .insert_at(self.sorted.path(&place), Score(new), member);
+            return;
+        };
+        if old == new {
+            return;
         }
-        self.sorted
-            .insert(self.rank_of(new, member), Score(new), member);
+        let [from, to] = self
+            .sorted
+            .paths([&AtMember { score: old, member }, &place]);
+        self.index.set_key_at(at, Indexed::new(hash, new));
+        let to = match self.sorted.remove_at(from) {
+            true => to.after_removal(from),
+            false => self.sorted.path(&place),
+        };
+        self.sorted.insert_at(to, Score(new), member);
     }
 
     /// Takes a member out; its score. O(log n).
     pub fn remove(&mut self, hash: MemberHash, member: &[u8]) -> Option<f64> {
-        let (at, score) = self.find(hash, member).ok()?;
-        self.sorted.remove(self.rank_of(score, member));
-        self.index.remove(at);
+        let (at, score) = self.find(hash, member);
+        let score = score?;
+        let place = self.sorted.path(&AtMember { score, member });
+        self.sorted.remove_at(place);
+        self.index.remove_at(at);
         Some(score)
     }
 
     /// Takes the members of a range of ranks out. O(log n) for each.
     pub fn remove_ranks(&mut self, ranks: Range<usize>, hasher: &KeyHasher) {
         for (_, member) in self.sorted.range(ranks.clone()) {
-            let (at, _) = self.index.position(&AtHash {
+            let at = self.index.path(&AtHash {
                 hash: member_hash(hasher, member),
                 member,
             });
-            self.index.remove(at);
+            self.index.remove_at(at);
         }
         self.sorted.remove_range(ranks);
     }

@@ -2,9 +2,11 @@
 //!
 //! **Invariant.** `keys` and, where there are payloads, `ends` have an element per entry; payload i is `bytes[ends[i - 1]..ends[i]]`.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Item, SortKey};
+use super::node::partition_point;
+use super::{Item, Probe, SortKey};
 use crate::prefetch::{self, LINE_BYTES};
 
 /// Most entries of a leaf.
@@ -19,6 +21,14 @@ pub(super) struct Leaf<K> {
     keys: Vec<K>,
     ends: Vec<u32>,
     bytes: Vec<u8>,
+}
+
+fn prefetch_all<T>(array: &[T]) {
+    let bytes = array.as_ptr_range();
+    let (from, to) = (bytes.start.addr(), bytes.end.addr());
+    for line in (from / LINE_BYTES * LINE_BYTES..to).step_by(LINE_BYTES) {
+        prefetch::line(std::ptr::without_provenance(line));
+    }
 }
 
 /// Makes room for `more` elements. Arrays of up to `ordinary` elements have few sizes, two for each doubling: leaves grow and split in
@@ -86,18 +96,23 @@ impl<K: SortKey> Leaf<K> {
         self.keys[at]
     }
 
+    /// The number of the first entry that is not `Less` than the probed place.
     #[inline]
-    pub(super) fn keys(&self) -> &[K] {
-        &self.keys
+    pub(super) fn find(&self, probe: &impl Probe<K>) -> usize {
+        partition_point(&self.keys, probe, Ordering::Less, |at| self.payload(at))
     }
 
-    /// Has all keys brought into the cache at once: a binary search would wait for one line after the other.
+    /// Has all keys brought into the cache at once, and where the payloads end: a search would wait for one line after the other.
     #[inline]
     pub(super) fn prefetch(&self) {
-        let per_line = (LINE_BYTES / size_of::<K>().max(1)).max(1);
-        for key in self.keys.iter().step_by(per_line) {
-            prefetch::line(std::ptr::from_ref(key).cast());
-        }
+        prefetch_all(&self.keys);
+        prefetch_all(&self.ends);
+    }
+
+    /// Has the payloads brought into the cache, which an entry that comes or goes will move.
+    #[inline]
+    pub(super) fn prefetch_payloads(&self) {
+        prefetch_all(&self.bytes[..self.bytes.len().min(BYTES_MAX)]);
     }
 
     #[inline]
@@ -180,6 +195,10 @@ impl<K: SortKey> Leaf<K> {
                 self.shift_ends(at, payload.len(), old);
             }
         }
+    }
+
+    pub(super) fn set_key(&mut self, at: usize, key: K) {
+        self.keys[at] = key;
     }
 
     /// Puts `new` in the place of `old` bytes.

@@ -22,6 +22,7 @@ mod check;
 mod leaf;
 mod node;
 mod walk;
+mod way;
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -30,6 +31,8 @@ pub use self::build::Builder;
 use self::leaf::Leaf;
 use self::node::Node;
 pub use self::walk::Iter;
+pub use self::way::Path;
+use self::way::{Along, ToEntry, ToGap, Way};
 
 /// What entries are ordered by, kept beside their payloads.
 pub trait SortKey: Copy {
@@ -113,13 +116,74 @@ impl<K: SortKey> Tree<K> {
         }
     }
 
+    /// The path to the entry that is `Equal` to the probed place, or else to the place where it would be added. No two entries may be
+    /// `Equal` to it. O(log n).
+    #[inline]
+    pub fn path(&self, probe: &impl Probe<K>) -> Path {
+        let (leaf, mut path) = self.root.descend(probe);
+        path.at = leaf.find(probe) as u8;
+        path
+    }
+
+    /// Two paths, each as by [`path`](Self::path); the second leaf is on its way into the cache while the first is searched.
+    #[inline]
+    pub fn paths(&self, probes: [&impl Probe<K>; 2]) -> [Path; 2] {
+        let mut ways = probes.map(|probe| self.root.descend(probe));
+        for (leaf, _) in &ways {
+            leaf.prefetch_payloads();
+        }
+        for ((leaf, path), probe) in ways.iter_mut().zip(probes) {
+            path.at = leaf.find(probe) as u8;
+        }
+        ways.map(|(_, path)| path)
+    }
+
+    /// The entry at the end of a path, if there is one. A path of a tree that has changed since may lead to any entry, or panic.
+    /// O(log n) without a search.
+    #[inline]
+    pub fn at(&self, path: Path) -> Option<Item<'_, K>> {
+        let leaf = self.root.leaf_of(&mut Along::new(path));
+        let at = usize::from(path.at);
+        (at < leaf.len()).then(|| leaf.get(at))
+    }
+
+    /// Adds an entry at the end of a path. O(log n) without a search.
+    ///
+    /// # Panics
+    /// May panic for a path of a tree that has changed since, and for a payload above 4 GiB in one leaf.
+    pub fn insert_at(&mut self, path: Path, key: K, payload: &[u8]) {
+        self.insert_along(Along::new(path), key, payload);
+    }
+
+    /// Gives the entry at the end of a path another key; its place must stay right. O(log n) without a search.
+    ///
+    /// # Panics
+    /// If there is no entry; may panic for a path of a tree that has changed since.
+    pub fn set_key_at(&mut self, path: Path, key: K) {
+        self.root.set_key(&mut Along::new(path), key);
+    }
+
+    /// Takes the entry at the end of a path away. O(log n) without a search. Whether other paths stay good, but for
+    /// [`Path::after_removal`]: no node has come or gone.
+    ///
+    /// # Panics
+    /// If there is no entry; may panic for a path of a tree that has changed since.
+    pub fn remove_at(&mut self, path: Path) -> bool {
+        self.remove_along(Along::new(path))
+    }
+
     /// Adds an entry before the one of this rank, or at the end. O(log n).
     ///
     /// # Panics
     /// If the rank is past the end, or for a payload above 4 GiB in one leaf.
     pub fn insert(&mut self, rank: usize, key: K, payload: &[u8]) {
         assert!(rank <= self.len(), "rank {rank} of {}", self.len());
-        if let Some(right) = self.root.insert(rank, key, payload) {
+        self.insert_along(ToGap(rank), key, payload);
+    }
+
+    #[inline]
+    fn insert_along(&mut self, mut way: impl Way<K>, key: K, payload: &[u8]) {
+        if let Some(right) = self.root.insert(&mut way, key, payload) {
             let left = std::mem::replace(&mut self.root, Node::leaf(Leaf::new()));
             self.root = Node::inner([left, right]);
         }
@@ -136,7 +200,7 @@ impl<K: SortKey> Tree<K> {
     /// If the rank is past the end.
     pub fn replace(&mut self, rank: usize, key: K, payload: &[u8]) {
         assert!(rank < self.len(), "rank {rank} of {}", self.len());
-        if !self.root.replace(rank, key, payload) {
+        if !self.root.replace(&mut ToEntry(rank), key, payload) {
             self.remove(rank);
             self.insert(rank, key, payload);
         }
@@ -147,7 +211,17 @@ impl<K: SortKey> Tree<K> {
     /// # Panics
     /// If the rank is past the end.
     pub fn remove(&mut self, rank: usize) {
-        self.remove_range(rank..rank + 1);
+        assert!(rank < self.len(), "rank {rank} of {}", self.len());
+        self.remove_along(ToEntry(rank));
+    }
+
+    #[inline]
+    fn remove_along(&mut self, mut way: impl Way<K>) -> bool {
+        let all_stay = self.root.remove_one(&mut way);
+        if !all_stay {
+            self.root.lower();
+        }
+        all_stay
     }
 
     /// Takes a range of ranks away. O(log n) and the nodes that are freed.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::leaf::{JOINED_MAX, Leaf};
+use super::way::{Path, Way};
 use super::{Probe, SortKey};
 
 /// Most children of an inner node.
@@ -89,12 +90,12 @@ impl<K: SortKey> Node<K> {
             match node {
                 Node::Leaf(leaf) => {
                     leaf.prefetch();
-                    let at = partition_point(leaf.keys(), probe, |at| leaf.payload(at));
+                    let at = leaf.find(probe);
                     return (leaf, at, before + at);
                 }
                 Node::Inner(inner) => {
                     // The place is in the last child that begins before it.
-                    let child = partition_point(&inner.firsts[1..], probe, |at| {
+                    let child = partition_point(&inner.firsts[1..], probe, Ordering::Less, |at| {
                         inner.children[at + 1].first_payload()
                     });
                     before += inner.counts[..child].iter().sum::<usize>();
@@ -104,11 +105,49 @@ impl<K: SortKey> Node<K> {
         }
     }
 
+    /// The leaf that begins at or before the probed place, and the path to it. Its keys are asked for, and not looked at yet.
+    #[inline]
+    pub(super) fn descend(&self, probe: &impl Probe<K>) -> (&Leaf<K>, Path) {
+        let (mut node, mut path) = (self, Path::default());
+        loop {
+            match node {
+                Node::Leaf(leaf) => {
+                    leaf.prefetch();
+                    return (leaf, path);
+                }
+                Node::Inner(inner) => {
+                    let child = partition_point(&inner.firsts[1..], probe, Ordering::Equal, |at| {
+                        inner.children[at + 1].first_payload()
+                    });
+                    path.push(child);
+                    node = &inner.children[child];
+                }
+            }
+        }
+    }
+
+    /// The leaf of a way.
+    #[inline]
+    pub(super) fn leaf_of(&self, way: &mut impl Way<K>) -> &Leaf<K> {
+        let mut node = self;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return leaf,
+                Node::Inner(inner) => node = &inner.children[way.child(inner)],
+            }
+        }
+    }
+
     /// Adds an entry; a node that belongs to the right of this one is the answer when it had to be split.
-    pub(super) fn insert(&mut self, rank: usize, key: K, payload: &[u8]) -> Option<Node<K>> {
+    pub(super) fn insert(
+        &mut self,
+        way: &mut impl Way<K>,
+        key: K,
+        payload: &[u8],
+    ) -> Option<Node<K>> {
         match self {
             Node::Leaf(leaf) => {
-                let leaf = Arc::make_mut(leaf);
+                let (leaf, rank) = (Arc::make_mut(leaf), way.at());
                 if leaf.has_room(payload.len()) {
                     leaf.insert(rank, key, payload);
                     return None;
@@ -126,9 +165,9 @@ impl<K: SortKey> Node<K> {
             }
             Node::Inner(inner) => {
                 let inner = Arc::make_mut(inner);
-                let (child, inside) = inner.child_to_insert(rank);
+                let child = way.child(inner);
                 inner.len += 1;
-                let right = inner.children[child].insert(inside, key, payload);
+                let right = inner.children[child].insert(way, key, payload);
                 inner.refresh(child);
                 let right = right?;
                 inner.counts.insert(child + 1, right.len());
@@ -149,23 +188,64 @@ impl<K: SortKey> Node<K> {
     }
 
     /// Replaces an entry if its leaf has room for that; whether it has.
-    pub(super) fn replace(&mut self, rank: usize, key: K, payload: &[u8]) -> bool {
+    pub(super) fn replace(&mut self, way: &mut impl Way<K>, key: K, payload: &[u8]) -> bool {
         match self {
             Node::Leaf(leaf) => {
-                let has_room = leaf.has_room_at(rank, payload.len());
+                let has_room = leaf.has_room_at(way.at(), payload.len());
                 if has_room {
-                    Arc::make_mut(leaf).replace(rank, key, payload);
+                    Arc::make_mut(leaf).replace(way.at(), key, payload);
                 }
                 has_room
             }
             Node::Inner(inner) => {
                 let inner = Arc::make_mut(inner);
-                let (child, inside) = inner.child_of(rank);
-                let is_done = inner.children[child].replace(inside, key, payload);
-                if inside == 0 {
-                    inner.firsts[child] = inner.children[child].first_key();
-                }
+                let child = way.child(inner);
+                let is_done = inner.children[child].replace(way, key, payload);
+                inner.note_first(child, way);
                 is_done
+            }
+        }
+    }
+
+    /// Gives an entry another key.
+    pub(super) fn set_key(&mut self, way: &mut impl Way<K>, key: K) {
+        match self {
+            Node::Leaf(leaf) => Arc::make_mut(leaf).set_key(way.at(), key),
+            Node::Inner(inner) => {
+                let inner = Arc::make_mut(inner);
+                let child = way.child(inner);
+                inner.children[child].set_key(way, key);
+                inner.note_first(child, way);
+            }
+        }
+    }
+
+    /// Takes an entry away; whether all nodes are still there.
+    pub(super) fn remove_one(&mut self, way: &mut impl Way<K>) -> bool {
+        match self {
+            Node::Leaf(leaf) => {
+                let at = way.at();
+                Arc::make_mut(leaf).remove(at..at + 1);
+                true
+            }
+            Node::Inner(inner) if inner.len == 1 => {
+                *self = Node::leaf(Leaf::new());
+                false
+            }
+            Node::Inner(inner) => {
+                let inner = Arc::make_mut(inner);
+                let child = way.child(inner);
+                inner.len -= 1;
+                let before = inner.children.len();
+                let mut all_stay = false;
+                if inner.counts[child] == 1 {
+                    inner.drain(child..child + 1);
+                } else {
+                    all_stay = inner.children[child].remove_one(way);
+                    inner.refresh(child);
+                }
+                inner.tidy(child);
+                all_stay && inner.children.len() == before
             }
         }
     }
@@ -267,7 +347,7 @@ impl<K: SortKey> Node<K> {
 impl<K: SortKey> Inner<K> {
     /// The child of a rank, and the rank inside.
     #[inline]
-    fn child_of(&self, mut rank: usize) -> (usize, usize) {
+    pub(super) fn child_of(&self, mut rank: usize) -> (usize, usize) {
         let last = self.counts.len() - 1;
         for (child, count) in self.counts[..last].iter().enumerate() {
             if rank < *count {
@@ -278,14 +358,11 @@ impl<K: SortKey> Inner<K> {
         (last, rank)
     }
 
-    /// The child where an entry is added before a rank: at the end of a child rather than at the start of the next.
-    fn child_to_insert(&self, rank: usize) -> (usize, usize) {
-        match rank.checked_sub(1) {
-            None => (0, 0),
-            Some(before) => {
-                let (child, inside) = self.child_of(before);
-                (child, inside + 1)
-            }
+    /// An entry of a child has changed, whose number in its leaf is the way's.
+    #[inline]
+    fn note_first(&mut self, child: usize, way: &impl Way<K>) {
+        if way.at() == 0 {
+            self.firsts[child] = self.children[child].first_key();
         }
     }
 
@@ -343,12 +420,13 @@ impl<K: SortKey> Inner<K> {
     }
 }
 
-/// The number of the first entry that is not `Less` than the probed place. Keys decide without branches that depend on them, which none
-/// could foresee; payloads are looked at only where keys are `Equal`.
+/// The number of the first entry that lies behind the probed place: that is not `Less`, or, up to `Equal`, that is `Greater`. Keys decide
+/// without branches that depend on them, which none could foresee; payloads are looked at only where keys are `Equal`.
 #[inline]
-fn partition_point<'a, K: SortKey>(
+pub(super) fn partition_point<'a, K: SortKey>(
     keys: &[K],
     probe: &impl Probe<K>,
+    up_to: Ordering,
     payload: impl Fn(usize) -> &'a [u8],
 ) -> usize {
     let is_equal = |key: &K| probe.by_key(*key) == Ordering::Equal;
@@ -366,7 +444,7 @@ fn partition_point<'a, K: SortKey>(
     };
     while from < to {
         let middle = from.midpoint(to);
-        if probe.by_payload(payload(middle)) == Ordering::Less {
+        if probe.by_payload(payload(middle)) <= up_to {
             from = middle + 1;
         } else {
             to = middle;
