@@ -426,9 +426,9 @@ fn set_big(tree: &mut Tree<MemberHash>, hasher: &KeyHasher, field: &[u8], value:
     let hash = member_hash(hasher, field);
     let payload = pack(field, value);
     match members::find(tree, hash, |payload| unpack(payload).0 == field) {
-        Ok((rank, _)) => tree.replace(rank, hash, &payload),
-        Err(rank) => {
-            tree.insert(rank, hash, &payload);
+        Ok((path, _)) => tree.replace_at(path, hash, &payload),
+        Err(path) => {
+            tree.insert_at(path, hash, &payload);
             return true;
         }
     }
@@ -478,9 +478,9 @@ pub fn remove(mut entry: Entry, hasher: &KeyHasher, field: &[u8]) -> (Entry, boo
 pub(crate) fn remove_big(tree: &mut Tree<MemberHash>, hasher: &KeyHasher, field: &[u8]) -> bool {
     let hash = member_hash(hasher, field);
     let found = members::find(tree, hash, |payload| unpack(payload).0 == field);
-    let rank = found.map(|(rank, _)| rank);
-    if let Ok(rank) = rank {
-        tree.remove(rank);
+    let path = found.map(|(path, _)| path);
+    if let Ok(path) = path {
+        tree.remove_at(path);
     }
-    rank.is_ok()
+    path.is_ok()
 }

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use dunlin_structures::tree::{Item, Probe, Tree};
+use dunlin_structures::tree::{Item, Path, Probe, Tree};
 
 use crate::big::MemberHash;
 use crate::hash::KeyHasher;
@@ -31,23 +31,34 @@ pub fn member_hash(hasher: &KeyHasher, member: &[u8]) -> MemberHash {
     (hasher.hash(member) >> 32) as MemberHash
 }
 
-/// The rank of the member with this hash for which `is_it` holds, and its payload; or the rank where it belongs. Expected O(log n).
+/// Where the member with this hash is for which `is_it` holds, and its payload; or where it belongs. Expected O(log n).
 #[inline]
 pub fn find(
     tree: &Tree<MemberHash>,
     hash: MemberHash,
     is_it: impl Fn(&[u8]) -> bool,
-) -> Result<(usize, &[u8]), usize> {
-    let (first, item) = tree.position(&AtHash(hash));
-    match item {
-        Some((key, payload)) if key == hash && is_it(payload) => Ok((first, payload)),
-        Some((key, _)) if key == hash => {
-            let same = tree.range(first..tree.len()).enumerate();
-            let mut same = same.take_while(|(_, (key, _))| *key == hash);
-            let found = same.find(|(_, (_, payload))| is_it(payload));
-            found.map_or(Err(first), |(at, (_, payload))| Ok((first + at, payload)))
-        }
-        _ => Err(first),
+) -> Result<(Path, &[u8]), Path> {
+    let (path, found) = tree.path(&AtHash(hash));
+    match found {
+        Some((key, payload)) if key == hash && is_it(payload) => Ok((path, payload)),
+        Some((key, _)) if key == hash => find_among_equal(tree, hash, is_it),
+        _ => Err(path),
+    }
+}
+
+/// The same where several members have the hash.
+#[cold]
+fn find_among_equal(
+    tree: &Tree<MemberHash>,
+    hash: MemberHash,
+    is_it: impl Fn(&[u8]) -> bool,
+) -> Result<(Path, &[u8]), Path> {
+    let (first, _) = tree.position(&AtHash(hash));
+    let same = tree.range(first..tree.len()).enumerate();
+    let mut same = same.take_while(|(_, (key, _))| *key == hash);
+    match same.find(|(_, (_, payload))| is_it(payload)) {
+        Some((at, (_, payload))) => Ok((tree.path_to(first + at), payload)),
+        None => Err(tree.path_to(first)),
     }
 }
 
@@ -72,4 +83,45 @@ pub fn scan<'a>(
         visit(item);
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use dunlin_structures::tree::Tree;
+
+    use super::find;
+
+    #[test]
+    fn members_of_one_hash_are_told_apart_across_leaves() {
+        let mut tree = Tree::new();
+        let mut there = BTreeSet::new();
+        for step in 0..30_000u32 {
+            // Some 400 members for each hash: several leaves full.
+            let number = step.wrapping_mul(2_654_435_761) >> 8;
+            let member = (number % 3_000).to_string();
+            let hash = number % 3_000 % 7;
+            let found = find(&tree, hash, |payload| payload == member.as_bytes());
+            match found.map(|(path, _)| path) {
+                Ok(path) => {
+                    assert!(there.remove(&(hash, member)));
+                    tree.remove_at(path);
+                }
+                Err(path) => {
+                    tree.insert_at(path, hash, member.as_bytes());
+                    assert!(there.insert((hash, member)));
+                }
+            }
+        }
+        tree.assert_consistent();
+        assert!(tree.leaf_count() > 7, "{} leaves", tree.leaf_count());
+        assert!(tree.iter().map(|(hash, _)| hash).is_sorted());
+        let mut all: Vec<_> = tree
+            .iter()
+            .map(|(hash, member)| (hash, String::from_utf8_lossy(member).into_owned()))
+            .collect();
+        all.sort();
+        assert!(all.into_iter().eq(there));
+    }
 }

@@ -7,7 +7,7 @@
 //! form of set it came, so that equal members are equal elements.
 
 use dunlin_structures::packed::{self, Element};
-use dunlin_structures::tree::{self, Builder, Tree};
+use dunlin_structures::tree::{self, Builder, Path, Tree};
 use smallvec::SmallVec;
 
 use crate::big::{Big, MemberHash};
@@ -29,7 +29,39 @@ pub struct Limits {
 
 /// Where a member is or belongs: for editing the very set that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(usize);
+pub struct Place(At);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// The number among integers, or where its element begins in a packed list; of a member that is not there, the number of members.
+    Number(usize),
+    /// In a tree.
+    Path(Path),
+}
+
+impl Place {
+    fn of_number(number: usize) -> Place {
+        Place(At::Number(number))
+    }
+
+    fn of_path(path: Path) -> Place {
+        Place(At::Path(path))
+    }
+
+    fn number(self) -> usize {
+        match self.0 {
+            At::Number(number) => number,
+            At::Path(_) => panic!("a place in a tree has no number"),
+        }
+    }
+
+    fn path(self) -> Path {
+        match self.0 {
+            At::Path(path) => path,
+            At::Number(_) => panic!("a place outside a tree has no path"),
+        }
+    }
+}
 
 /// A set, borrowed from its entry.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +112,8 @@ impl<'a> SetRef<'a> {
     pub fn find(self, hasher: &KeyHasher, member: Element<'_>) -> Result<Place, Place> {
         match self {
             SetRef::Ints(ints) => match member {
-                Element::Int(n) => ints.find(n).map(Place).map_err(Place),
-                Element::Bytes(_) => Err(Place(ints.len())),
+                Element::Int(n) => ints.find(n).map(Place::of_number).map_err(Place::of_number),
+                Element::Bytes(_) => Err(Place::of_number(ints.len())),
             },
             SetRef::Packed(list) => {
                 let mut elements = packed::iter(list);
@@ -89,16 +121,16 @@ impl<'a> SetRef<'a> {
                 loop {
                     let at = elements.position();
                     match elements.next() {
-                        Some(element) if element == member => return Ok(Place(at)),
+                        Some(element) if element == member => return Ok(Place::of_number(at)),
                         Some(_) => count += 1,
-                        None => return Err(Place(count)),
+                        None => return Err(Place::of_number(count)),
                     }
                 }
             }
             SetRef::Big(tree) => member.with_text(|text| {
                 members::find(tree, member_hash(hasher, text), |other| other == text)
-                    .map(|(rank, _)| Place(rank))
-                    .map_err(Place)
+                    .map(|(path, _)| Place::of_path(path))
+                    .map_err(Place::of_path)
             }),
         }
     }
@@ -288,7 +320,7 @@ pub fn insert(
         (SetRef::Ints(ints), Element::Int(n)) => {
             let len = ints.len() + 1;
             if len <= limits.ints && intset::bytes_max(len) <= INLINE_BYTES_MAX {
-                return intset::insert(entry, place.0, n);
+                return intset::insert(entry, place.number(), n);
             }
             with_member(ints_to_tree(ints, hasher), member, hasher)
         }
@@ -298,7 +330,7 @@ pub fn insert(
         },
         (SetRef::Packed(list), _) => {
             let (end, len) = (list.len(), member.len());
-            if place.0 < limits.packed
+            if place.number() < limits.packed
                 && len <= limits.value_bytes
                 && end + packed::encoded_len_max(len) <= INLINE_BYTES_MAX
             {
@@ -310,7 +342,7 @@ pub fn insert(
             let Some(Big::Set(tree)) = entry.big_mut() else {
                 unreachable!("seen above")
             };
-            member.with_text(|text| tree.insert(place.0, member_hash(hasher, text), text));
+            member.with_text(|text| tree.insert_at(place.path(), member_hash(hasher, text), text));
             return entry;
         }
     };
@@ -337,14 +369,14 @@ pub fn add(
 #[must_use]
 pub fn remove(mut entry: Entry, place: Place) -> Entry {
     match view(&entry) {
-        SetRef::Ints(_) => intset::remove(entry, place.0),
+        SetRef::Ints(_) => intset::remove(entry, place.number()),
         SetRef::Packed(list) => {
-            let end = packed::element_at(list, place.0).map_or(list.len(), |(_, end)| end);
-            entry.splice(place.0, end - place.0, &[])
+            let end = packed::element_at(list, place.number()).map_or(list.len(), |(_, end)| end);
+            entry.splice(place.number(), end - place.number(), &[])
         }
         SetRef::Big(_) => {
             if let Some(Big::Set(tree)) = entry.big_mut() {
-                tree.remove(place.0);
+                tree.remove_at(place.path());
             }
             entry
         }
@@ -369,7 +401,7 @@ pub fn remove_indexes(mut entry: Entry, indexes: &[usize]) -> Entry {
         SetRef::Packed(list) => {
             if let [index] = indexes {
                 let at = packed::position_of(list, *index, None);
-                return remove(entry, Place(at));
+                return remove(entry, Place::of_number(at));
             }
             let mut left = Vec::with_capacity(list.len());
             for (index, element) in packed::iter(list).enumerate() {
@@ -442,8 +474,8 @@ fn with_member(
     member: Element<'_>,
     hasher: &KeyHasher,
 ) -> Tree<MemberHash> {
-    if let Err(Place(rank)) = SetRef::Big(&tree).find(hasher, member) {
-        member.with_text(|text| tree.insert(rank, member_hash(hasher, text), text));
+    if let Err(place) = SetRef::Big(&tree).find(hasher, member) {
+        member.with_text(|text| tree.insert_at(place.path(), member_hash(hasher, text), text));
     }
     tree
 }

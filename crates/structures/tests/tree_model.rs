@@ -174,8 +174,8 @@ fn paths_lead_where_a_sorted_vector_says() {
         let Err(place) = model.binary_search(&new) else {
             continue;
         };
-        let path = tree.path(&At(new.0, &new.1));
-        if let Some((key, payload)) = tree.at(path) {
+        let (path, behind) = tree.path(&At(new.0, &new.1));
+        if let Some((key, payload)) = behind {
             assert_eq!((key, payload), (model[place].0, model[place].1.as_slice()));
         }
         match rng.below(10) {
@@ -189,13 +189,16 @@ fn paths_lead_where_a_sorted_vector_says() {
                 let old = model.remove(at);
                 let probes = [&At(old.0, &old.1), &At(new.0, &new.1)];
                 let [from, mut to] = tree.paths(probes);
-                assert_eq!(tree.at(from), Some((old.0, old.1.as_slice())));
+                assert_eq!(
+                    tree.path(probes[0]),
+                    (from, Some((old.0, old.1.as_slice())))
+                );
                 if tree.remove_at(from) {
                     kept += 1;
                     to = to.after_removal(from);
-                    assert_eq!(to, tree.path(probes[1]));
+                    assert_eq!(to, tree.path(probes[1]).0);
                 } else {
-                    to = tree.path(probes[1]);
+                    to = tree.path(probes[1]).0;
                 }
                 tree.insert_at(to, new.0, &new.1);
                 let place = model.binary_search(&new).unwrap_err();
@@ -207,16 +210,16 @@ fn paths_lead_where_a_sorted_vector_says() {
                 let (key, payload) = model[at].clone();
                 let least = at.checked_sub(1).map_or(0, |before| model[before].0 + 1);
                 if least < key {
-                    tree.set_key_at(tree.path(&At(key, &payload)), least);
+                    tree.set_key_at(tree.path(&At(key, &payload)).0, least);
                     model[at].0 = least;
-                    let found = tree.at(tree.path(&At(least, &payload)));
+                    let (_, found) = tree.path(&At(least, &payload));
                     assert_eq!(found, Some((least, payload.as_slice())));
                 }
             }
             _ if !model.is_empty() => {
                 let at = rng.below(model.len());
                 let (key, payload) = model.remove(at);
-                tree.remove_at(tree.path(&At(key, &payload)));
+                tree.remove_at(tree.path(&At(key, &payload)).0);
             }
             _ => {}
         }
@@ -231,7 +234,7 @@ fn paths_lead_where_a_sorted_vector_says() {
         assert_same(image, frozen);
     }
     while let Some((key, payload)) = model.pop() {
-        tree.remove_at(tree.path(&At(key, &payload)));
+        tree.remove_at(tree.path(&At(key, &payload)).0);
     }
     assert!(tree.is_empty());
     tree.assert_consistent();

@@ -75,17 +75,16 @@ impl Consumer {
     }
 
     fn add(&mut self, id: Id) {
-        let (rank, found) = self.pending.position(&id);
+        let (path, found) = self.pending.path(&id);
         if found.is_none_or(|(other, _)| other != id) {
-            self.pending.insert(rank, id, &[]);
+            self.pending.insert_at(path, id, &[]);
         }
     }
 
     fn remove(&mut self, id: Id) {
-        if let (rank, Some((found, _))) = self.pending.position(&id)
-            && found == id
-        {
-            self.pending.remove(rank);
+        let (path, found) = self.pending.path(&id);
+        if found.is_some_and(|(found, _)| found == id) {
+            self.pending.remove_at(path);
         }
     }
 }
@@ -221,17 +220,17 @@ impl Group {
 
     /// Makes an entry pending, or changes to whom and how it is. O(log n).
     pub fn assign(&mut self, pending: Pending) {
-        let (rank, found) = self.pending.position(&pending.id);
+        let (path, found) = self.pending.path(&pending.id);
         match found {
             Some((before, _)) if before.id == pending.id => {
-                self.pending.replace(rank, pending, &[]);
+                self.pending.set_key_at(path, pending);
                 if before.consumer != pending.consumer {
                     self.consumer_mut(before.consumer).remove(pending.id);
                     self.consumer_mut(pending.consumer).add(pending.id);
                 }
             }
             _ => {
-                self.pending.insert(rank, pending, &[]);
+                self.pending.insert_at(path, pending, &[]);
                 self.consumer_mut(pending.consumer).add(pending.id);
             }
         }
@@ -247,9 +246,9 @@ impl Group {
     }
 
     fn remove_pending(&mut self, id: Id) -> Option<Pending> {
-        let (rank, found) = self.pending.position(&id);
+        let (path, found) = self.pending.path(&id);
         let (pending, _) = found.filter(|(pending, _)| pending.id == id)?;
-        self.pending.remove(rank);
+        self.pending.remove_at(path);
         Some(pending)
     }
 

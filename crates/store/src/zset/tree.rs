@@ -175,8 +175,7 @@ impl ZSet {
     /// Where a member is or belongs in the index, and its score if it is there. O(log n).
     #[inline]
     fn find(&self, hash: MemberHash, member: &[u8]) -> (Path, Option<f64>) {
-        let path = self.index.path(&AtHash { hash, member });
-        let found = self.index.at(path);
+        let (path, found) = self.index.path(&AtHash { hash, member });
         let found = found.filter(|(indexed, payload)| indexed.hash == hash && *payload == member);
         (path, found.map(|(indexed, _)| indexed.score()))
     }
@@ -208,8 +207,8 @@ impl ZSet {
         let place = AtMember { score: new, member };
         let Some(old) = old else {
             self.index.insert_at(at, Indexed::new(hash, new), member);
-            self.sorted
-                .insert_at(self.sorted.path(&place), Score(new), member);
+            let (to, _) = self.sorted.path(&place);
+            self.sorted.insert_at(to, Score(new), member);
             return;
         };
         if old == new {
@@ -221,7 +220,7 @@ impl ZSet {
         self.index.set_key_at(at, Indexed::new(hash, new));
         let to = match self.sorted.remove_at(from) {
             true => to.after_removal(from),
-            false => self.sorted.path(&place),
+            false => self.sorted.path(&place).0,
         };
         self.sorted.insert_at(to, Score(new), member);
     }
@@ -230,7 +229,7 @@ impl ZSet {
     pub fn remove(&mut self, hash: MemberHash, member: &[u8]) -> Option<f64> {
         let (at, score) = self.find(hash, member);
         let score = score?;
-        let place = self.sorted.path(&AtMember { score, member });
+        let (place, _) = self.sorted.path(&AtMember { score, member });
         self.sorted.remove_at(place);
         self.index.remove_at(at);
         Some(score)
@@ -239,7 +238,7 @@ impl ZSet {
     /// Takes the members of a range of ranks out. O(log n) for each.
     pub fn remove_ranks(&mut self, ranks: Range<usize>, hasher: &KeyHasher) {
         for (_, member) in self.sorted.range(ranks.clone()) {
-            let at = self.index.path(&AtHash {
+            let (at, _) = self.index.path(&AtHash {
                 hash: member_hash(hasher, member),
                 member,
             });

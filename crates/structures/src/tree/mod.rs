@@ -116,16 +116,18 @@ impl<K: SortKey> Tree<K> {
         }
     }
 
-    /// The path to the entry that is `Equal` to the probed place, or else to the place where it would be added. No two entries may be
-    /// `Equal` to it. O(log n).
+    /// The path to the entry that is `Equal` to the probed place, and that entry; or else to the place where it would be added, and the
+    /// entry behind it, if it is in the same leaf. If several are `Equal`, it is the first of them in the last leaf that begins with one, or
+    /// else the first. O(log n).
     #[inline]
-    pub fn path(&self, probe: &impl Probe<K>) -> Path {
+    pub fn path(&self, probe: &impl Probe<K>) -> (Path, Option<Item<'_, K>>) {
         let (leaf, mut path) = self.root.descend(probe);
-        path.at = leaf.find(probe) as u8;
-        path
+        let at = leaf.find(probe);
+        path.at = at as u8;
+        (path, (at < leaf.len()).then(|| leaf.get(at)))
     }
 
-    /// Two paths, each as by [`path`](Self::path); the second leaf is on its way into the cache while the first is searched.
+    /// Two paths, each as [`path`](Self::path) gives one; the second leaf is on its way into the cache while the first is searched.
     #[inline]
     pub fn paths(&self, probes: [&impl Probe<K>; 2]) -> [Path; 2] {
         let mut ways = probes.map(|probe| self.root.descend(probe));
@@ -138,21 +140,30 @@ impl<K: SortKey> Tree<K> {
         ways.map(|(_, path)| path)
     }
 
-    /// The entry at the end of a path, if there is one. A path of a tree that has changed since may lead to any entry, or panic.
-    /// O(log n) without a search.
-    #[inline]
-    pub fn at(&self, path: Path) -> Option<Item<'_, K>> {
-        let leaf = self.root.leaf_of(&mut Along::new(path));
-        let at = usize::from(path.at);
-        (at < leaf.len()).then(|| leaf.get(at))
-    }
-
     /// Adds an entry at the end of a path. O(log n) without a search.
     ///
     /// # Panics
     /// May panic for a path of a tree that has changed since, and for a payload above 4 GiB in one leaf.
     pub fn insert_at(&mut self, path: Path, key: K, payload: &[u8]) {
         self.insert_along(Along::new(path), key, payload);
+    }
+
+    /// The path to the entry of a rank, or of the length: behind the last entry. O(log n).
+    pub fn path_to(&self, rank: usize) -> Path {
+        self.root.path_of(&mut ToEntry(rank))
+    }
+
+    /// Gives the entry at the end of a path another key and payload; its place must stay right. O(log n), without a search unless its
+    /// leaf has no room.
+    ///
+    /// # Panics
+    /// If there is no entry; may panic for a path of a tree that has changed since.
+    pub fn replace_at(&mut self, path: Path, key: K, payload: &[u8]) {
+        if !self.root.replace(&mut Along::new(path), key, payload) {
+            let rank = self.root.rank_of(&mut Along::new(path));
+            self.remove(rank);
+            self.insert(rank, key, payload);
+        }
     }
 
     /// Gives the entry at the end of a path another key; its place must stay right. O(log n) without a search.

@@ -126,16 +126,27 @@ impl<K: SortKey> Node<K> {
         }
     }
 
-    /// The leaf of a way.
-    #[inline]
-    pub(super) fn leaf_of(&self, way: &mut impl Way<K>) -> &Leaf<K> {
-        let mut node = self;
-        loop {
-            match node {
-                Node::Leaf(leaf) => return leaf,
-                Node::Inner(inner) => node = &inner.children[way.child(inner)],
-            }
+    /// The path of a way.
+    pub(super) fn path_of(&self, way: &mut impl Way<K>) -> Path {
+        let (mut node, mut path) = (self, Path::default());
+        while let Node::Inner(inner) = node {
+            let child = way.child(inner);
+            path.push(child);
+            node = &inner.children[child];
         }
+        path.at = way.at() as u8;
+        path
+    }
+
+    /// The rank of a way's end.
+    pub(super) fn rank_of(&self, way: &mut impl Way<K>) -> usize {
+        let (mut node, mut before) = (self, 0);
+        while let Node::Inner(inner) = node {
+            let child = way.child(inner);
+            before += inner.counts[..child].iter().sum::<usize>();
+            node = &inner.children[child];
+        }
+        before + way.at()
     }
 
     /// Adds an entry; a node that belongs to the right of this one is the answer when it had to be split.
