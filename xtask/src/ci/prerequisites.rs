@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::{Step, Verdict};
+use crate::tcl;
 use crate::workspace::program;
 
 /// A program, the Debian package that has it, and what for.
@@ -57,5 +58,9 @@ fn missing() -> Vec<&'static str> {
         .map(|(_, package)| *package)
         .collect();
     packages.dedup();
+    // The one that brings no program.
+    if !matches!(tcl::tcl_has_tls(), Ok(true)) {
+        packages.push("tcl-tls");
+    }
     packages
 }

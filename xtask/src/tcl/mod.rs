@@ -23,6 +23,7 @@ use harness::{JOBS_MAX, Job, Setup, UnitRun};
 use lists::{Genuine, KnownOfUnit};
 use log::{Counts, OUTSIDE};
 use source::Suite;
+pub(crate) use tls::tcl_has_tls;
 
 use crate::build;
 use crate::workspace;

@@ -37,6 +37,15 @@ pub(super) fn wanted(units: &[String]) -> Result<bool> {
     if !units.iter().any(|unit| split(unit).1) {
         return Ok(false);
     }
+    ensure!(
+        tcl_has_tls()?,
+        "Tcl lacks its package tls (Debian: apt-get install tcl-tls)"
+    );
+    Ok(true)
+}
+
+/// Whether Tcl has its package tls; an error if there is no Tcl.
+pub(crate) fn tcl_has_tls() -> Result<bool> {
     let mut tcl = Command::new("tclsh")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -45,11 +54,7 @@ pub(super) fn wanted(units: &[String]) -> Result<bool> {
         .context("tclsh is not installed")?;
     let script = b"exit [catch {package require tls 1.6}]\n";
     std::io::Write::write_all(&mut tcl.stdin.take().expect("it is a pipe"), script)?;
-    ensure!(
-        tcl.wait()?.success(),
-        "Tcl lacks its package tls (Debian: apt-get install tcl-tls)"
-    );
-    Ok(true)
+    Ok(tcl.wait()?.success())
 }
 
 /// The folder of the certificates, made if it is not there.
