@@ -427,9 +427,9 @@ impl<T> Stripes<T> {
     /// All values, where no other thread is about: start-up and tests.
     #[allow(unsafe_code)]
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        // SAFETY: the exclusive borrow of the stripes excludes every other reference to the values.
         self.stripes
             .iter_mut()
+            // SAFETY: the exclusive borrow of the stripes excludes every other reference to the values.
             .map(|stripe| unsafe { &mut *stripe.data() })
     }
 

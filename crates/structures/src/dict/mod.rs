@@ -222,9 +222,9 @@ impl<P: Handle> Dict<P> {
     pub fn replace(&mut self, slot: Slot, change: impl FnOnce(P) -> P) {
         self.with_mut(slot, |handle| {
             let guard = AbortOnUnwind;
+            #[allow(unsafe_code)]
             // SAFETY: the copy is the handle from here on; the original is overwritten without being dropped, and no
             // unwinding comes between.
-            #[allow(unsafe_code)]
             unsafe {
                 let changed = change(std::ptr::read(handle));
                 std::ptr::write(handle, changed);
