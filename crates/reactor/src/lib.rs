@@ -57,6 +57,7 @@ mod pool;
 pub mod process_title;
 mod protect;
 mod remote;
+pub mod scheduling;
 mod state;
 mod tcp_client;
 mod tcp_server;

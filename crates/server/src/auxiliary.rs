@@ -15,6 +15,9 @@ use crate::host::ServerHost;
 use crate::observe::Done;
 use crate::worker::note_positions;
 
+/// Of the auxiliary thread, so that on a processor that it shares with a worker it has a tenth as long as both are busy.
+pub const NICENESS: i32 = 10;
+
 /// A command on its way to the auxiliary thread.
 pub struct Job {
     /// Worker to which the session returns.

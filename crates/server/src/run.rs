@@ -18,7 +18,7 @@ use dunlin_store::Settings;
 
 use crate::access;
 use crate::admin::{self, AdminPort};
-use crate::auxiliary::{Auxiliary, Exchange};
+use crate::auxiliary::{self, Auxiliary, Exchange};
 use crate::config::{Config, Loaded};
 use crate::frames;
 use crate::host::ServerHost;
@@ -140,6 +140,7 @@ fn serve<B: SystemBackend>(
         move |event_loop: &mut EventLoop<B>| {
             let worker = event_loop.index();
             process::keep_to_workers(&shared.config());
+            process::answer_promptly();
             gate.wait(QUICK_LOAD);
             let mut host = ServerHost::new(Arc::clone(&shared), event_loop.clock(), worker);
             host.may_sleep = workers == 1;
@@ -413,6 +414,7 @@ fn start_auxiliary(
         .name("auxiliary".into())
         .spawn(move || {
             dunlin_reactor::fatal::prepare_thread();
+            process::lower_priority(auxiliary::NICENESS);
             process::keep_to_background(&own.config());
             auxiliary.run();
         })?)

@@ -11,21 +11,41 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use dunlin_reactor::scheduling;
 pub use supervisor::{Supervision, Supervisor};
 
 use crate::config::Config;
 
-/// Lets this thread give way to others. Left out under a service manager's filter of system calls: that of Debian's unit
+/// Lets this thread, which computes for long, give way to others. Left out under a service manager's filter of system calls: that of Debian's unit
 /// for redis-server ends a process that changes a priority, and there is no way to ask.
 pub fn lower_priority(niceness: i32) {
+    if !may_set_priority() {
+        return;
+    }
+    let lowered = rustix::process::setpriority_process(None, niceness).map_err(Into::into);
+    if let Err(error) = lowered.and_then(|()| scheduling::compute()) {
+        tracing::debug!("A thread keeps its priority: {error}");
+    }
+}
+
+/// Lets this thread, when it wakes, go before those that run for long. Left out where a priority would be.
+pub fn answer_promptly() {
+    if !may_set_priority() {
+        return;
+    }
+    if let Err(error) = scheduling::set_slice(scheduling::SLICE_MIN) {
+        tracing::debug!("A thread keeps its slice of time: {error}");
+    }
+}
+
+/// A filter of a service manager may end the process for it.
+fn may_set_priority() -> bool {
     let managed = std::env::var_os("INVOCATION_ID").is_some();
     if managed && is_filtered() {
         tracing::debug!("A thread keeps its priority: system calls are filtered");
-        return;
+        return false;
     }
-    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
-        tracing::debug!("A thread keeps its priority: {error}");
-    }
+    true
 }
 
 /// Keeps this thread on the processors of the background threads.
