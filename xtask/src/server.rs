@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::client::{Client, Reply};
-use crate::process::{kill_group, terminate, wait_limited};
+use crate::process::{kill_group, output, terminate, wait_limited};
 use crate::workspace;
 
 /// How long a server may take until it answers PING.
@@ -33,12 +33,16 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<String>,
     /// Cores in taskset's notation.
     pub(crate) cores: Option<String>,
+    /// With a second port that speaks TLS.
+    pub(crate) tls: bool,
 }
 
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) port: u16,
+    /// The port for the load, if that is to speak TLS.
+    pub(crate) tls_port: Option<u16>,
     child: Child,
     log: PathBuf,
     /// Where its files are.
@@ -53,6 +57,7 @@ impl Launch {
             program: program.to_owned(),
             arguments: Vec::new(),
             cores: None,
+            tls: false,
         }
     }
 
@@ -66,6 +71,12 @@ impl Launch {
     /// The same on these cores.
     pub(crate) fn on(mut self, cores: &str) -> Launch {
         self.cores = Some(cores.to_owned());
+        self
+    }
+
+    /// The same with a second port, which speaks TLS and which the load takes.
+    pub(crate) fn over_tls(mut self) -> Launch {
+        self.tls = true;
         self
     }
 
@@ -92,6 +103,11 @@ impl Launch {
             None => Command::new(&self.program),
         };
         let file = fs::File::create(&log)?;
+        let tls_port = self.tls.then(free_port).transpose()?;
+        if let Some(tls_port) = tls_port {
+            command.args(["--tls-port", &tls_port.to_string()]);
+            command.args(tls_arguments()?);
+        }
         command
             .args([
                 "--port",
@@ -114,6 +130,7 @@ impl Launch {
             .with_context(|| format!("cannot start {}", self.program.display()))?;
         let mut server = Server {
             port,
+            tls_port,
             child,
             log,
             dir,
@@ -220,6 +237,29 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
+}
+
+/// What a server needs for TLS: a certificate of its own, made once, which clients are not asked to trust.
+fn tls_arguments() -> Result<[String; 8]> {
+    let folder = workspace::scratch("servers")?;
+    let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let (key, certificate) = (file("tls.key"), file("tls.crt"));
+    if !Path::new(&certificate).exists() {
+        let make = format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -keyout {key} -out {certificate}"
+        );
+        output(Command::new("openssl").args(make.split(' ')))?;
+    }
+    Ok([
+        "--tls-key-file".to_owned(),
+        key,
+        "--tls-cert-file".to_owned(),
+        certificate.clone(),
+        "--tls-ca-cert-file".to_owned(),
+        certificate,
+        "--tls-auth-clients".to_owned(),
+        "no".to_owned(),
+    ])
 }
 
 /// A port that nobody listens on now.

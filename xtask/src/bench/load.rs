@@ -139,7 +139,7 @@ pub(crate) fn run_uncounted(server: &Server, load: &Load<'_>) -> Result<Measured
                     connections: share(load.connections, process, processes),
                     ..*load
                 };
-                scope.spawn(move || run_process(server.port, &share, process))
+                scope.spawn(move || run_process(server, &share, process))
             })
             .collect();
         let joined = running.into_iter().map(|run| run.join());
@@ -160,8 +160,15 @@ fn share(whole: usize, part: usize, parts: usize) -> usize {
 }
 
 /// One process of the load tool, to its end: its requests a second.
-fn run_process(port: u16, load: &Load<'_>, process: usize) -> Result<f64> {
+fn run_process(server: &Server, load: &Load<'_>, process: usize) -> Result<f64> {
     let mut command = Command::new("redis-benchmark");
+    let port = match server.tls_port {
+        Some(port) => {
+            command.args(["--tls", "--insecure"]);
+            port
+        }
+        None => server.port,
+    };
     command
         .args(["-p", &port.to_string(), "--csv"])
         .args(["-n", &load.requests.to_string()])

@@ -22,10 +22,12 @@ mod pubsub;
 mod report;
 mod rounds;
 mod scaling;
+mod scripts;
 mod snapshots;
 mod stages;
 mod stalls;
 mod throughput;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,7 +48,7 @@ pub(crate) struct Arguments {
     /// In small, to see that it runs: nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these experiments: throughput, scaling, backends, echo, client, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability, stages (may be repeated).
+    /// Only these experiments: throughput, scaling, backends, echo, client, memory, tail, expiry, collections, commands, stalls, eviction, pubsub, snapshots, durability, scripts, tls, stages, observing (may be repeated).
     #[arg(long)]
     only: Vec<String>,
     /// Rounds whose median counts, instead of 3 (5 for latencies).
@@ -125,7 +127,7 @@ const PROBE_ROUNDS: usize = 5;
 
 type Experiment = (&'static str, fn(&Plan) -> Result<Report>);
 
-const EXPERIMENTS: [Experiment; 17] = [
+const EXPERIMENTS: [Experiment; 19] = [
     ("throughput", throughput::measure),
     ("scaling", scaling::measure),
     ("backends", backends::measure),
@@ -141,6 +143,8 @@ const EXPERIMENTS: [Experiment; 17] = [
     ("pubsub", pubsub::measure),
     ("snapshots", snapshots::measure),
     ("durability", durability::measure),
+    ("scripts", scripts::measure),
+    ("tls", tls::measure),
     ("stages", stages::measure),
     ("observing", observing::measure),
 ];

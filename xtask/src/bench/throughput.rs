@@ -6,13 +6,16 @@ use super::Plan;
 use super::load::{self, Load};
 use super::report::{Bar, Better, FLOOR, Report, Row};
 use super::rounds::{self, Requests};
+use crate::server::Server;
 
 /// Connections of the load tool.
-const CONNECTIONS: usize = 50;
+pub(super) const CONNECTIONS: usize = 50;
 const COMMANDS: [&str; 2] = ["GET", "SET"];
 
-/// Pipeline depths, with the bars for throughput and CPU per request as ratios to the peer; None where the load tool is the limit.
-const DEPTHS: [(usize, Option<f64>, Option<f64>); 3] = [
+/// A pipeline depth with the bars for throughput and CPU per request as ratios to the peer; None where the load tool is the limit.
+pub(super) type Depth = (usize, Option<f64>, Option<f64>);
+
+const DEPTHS: [Depth; 3] = [
     (64, Some(5.0), Some(0.25)),
     (16, Some(3.0), Some(0.33)),
     (1, None, Some(0.95)),
@@ -30,8 +33,35 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     let floors = rounds::floors(plan, None)?;
     load::preload(&ours, plan.keys)?;
     load::preload(&peer, plan.keys)?;
+    let rows = rows(plan, [&ours, &peer], &floors, &DEPTHS)?;
+    for server in [&ours, &peer] {
+        load::assert_size(&mut server.client()?, plan.keys)?;
+    }
+    Ok(Report {
+        name: "throughput",
+        title: "Throughput and CPU per request",
+        how: format!(
+            "redis-benchmark with {CONNECTIONS} connections {}, which has one worker on one core; {} keys of {} bytes, \
+             values of {} bytes, random keys, every GET hits; medians of {} rounds, the servers taking turns. {FLOOR}",
+            load::place(),
+            plan.keys,
+            load::KEY_BYTES,
+            load::VALUE_BYTES,
+            plan.rounds
+        ),
+        rows,
+    })
+}
+
+/// Ours and the peer, filled, by depth and command.
+pub(super) fn rows(
+    plan: &Plan,
+    servers: [&Server; 2],
+    floors: &[Server],
+    depths: &[Depth],
+) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (pipeline, speed_bar, cpu_bar) in DEPTHS {
+    for (pipeline, speed_bar, cpu_bar) in depths.iter().copied() {
         for command in COMMANDS {
             let load = Load {
                 command,
@@ -40,9 +70,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 pipeline,
                 connections: CONNECTIONS,
             };
-            let servers = [&ours, &peer];
             let requests = Requests::of(plan);
-            let measured = rounds::run(plan, &servers, &floors, load, requests, rounds::as_it_is)?;
+            let measured = rounds::run(plan, &servers, floors, load, requests, rounds::as_it_is)?;
             let (ours, peer, floors) = (measured[0], measured[1], &measured[2..]);
             rows.push(Row {
                 what: format!("{command}, pipeline {pipeline}"),
@@ -66,21 +95,5 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             });
         }
     }
-    for server in [&ours, &peer] {
-        load::assert_size(&mut server.client()?, plan.keys)?;
-    }
-    Ok(Report {
-        name: "throughput",
-        title: "Throughput and CPU per request",
-        how: format!(
-            "redis-benchmark with {CONNECTIONS} connections {}, which has one worker on one core; {} keys of {} bytes, \
-             values of {} bytes, random keys, every GET hits; medians of {} rounds, the servers taking turns. {FLOOR}",
-            load::place(),
-            plan.keys,
-            load::KEY_BYTES,
-            load::VALUE_BYTES,
-            plan.rounds
-        ),
-        rows,
-    })
+    Ok(rows)
 }

@@ -97,6 +97,8 @@ pub struct EventLoop<B: Backend> {
     sleep_until_ms: Option<u64>,
     /// The next turn must not sleep.
     busy: bool,
+    /// What it had read and written when it last let others run.
+    gave_way_at: u64,
     report: StopReport,
     ended: bool,
 }
@@ -145,6 +147,7 @@ impl<B: Backend> EventLoop<B> {
             sleep_until_ms: None,
             // The first turn lets the handler look round before anything happens.
             busy: true,
+            gave_way_at: 0,
             report: StopReport::default(),
             ended: false,
         };

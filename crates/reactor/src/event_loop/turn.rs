@@ -2,7 +2,7 @@
 //!
 //! Invariant: the loop sleeps only if nothing is queued, and never past a timer, the handler's bound or a stop's deadline.
 
-use std::{io, mem};
+use std::{io, mem, thread};
 
 use dunlin_structures::Due;
 
@@ -12,6 +12,9 @@ use crate::conn::{CloseReason, Life};
 use crate::handler::Handler;
 use crate::io::Io;
 use crate::timers::Action;
+
+/// A loop that has read and written so much lets others run: to move it takes 50 to 200 us, to let others run where there are none 0.5 us.
+const GIVE_WAY_BYTES: u64 = 256 << 10;
 
 impl<B: Backend> EventLoop<B> {
     /// How long the loop would sleep if a turn began now and nothing happened.
@@ -39,6 +42,7 @@ impl<B: Backend> EventLoop<B> {
 
     pub(super) fn wait(&mut self) -> io::Result<()> {
         self.events.clear();
+        self.give_way();
         let timeout_ms = match self.sleep() {
             Sleep::None => Some(0),
             Sleep::Forever => None,
@@ -60,6 +64,17 @@ impl<B: Backend> EventLoop<B> {
         }
         self.begin();
         Ok(())
+    }
+
+    /// A loop that has moved much lets others on its processor run. The kernel would see that they want it at its next tick, after up to
+    /// 4 ms.
+    #[inline]
+    fn give_way(&mut self) {
+        let moved = self.state.stats.bytes_in + self.state.stats.bytes_out;
+        if moved - self.gave_way_at >= GIVE_WAY_BYTES {
+            self.gave_way_at = moved;
+            thread::yield_now();
+        }
     }
 
     /// As [`EventLoop::wait`], without waiting; not even for a call of the system, unless something may have happened.
