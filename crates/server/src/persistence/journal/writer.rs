@@ -43,6 +43,9 @@ const PADDING_MAX: usize = 1 << 20;
 /// Larger batches are written behind the end: what they take is not the file system's transaction.
 const PADDED_BATCH_MAX: usize = 128 << 10;
 
+/// What has been flushed is taken out of the system's cache by so much at a time.
+const RELEASED_BYTES_MIN: u64 = 1 << 20;
+
 struct Rotation {
     after: u64,
     file: Box<dyn DiskFile>,
@@ -70,6 +73,8 @@ pub struct Writer<'a> {
     file_bytes: u64,
     /// The part of them that is durable.
     flushed_bytes: u64,
+    /// The part of those that need not be in memory any more.
+    released_bytes: u64,
     /// Where the padding behind them ends; no more than `file_bytes` where there is none.
     padded_to: u64,
     /// Padding that is made next, bytes.
@@ -105,6 +110,7 @@ impl<'a> Writer<'a> {
             flushed: 0,
             file_bytes: 0,
             flushed_bytes: 0,
+            released_bytes: 0,
             padded_to: 0,
             padding: PADDING_FIRST,
             unix_s: 0,
@@ -277,7 +283,7 @@ impl<'a> Writer<'a> {
         self.file = Some(file);
         self.framer = Framer::new(FramerOptions::default());
         self.set_file_bytes(len);
-        self.flushed_bytes = len;
+        (self.flushed_bytes, self.released_bytes) = (len, len);
         (self.padded_to, self.padding) = (0, PADDING_FIRST);
     }
 
@@ -432,6 +438,11 @@ impl<'a> Writer<'a> {
         self.flush_due_ms = now_ms + FLUSH_PERIOD_MS;
         self.flushed = self.written;
         self.flushed_bytes = self.file_bytes;
+        let unneeded = self.flushed_bytes - self.released_bytes;
+        if unneeded >= RELEASED_BYTES_MIN {
+            file.start_writeback(self.released_bytes, unneeded);
+            self.released_bytes = self.flushed_bytes;
+        }
         self.safe(self.flushed);
         Ok(())
     }
