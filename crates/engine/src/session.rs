@@ -148,6 +148,8 @@ pub struct Session {
     pub wrote: u64,
     /// Its script has to hold every stripe.
     pub holds_all: bool,
+    /// Its script, which is to be run again, has been shown to who monitors.
+    pub is_shown: bool,
     /// A script runs a command for it.
     pub in_script: bool,
     /// Memory was short when its script began.
@@ -182,6 +184,7 @@ impl Session {
             no_touch: false,
             wrote: 0,
             holds_all: false,
+            is_shown: false,
             in_script: false,
             out_of_memory: false,
             close_after_reply: false,

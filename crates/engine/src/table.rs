@@ -10,6 +10,8 @@ use crate::command::{Command, Flags};
 const INDEX_SLOTS: usize = 2048;
 /// Longest name of a command.
 pub const NAME_BYTES_MAX: usize = u8::MAX as usize;
+/// So much of a name is in its slot.
+const HEAD_BYTES: usize = 8;
 /// Marks a free slot.
 const FREE: u16 = u16::MAX;
 
@@ -39,7 +41,7 @@ struct Indexed {
 /// The first eight bytes, zero-padded, as a little-endian number.
 #[inline]
 fn head(name: &[u8]) -> u64 {
-    if let Some(bytes) = name.first_chunk::<8>() {
+    if let Some(bytes) = name.first_chunk::<HEAD_BYTES>() {
         u64::from_le_bytes(*bytes)
     } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
         // The two overlap, in bytes that are the same in both.
@@ -200,8 +202,8 @@ impl Table {
             let id = usize::from(indexed.id);
             if (indexed.head ^ head) & !indexed.case == 0
                 && usize::from(indexed.len) == name.len()
-                && self.names[id][name.len().min(8)..]
-                    .eq_ignore_ascii_case(&name[name.len().min(8)..])
+                && (name.len() <= HEAD_BYTES
+                    || self.names[id][HEAD_BYTES..].eq_ignore_ascii_case(&name[HEAD_BYTES..]))
             {
                 return Some(id);
             }

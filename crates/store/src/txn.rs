@@ -9,6 +9,7 @@ mod fields;
 mod handing;
 mod listeners;
 mod load;
+mod look;
 mod observed;
 mod undone;
 mod victim;

@@ -11,7 +11,7 @@ use crate::tcl;
 use crate::workspace::program;
 
 /// A program, the Debian package that has it, and what for.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("redis-cli", "redis-tools"),
     ("redis-benchmark", "redis-tools"),
     ("redis-check-rdb", "redis-tools"),
@@ -20,6 +20,8 @@ const NEEDED: [(&str, &str); 9] = [
     ("cc", "build-essential"),
     ("taskset", "util-linux"),
     ("git", "git"),
+    // For certificates.
+    ("openssl", "openssl"),
     // For the test of the metrics. Where systemd runs, its service starts, too (port 9090).
     ("promtool", "prometheus"),
 ];

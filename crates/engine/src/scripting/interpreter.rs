@@ -30,8 +30,9 @@ const RUNS_BETWEEN_TIDYING: u64 = 64;
 /// Interpreters that one thread keeps: it works for one engine, unless it is a test's.
 const INTERPRETERS_MAX: usize = 16;
 
-/// Compiled scripts that one interpreter keeps.
-const COMPILED_MAX: usize = 10_000;
+/// Compiled scripts that one interpreter keeps. Each takes a place on a stack of Lua's, which has some 8,000; the sources of all are kept
+/// elsewhere.
+const COMPILED_MAX: usize = 4_000;
 
 /// The name that sandbox.lua goes by in error messages.
 pub(super) const SANDBOX: &str = "=sandbox";

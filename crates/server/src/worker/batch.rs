@@ -411,7 +411,7 @@ impl Worker {
         slot.last = known.map_or(slot.last, |id| Some(id as u16));
         // A client that asked for no replies gets this one only if it is that of CLIENT REPLY ON.
         let muted = session.replies != Replies::On;
-        let mut unwanted = Rope::new();
+        let mut unwanted = None;
         self.host.input_len = input.bytes().len() - prepared.end;
         let arrived_us = input.arrived_us(prepared.end);
         self.host.arrived_us = arrived_us;
@@ -422,7 +422,11 @@ impl Worker {
             id: known,
             first_hash: (prepared.key != 0).then_some((prepared.key as usize, prepared.hash)),
             session,
-            out: if muted { &mut unwanted } else { &mut slot.out },
+            out: if muted {
+                unwanted.insert(Rope::new())
+            } else {
+                &mut slot.out
+            },
             host: &mut self.host,
             worker: &mut self.state,
             waiter: &slot.waiter,
@@ -432,7 +436,7 @@ impl Worker {
         match executed {
             Executed::Done { id } => {
                 if muted || session.replies != Replies::On {
-                    settle_replies(session, muted, &mut unwanted, &mut slot.out);
+                    settle_replies(session, unwanted, &mut slot.out);
                 }
                 let turn = self.state.local.turn.take();
                 let closing = session.close_after_reply;
@@ -490,23 +494,22 @@ impl Worker {
     }
 }
 
-/// A command is done of a session that asked for no replies, before it or by it.
+/// A command is done of a session that asked for no replies, before it (then there is an unwanted one) or by it.
 #[cold]
-pub(super) fn settle_replies(
-    session: &mut Session,
-    muted: bool,
-    unwanted: &mut Rope,
-    out: &mut Rope,
-) {
+pub(super) fn settle_replies(session: &mut Session, unwanted: Option<Rope>, out: &mut Rope) {
     // Confirmations of subscriptions are sent all the same.
     if let Some(mut pushes) = session.pushes.take() {
         out.append(&mut pushes);
     }
     match session.replies {
-        Replies::On if muted => out.append(unwanted),
+        Replies::On => {
+            if let Some(mut wanted) = unwanted {
+                out.append(&mut wanted);
+            }
+        }
         Replies::SkipNext => session.replies = Replies::Skip,
         Replies::Skip => session.replies = Replies::On,
-        Replies::On | Replies::Off => {}
+        Replies::Off => {}
     }
 }
 

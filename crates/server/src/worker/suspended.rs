@@ -9,7 +9,6 @@ use dunlin_engine::dispatch::Stepped;
 use dunlin_engine::{Args, Call, Engine, Executed, Heavy, OwnedArgs, Session};
 use dunlin_reactor::{ConnId, Io};
 use dunlin_store::blocked::Turn;
-use dunlin_structures::Rope;
 
 use super::Worker;
 use super::batch::settle_replies;
@@ -182,7 +181,7 @@ impl Worker {
         if let Some(session) = slot.session.as_deref_mut() {
             if std::mem::take(&mut slot.muted) {
                 slot.out.clear();
-                settle_replies(session, true, &mut Rope::new(), &mut slot.out);
+                settle_replies(session, None, &mut slot.out);
             }
             if let Some(mut pushes) = slot.pushes.take() {
                 slot.out.append(&mut pushes);

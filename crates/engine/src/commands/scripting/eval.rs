@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{READS, READS_AND_WRITES, arguments, key_count};
+use super::{READS, READS_AND_WRITES, arguments, key_count, shown};
 use crate::command::{Command, Flags};
 use crate::scripting::{self, Compiled, Interpreter, Invocation, Kind, Subject};
 use crate::{Ctx, Outcome, ReplyError};
@@ -52,15 +52,19 @@ pub(super) const EVALSHA_RO: Command = Command {
 
 fn eval(cx: &mut Ctx<'_>) -> Outcome {
     let source = cx.args.at(1);
-    run(cx, |cx, interpreter| {
-        interpreter.script_of(cx.engine, source)
+    shown(cx, |cx| {
+        run(cx, |cx, interpreter| {
+            interpreter.script_of(cx.engine, source)
+        })
     })
 }
 
 fn evalsha(cx: &mut Ctx<'_>) -> Outcome {
     let digest = scripting::parse_hex(cx.args.at(1)).ok_or(ReplyError::NoScript)?;
-    run(cx, |cx, interpreter| {
-        interpreter.script(cx.engine, &digest, None)
+    shown(cx, |cx| {
+        run(cx, |cx, interpreter| {
+            interpreter.script(cx.engine, &digest, None)
+        })
     })
 }
 
@@ -68,10 +72,6 @@ fn run(
     cx: &mut Ctx<'_>,
     find: impl FnOnce(&Ctx<'_>, &Interpreter) -> Result<Rc<Compiled>, ReplyError>,
 ) -> Outcome {
-    // Its own commands are shown behind it.
-    if cx.observed {
-        cx.host.executed(cx.command, cx.session, cx.args);
-    }
     let keys = key_count(cx)?;
     let interpreter = scripting::own(cx);
     let compiled = find(cx, &interpreter)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{READS, READS_AND_WRITES, arguments, key_count};
+use super::{READS, READS_AND_WRITES, arguments, key_count, shown};
 use crate::command::{Command, Flags};
 use crate::scripting::{self, Invocation, Kind, Subject};
 use crate::{Ctx, Outcome, ReplyError};
@@ -31,10 +31,10 @@ pub(super) const FCALL_RO: Command = Command {
 };
 
 fn fcall(cx: &mut Ctx<'_>) -> Outcome {
-    // Its own commands are shown behind it.
-    if cx.observed {
-        cx.host.executed(cx.command, cx.session, cx.args);
-    }
+    shown(cx, run)
+}
+
+fn run(cx: &mut Ctx<'_>) -> Outcome {
     let name = cx.args.at(1);
     let libraries = cx.engine.scripts.libraries();
     let found = libraries.find(name);

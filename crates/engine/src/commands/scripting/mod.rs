@@ -6,7 +6,7 @@ mod function;
 mod script;
 
 use crate::command::{ArgKind, Argument, Begin, Categories, Command, Find, Flags, KeySpec, Scope};
-use crate::{Ctx, ReplyError};
+use crate::{Ctx, Flow, Outcome, ReplyError};
 
 /// Sorted by name.
 pub const TABLE: &[&Command] = &[
@@ -19,6 +19,17 @@ pub const TABLE: &[&Command] = &[
     &function::FUNCTION,
     &script::SCRIPT,
 ];
+
+/// Runs a script after it was shown to who monitors, so that its own commands are shown behind it. One that has to be run again is
+/// shown once.
+fn shown(cx: &mut Ctx<'_>, run: impl FnOnce(&mut Ctx<'_>) -> Outcome) -> Outcome {
+    if cx.observed && !std::mem::take(&mut cx.session.is_shown) {
+        cx.host.executed(cx.command, cx.session, cx.args);
+    }
+    let outcome = run(cx);
+    cx.session.is_shown = cx.observed && matches!(outcome, Ok(Flow::Again | Flow::Heavy));
+    outcome
+}
 
 /// Keys: as many as the second argument says.
 const fn key_spec(flags: &'static [&'static str]) -> KeySpec {

@@ -169,7 +169,7 @@ fn kill(cx: &mut Ctx<'_>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::check;
+    use crate::testing::{Console, check, show};
 
     #[test]
     fn scripts_are_known_until_they_are_flushed() {
@@ -195,5 +195,21 @@ mod tests {
              (error) NOTBUSY No scripts in execution right now.; (error) ERR Use SCRIPT DEBUG YES/SYNC/NO; OK; \
              (error) ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'",
         );
+    }
+
+    #[test]
+    fn there_may_be_any_number_of_scripts() {
+        // More than an interpreter keeps compiled, and than a stack of Lua's holds.
+        const SCRIPTS: usize = 9_000;
+        let mut console = Console::default();
+        let mut digests = Vec::new();
+        for n in 0..SCRIPTS {
+            let reply = console.call(1, &[b"SCRIPT", b"LOAD", format!("return {n}").as_bytes()]);
+            digests.push(show(&reply));
+        }
+        for n in [0, 1, SCRIPTS / 2, SCRIPTS - 1] {
+            let reply = console.call(1, &[b"EVALSHA", digests[n].as_bytes(), b"0"]);
+            assert_eq!(show(&reply), n.to_string());
+        }
     }
 }

@@ -34,17 +34,21 @@ fn get(cx: &mut Ctx<'_>) -> Outcome {
 /// Answers with the string under `key`, or null; whether the key exists.
 #[inline]
 pub(super) fn reply_value(cx: &mut Ctx<'_>, key: &Key<'_>) -> Result<bool, ReplyError> {
-    match cx.keys.read(cx.session.db, key) {
-        None => {
-            cx.reply.null();
-            Ok(false)
+    let reply = &mut cx.reply;
+    let answered = cx.keys.read_with(cx.session.db, key, |entry| {
+        // Spelled out: an error that is made ahead has to be dropped.
+        match entry.as_string() {
+            Some(value) => {
+                reply.string(value);
+                Ok(true)
+            }
+            None => Err(ReplyError::WrongType),
         }
-        Some(entry) => {
-            cx.reply
-                .string(entry.as_string().ok_or(ReplyError::WrongType)?);
-            Ok(true)
-        }
-    }
+    });
+    answered.unwrap_or_else(|| {
+        cx.reply.null();
+        Ok(false)
+    })
 }
 
 #[cfg(test)]

@@ -43,7 +43,9 @@ fn extract(cx: &Ctx<'_>) -> Result<(OwnedArgs, Vec<KeyAt>), ReplyError> {
     let mut keys: Vec<KeyAt> = Vec::new();
     for spec in specs {
         let flags = spec.flags_in(command, args);
-        if !spec.for_each(args, |at| keys.push((at, flags))) {
+        let fits = spec.for_each(args, |at| keys.push((at, flags)));
+        // What can do without keys may say so, or say anything.
+        if !fits && !command.flags.has(Flags::NO_MANDATORY_KEYS) {
             return Err(ReplyError::GetKeysInvalidArguments);
         }
     }
@@ -84,6 +86,15 @@ mod tests {
             "COMMAND GETKEYSANDFLAGS set k v; COMMAND GETKEYSANDFLAGS SET k v XX GET; COMMAND GETKEYSANDFLAGS rename a b; \
              COMMAND GETKEYSANDFLAGS bitfield k GET u8 0",
             "[[k [OW update]]]; [[k [RW access update]]]; [[a [RW access delete]] [b [OW update]]]; [[k [RO access]]]",
+        );
+    }
+
+    #[test]
+    fn scripts_may_have_none() {
+        check(
+            "COMMAND GETKEYS eval text 0; COMMAND GETKEYS fcall name 0 argument; COMMAND GETKEYS evalsha digest 2 a b c; \
+             COMMAND GETKEYS zunion 0 a",
+            "[]; []; [a b]; (error) ERR Invalid arguments specified for command",
         );
     }
 
