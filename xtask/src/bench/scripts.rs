@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Plan;
 use super::collections::{launch_ours, launch_peer};
 use super::load::Load;
-use super::report::{Bar, Better, Report, Row};
+use super::report::{Bar, Better, FLOOR, Report, Row};
 use super::rounds::{self, Requests};
 use super::throughput::CONNECTIONS;
 
@@ -80,7 +80,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         title: "EVAL of a rate limiter",
         how: format!(
             "redis-benchmark at pipeline {PIPELINE} with {CONNECTIONS} connections, {KEYS} keys, one worker on one core; in the last row two workers on two \
-             cores, the second of which the load needs, too, beside our own one; medians of {} rounds, the servers taking turns.",
+             cores, the second of which the load needs, too, beside our own one; medians of {} rounds, the servers taking turns. {FLOOR}",
             plan.rounds
         ),
         rows,

@@ -31,7 +31,7 @@ pub trait DiskFile: Send {
     fn sync(&mut self) -> io::Result<()>;
 
     /// Starts writing the bytes in `offset..offset + len` to the device without waiting for it, so that a later [`DiskFile::sync`] has less to do.
-    /// A hint: durable is nothing by it.
+    /// Those that are there already leave the system's cache. A hint: durable is nothing by it.
     fn start_writeback(&mut self, offset: u64, len: u64);
 
     /// Cuts it to `len` bytes; what is written next comes behind them.

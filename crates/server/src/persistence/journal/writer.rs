@@ -438,12 +438,15 @@ impl<'a> Writer<'a> {
         self.flush_due_ms = now_ms + FLUSH_PERIOD_MS;
         self.flushed = self.written;
         self.flushed_bytes = self.file_bytes;
+        // Those that wait first: a release takes some 60 us.
+        self.safe(self.flushed);
         let unneeded = self.flushed_bytes - self.released_bytes;
-        if unneeded >= RELEASED_BYTES_MIN {
+        if unneeded >= RELEASED_BYTES_MIN
+            && let Some(file) = &mut self.file
+        {
             file.start_writeback(self.released_bytes, unneeded);
             self.released_bytes = self.flushed_bytes;
         }
-        self.safe(self.flushed);
         Ok(())
     }
 
