@@ -17,7 +17,7 @@ pub const PONG: &[u8; 7] = b"+PONG\r\n";
 pub const QUEUED: &[u8; 9] = b"+QUEUED\r\n";
 
 /// Appends `<kind><n>CRLF`, the first line of everything that has a length.
-#[inline]
+#[inline(always)]
 fn head(out: &mut Vec<u8>, kind: u8, n: usize) {
     if n < 10 {
         out.extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']);

@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -96,6 +97,12 @@ impl Shape {
     #[inline]
     fn class(self) -> usize {
         size_class(self.content())
+    }
+    /// Whether an entry of this shape becomes one of the other, of the same key, in place.
+    #[inline]
+    fn has_room_for(self, new: Shape) -> bool {
+        self.value_len == new.value_len
+            || (self.class() == new.class() && self.wide() == new.wide())
     }
 }
 
@@ -236,6 +243,7 @@ impl Entry {
         }
     }
 
+    #[inline]
     fn value_bytes_mut(&mut self) -> &mut [u8] {
         let shape = self.shape();
         // SAFETY: as in `value_bytes`; `&mut self` makes the access exclusive.
@@ -554,6 +562,34 @@ impl Entry {
         self.with_value(kind, bytes)
     }
 
+    /// Overwrites a string that lies in an entry without deadline by another that does, if its size class stays. `false`: nothing was done.
+    ///
+    /// # Safety
+    /// Nobody else looks at the entry meanwhile, and no reference into it is in use. `value` is not part of it.
+    #[inline]
+    pub unsafe fn overwrite(&self, value: NewString<'_>, clock: u32) -> bool {
+        let mut scratch = [0u8; 8];
+        let (kind, value) = match value {
+            NewString::Raw(b) if b.len() > INLINE_BYTES_MAX => return false,
+            _ => stored(value, &mut scratch),
+        };
+        let old = self.shape();
+        let new = Shape {
+            value_len: value.len(),
+            ..old
+        };
+        let lies_here = matches!(self.kind(), Kind::Int | Kind::Embstr | Kind::Raw);
+        if !lies_here || old.deadline || !old.has_room_for(new) {
+            return false;
+        }
+        let kept = self.kept() & 0xff | (clock & CLOCK_MASK) << 8;
+        // Another handle of the same entry, for writing; it must not free it.
+        let mut entry = ManuallyDrop::new(Entry(self.0));
+        entry.write_header(kind, kept, new);
+        entry.value_bytes_mut().copy_from_slice(value);
+        true
+    }
+
     /// `value` is in stored form and is not part of this entry.
     #[inline]
     fn with_value(mut self, kind: Kind, value: &[u8]) -> Entry {
@@ -562,7 +598,7 @@ impl Entry {
             value_len: value.len(),
             ..old
         };
-        if old.class() == new.class() && old.wide() == new.wide() {
+        if old.has_room_for(new) {
             self.release_outside();
             let kept = self.kept();
             self.write_header(kind, kept, new);
@@ -676,7 +712,7 @@ impl Entry {
         let old = self.shape();
         let new = Shape { value_len, ..old };
         let kept = self.kept();
-        if old.class() == new.class() && old.wide() == new.wide() {
+        if old.has_room_for(new) {
             // SAFETY: the class has room for the new content; grown bytes are zeroed so that they are initialised.
             unsafe {
                 let value = self.0.as_ptr().add(old.lead() + old.key_len);
@@ -708,6 +744,7 @@ impl Entry {
 }
 
 /// Kind and stored bytes of a new string.
+#[inline]
 fn stored<'a>(value: NewString<'a>, scratch: &'a mut [u8; 8]) -> (Kind, &'a [u8]) {
     match value {
         NewString::Int(n) => {

@@ -19,8 +19,9 @@ use dunlin_structures::prefetch;
 use dunlin_structures::wheel::{Due, LOOK_AHEAD_NODES, Payload, TimerWheel};
 
 use crate::entry::{Entry, NO_TIMER};
-use crate::hash::KeyHasher;
+use crate::hash::{Key, KeyHasher};
 use crate::hash_value;
+use crate::text::NewString;
 use crate::timed_hash::Deadlines;
 
 /// Points at an entry that is filed in the same shard's dict. The upper 16 bits are the wheel's.
@@ -194,6 +195,20 @@ impl Shard {
         if let Some((index, at)) = moved {
             self.wheel.set_payload(index, at);
         }
+    }
+
+    /// Overwrites the string under a key in place, see [`Entry::overwrite`]; `None`: there is none. `false`: nothing was done.
+    #[inline]
+    pub(crate) fn overwrite(
+        &mut self,
+        key: &Key<'_>,
+        value: NewString<'_>,
+        clock: u32,
+    ) -> Option<bool> {
+        let (_, entry) = self.dict.look_up(key.hash, key.bytes)?;
+        debug_assert!(!self.owes(&entry), "changed before it was saved");
+        // SAFETY: the shard is borrowed exclusively, and nothing of the entry but this handle.
+        Some(unsafe { entry.overwrite(value, clock) })
     }
 
     /// Makes room for this many keys, if there have been none yet. O(keys).

@@ -379,15 +379,29 @@ impl<'a> Txn<'a> {
     /// Stores a string under `key`, whatever was there before.
     #[inline]
     pub fn put_string(&mut self, db: u32, key: &Key<'_>, value: NewString<'_>, ttl: Ttl) {
-        let clock = self.local.clock;
-        let Some(found) = self.find(db, key) else {
-            let entry = Entry::string(key.bytes, value, clock);
-            let found = self.insert(db, key, entry);
-            if let Ttl::At(at) = ttl {
-                self.set_deadline_of(found, Some(at));
-            }
-            return;
+        let found = match ttl {
+            Ttl::At(_) => self.find(db, key),
+            Ttl::Clear | Ttl::Keep => match self.overwrite(db, key, value) {
+                Some(true) => return,
+                Some(false) => self.find(db, key),
+                None => None,
+            },
         };
+        match found {
+            Some(found) => self.put_over(found, key, value, ttl),
+            None => {
+                let entry = Entry::string(key.bytes, value, self.local.clock);
+                let found = self.insert(db, key, entry);
+                if let Ttl::At(at) = ttl {
+                    self.set_deadline_of(found, Some(at));
+                }
+            }
+        }
+    }
+
+    /// Stores a string in place of what was found.
+    fn put_over(&mut self, found: Found, key: &Key<'_>, value: NewString<'_>, ttl: Ttl) {
+        let clock = self.local.clock;
         if self.is_timed(found) {
             let entry = Entry::string(key.bytes, value, clock);
             return self.replace_timed(found, key, entry, ttl);

@@ -22,6 +22,8 @@ enum Step {
     /// A fresh string of this length and byte.
     Text(usize, u8),
     Raw(usize, u8),
+    /// A fresh string and an access, both in place if they can be.
+    Over(usize, u8, u32),
     Range(usize, usize, u8),
     Append(usize, u8),
     Timer(Option<(u32, u64)>),
@@ -47,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<i64>().prop_map(Step::Int),
         2 => (length(), any::<u8>()).prop_map(|(n, b)| Step::Text(n, b)),
         2 => (length(), any::<u8>()).prop_map(|(n, b)| Step::Raw(n, b)),
+        4 => (length(), any::<u8>(), 0..1u32 << 24).prop_map(|(n, b, clock)| Step::Over(n, b, clock)),
         4 => (length(), length(), any::<u8>()).prop_map(|(at, n, b)| Step::Range(at, n, b)),
         4 => (length(), any::<u8>()).prop_map(|(n, b)| Step::Append(n, b)),
         2 => (0..1000u32, 0..1u64 << 48).prop_map(|timer| Step::Timer(Some(timer))),
@@ -111,6 +114,15 @@ impl Model {
     }
 }
 
+/// The form in which a string is stored anew.
+fn kind_of(text: &[u8]) -> Kind {
+    match NewString::new(text) {
+        NewString::Int(_) => Kind::Int,
+        _ if text.len() <= EMBSTR_BYTES_MAX => Kind::Embstr,
+        _ => Kind::Raw,
+    }
+}
+
 /// Applies one step to both; images go to `images`.
 fn apply(step: Step, entry: Entry, model: &mut Model, images: &mut Vec<(Image, Model)>) -> Entry {
     match step {
@@ -120,13 +132,25 @@ fn apply(step: Step, entry: Entry, model: &mut Model, images: &mut Vec<(Image, M
         }
         Step::Text(len, byte) => {
             let text = vec![byte; len];
-            let kind = match NewString::new(&text) {
-                NewString::Int(_) => Kind::Int,
-                _ if len <= EMBSTR_BYTES_MAX => Kind::Embstr,
-                _ => Kind::Raw,
-            };
-            model.set(text.clone(), kind);
+            model.set(text.clone(), kind_of(&text));
             entry.with_string(NewString::new(&text))
+        }
+        Step::Over(len, byte, clock) => {
+            let text = vec![byte; len];
+            let before = entry.allocated_bytes();
+            let lay_here = model.kind != Kind::Chunked && model.timer.is_none();
+            #[allow(unsafe_code)]
+            // SAFETY: the entry is owned here, and nothing refers into it.
+            let done = unsafe { entry.overwrite(NewString::new(&text), clock) };
+            if done {
+                assert!(lay_here && entry.allocated_bytes() == before);
+                model.clock = clock;
+                model.set(text.clone(), kind_of(&text));
+            } else {
+                // An equal length always fits.
+                assert!(!lay_here || len != model.text.len() || kind_of(&text) != model.kind);
+            }
+            entry
         }
         Step::Raw(len, byte) => {
             model.set(vec![byte; len], Kind::Raw);

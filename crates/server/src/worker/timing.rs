@@ -61,7 +61,7 @@ impl Timing {
 
     /// A command was executed, whose request arrived at the host's time. `ran`: `None` if it was queued, refused or suspended. With `last` it ends its
     /// run. Microseconds of the run, if it has ended.
-    #[inline]
+    #[inline(always)]
     pub(super) fn after(
         &mut self,
         host: &mut ServerHost,
@@ -78,17 +78,23 @@ impl Timing {
         if !last && !self.exact && self.length < RUN_COMMANDS_MAX {
             return None;
         }
+        Some(self.end_run(host, ran))
+    }
+
+    /// Ends the run with the command that was executed last; what it took.
+    #[inline(never)]
+    fn end_run(&mut self, host: &mut ServerHost, ran: Option<RanNow<'_>>) -> u64 {
         let Some(RanNow {
             id, args, session, ..
         }) = ran
         else {
-            return Some(self.settle(host));
+            return self.settle(host);
         };
         let done = self.end(host);
         let elapsed_us = done.ended_us - self.began_us(&done);
         let slow = host.ran(id, args, session, elapsed_us, done.calls);
         host.executed(Done { slow, ..done });
-        Some(elapsed_us)
+        elapsed_us
     }
 
     /// When a run that has ended began.

@@ -1,8 +1,9 @@
-//! Reading a key with one look-up.
+//! The common ways to read and to overwrite a key, with one look-up each.
 
 use super::Txn;
 use crate::entry::Entry;
 use crate::hash::Key;
+use crate::text::NewString;
 
 impl Txn<'_> {
     /// As [`Txn::read`], for who needs the entry for a moment only: what `look` makes of it. A key that lives for ever is looked up once.
@@ -35,5 +36,26 @@ impl Txn<'_> {
             }
         }
         self.read(db, key).map(|entry| look(&entry))
+    }
+
+    /// Overwrites the string under a key that lives for ever where it lies, if it can be; `None`: there is no such key. `false`: nothing was
+    /// done.
+    #[inline]
+    pub(super) fn overwrite(
+        &mut self,
+        db: u32,
+        key: &Key<'_>,
+        value: NewString<'_>,
+    ) -> Option<bool> {
+        let local = &self.local;
+        let somebody_looks =
+            local.replies_wait || local.undo.is_some() || self.store.snapshots.is_running();
+        if somebody_looks || local.counts_accesses {
+            return Some(false);
+        }
+        let (clock, stripe) = (local.clock, self.store.stripe_of(key.hash));
+        let done = self.shard(db, stripe)?.overwrite(key, value, clock);
+        self.local.unrecorded |= done == Some(true);
+        done
     }
 }

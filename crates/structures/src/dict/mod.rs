@@ -151,7 +151,7 @@ impl<P: Handle> Dict<P> {
         let word = view.buckets[home].word();
         if word.may_be_away(print) {
             let other = view.alternate(home, print);
-            if let Some((slot, entry)) = self.find_in(view, other, print, tag, key) {
+            if let Some((slot, entry)) = self.find_away(view, other, print, tag, key) {
                 return Some((self.slot(index, other, slot), entry));
             }
         }
@@ -161,7 +161,20 @@ impl<P: Handle> Dict<P> {
         None
     }
 
-    #[inline]
+    /// Spelled once more as a function of its own: the home bucket, where most are, is looked into without a call.
+    #[inline(never)]
+    fn find_away(
+        &self,
+        view: View<'_>,
+        other: usize,
+        print: u8,
+        tag: u16,
+        key: &[u8],
+    ) -> Option<(usize, Ref<'_, P>)> {
+        self.find_in(view, other, print, tag, key)
+    }
+
+    #[inline(always)]
     fn find_in(
         &self,
         view: View<'_>,

@@ -147,9 +147,11 @@ pub(super) fn store(cx: &mut Ctx<'_>, key: &Key<'_>, value: &[u8], ttl: Ttl) {
     cx.keys.put_string(db, key, NewString::new(value), ttl);
     let (set, name): (Event, Arg<'_>) = (Event::string("set"), "SET".into());
     match ttl {
-        Ttl::Clear => cx
-            .keys
-            .record(db, key.bytes, set, &[name, key.bytes.into(), value.into()]),
+        // The arguments one after the other: no array of them is made where there is no log.
+        Ttl::Clear => {
+            let args = [b"SET", key.bytes, value];
+            cx.keys.record_args(db, key.bytes, set, args.into_iter());
+        }
         Ttl::Keep => cx.keys.record(
             db,
             key.bytes,
