@@ -36,8 +36,8 @@ const LONG_ARGUMENT_BYTES: usize = 32 << 10;
 
 /// Where the arguments of a prepared command are.
 enum Place {
-    /// `count` spans from `first` on, relative to `base` in the input.
-    Spans { base: usize, first: u32, count: u32 },
+    /// `count` spans from `first` on, relative to the command's begin.
+    Spans { first: u32, count: u32 },
     /// Copied, because quotes had to be undone.
     Owned(Box<OwnedArgs>),
     /// Not a command: answer and close.
@@ -69,7 +69,7 @@ impl Prepared {
     /// Whether its request is too short to take long.
     fn is_small(&self) -> bool {
         match self.place {
-            Place::Spans { base, .. } => self.end - base <= SMALL_BYTES,
+            Place::Spans { .. } => self.end - self.start <= SMALL_BYTES,
             _ => false,
         }
     }
@@ -111,8 +111,8 @@ impl Batch {
     #[inline]
     fn args<'a>(&'a self, prepared: &'a Prepared, bytes: &'a [u8]) -> Args<'a> {
         match &prepared.place {
-            Place::Spans { base, first, count } => Args::new(
-                &bytes[*base..],
+            Place::Spans { first, count } => Args::new(
+                &bytes[prepared.start..],
                 &self.spans[*first as usize..][..*count as usize],
             ),
             Place::Owned(args) => args.as_args(),
@@ -236,7 +236,6 @@ impl Worker {
                     (
                         base + end,
                         Place::Spans {
-                            base,
                             first: first as u32,
                             count: count as u32,
                         },
