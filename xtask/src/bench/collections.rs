@@ -120,28 +120,11 @@ pub(super) fn speed(
     };
     let measured = rounds::run(plan, &servers, &floors, load, requests, prepare)?;
     let (ours, peer, floors) = (measured[0], measured[1], &measured[2..]);
-    Ok([
-        Row {
-            what: format!("{test}, pipeline {PIPELINE}"),
-            unit: "requests/s",
-            ours: ours.requests_per_s,
-            peer: peer.requests_per_s,
-            better: Better::More,
-            bar: Bar::RatioAtLeast(bar),
-            floor: rounds::best(floors, Better::More, |m| m.requests_per_s),
-            charted: true,
-        },
-        Row {
-            what: format!("{test}, pipeline {PIPELINE}, server CPU"),
-            unit: "us/request",
-            ours: ours.cpu_us,
-            peer: peer.cpu_us,
-            better: Better::Less,
-            bar: Bar::None,
-            floor: rounds::best(floors, Better::Less, |m| m.cpu_us),
-            charted: false,
-        },
-    ])
+    let what = format!("{test}, pipeline {PIPELINE}");
+    let [mut speed, mut cpu] = rounds::rows(&what, ours, peer, floors);
+    speed.bar = Bar::RatioAtLeast(bar);
+    cpu.charted = false;
+    Ok([speed, cpu])
 }
 
 /// Empties the server but for a sorted set to read from.

@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::Plan;
 use super::load::{self, Load, Measured};
-use super::report::{Better, median};
+use super::report::{Bar, Better, Row, median};
 use crate::build;
 use crate::client::{Client, encode};
 use crate::server::{Launch, Server};
@@ -117,16 +117,38 @@ pub(super) fn floors(plan: &Plan, reply: Option<&[u8]>) -> Result<Vec<Server>> {
 }
 
 /// The best of those figures, which the servers that do nothing got.
-pub(super) fn best(
-    floors: &[Measured],
-    better: Better,
-    figure: fn(&Measured) -> f64,
-) -> Option<f64> {
+fn best(floors: &[Measured], better: Better, figure: fn(&Measured) -> f64) -> Option<f64> {
     let figures = floors.iter().map(figure);
     match better {
         Better::More => figures.reduce(f64::max),
         Better::Less => figures.reduce(f64::min),
     }
+}
+
+/// The rows of throughput and CPU of one load: ours, the peer's, and those that do nothing, in the order in which [`run`] gives them.
+pub(super) fn rows(what: &str, ours: Measured, peer: Measured, floors: &[Measured]) -> [Row; 2] {
+    [
+        Row {
+            what: what.to_owned(),
+            unit: "requests/s",
+            ours: ours.requests_per_s,
+            peer: peer.requests_per_s,
+            better: Better::More,
+            bar: Bar::None,
+            floor: best(floors, Better::More, |m| m.requests_per_s),
+            charted: true,
+        },
+        Row {
+            what: format!("{what}, server CPU"),
+            unit: "us/request",
+            ours: ours.cpu_us,
+            peer: peer.cpu_us,
+            better: Better::Less,
+            bar: Bar::None,
+            floor: best(floors, Better::Less, |m| m.cpu_us),
+            charted: true,
+        },
+    ]
 }
 
 /// The bytes with which a server answers a command given as words.

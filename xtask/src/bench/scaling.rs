@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::Plan;
 use super::load::{self, Load};
-use super::report::{Bar, Better, Report, Row};
+use super::report::{Report, Row};
 use super::rounds::{self, Requests};
 
 const WORKERS: [usize; 4] = [1, 2, 4, 8];
@@ -87,26 +87,9 @@ fn of(plan: &Plan, workers: usize) -> Result<Vec<Row>> {
         let (ours, peer) = (measured[0], measured[1]);
         let plural = if workers == 1 { "" } else { "s" };
         let what = format!("{} {workers} worker{plural}", name(command, pipeline));
-        rows.push(Row {
-            what: what.clone(),
-            unit: "requests/s",
-            ours: ours.requests_per_s,
-            peer: peer.requests_per_s,
-            better: Better::More,
-            bar: Bar::None,
-            floor: None,
-            charted: true,
-        });
-        rows.push(Row {
-            what: format!("{what}, server CPU"),
-            unit: "us/request",
-            ours: ours.cpu_us,
-            peer: peer.cpu_us,
-            better: Better::Less,
-            bar: Bar::None,
-            floor: None,
-            charted: false,
-        });
+        let [speed, mut cpu] = rounds::rows(&what, ours, peer, &[]);
+        cpu.charted = false;
+        rows.extend([speed, cpu]);
     }
     Ok(rows)
 }

@@ -43,27 +43,11 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     let (one, peer, two) = (measured[0], measured[1], measured[2]);
     let floors = &measured[servers.len()..];
     let what = format!("rate limiter, pipeline {PIPELINE}");
+    let [mut speed, cpu] = rounds::rows(&what, one, peer, floors);
+    speed.bar = Bar::RatioAtLeast(SPEED_BAR);
     let rows = vec![
-        Row {
-            what: what.clone(),
-            unit: "requests/s",
-            ours: one.requests_per_s,
-            peer: peer.requests_per_s,
-            better: Better::More,
-            bar: Bar::RatioAtLeast(SPEED_BAR),
-            floor: rounds::best(floors, Better::More, |m| m.requests_per_s),
-            charted: true,
-        },
-        Row {
-            what: format!("{what}, server CPU"),
-            unit: "us/request",
-            ours: one.cpu_us,
-            peer: peer.cpu_us,
-            better: Better::Less,
-            bar: Bar::None,
-            floor: rounds::best(floors, Better::Less, |m| m.cpu_us),
-            charted: true,
-        },
+        speed,
+        cpu,
         Row {
             what: format!("{what}, two workers beside one"),
             unit: "requests/s",

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Plan;
 use super::load::{self, Load};
-use super::report::{Bar, Better, FLOOR, Report, Row};
+use super::report::{Bar, FLOOR, Report, Row};
 use super::rounds::{self, Requests};
 use crate::server::Server;
 
@@ -40,17 +40,22 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     Ok(Report {
         name: "throughput",
         title: "Throughput and CPU per request",
-        how: format!(
-            "redis-benchmark with {CONNECTIONS} connections {}, which has one worker on one core; {} keys of {} bytes, \
-             values of {} bytes, random keys, every GET hits; medians of {} rounds, the servers taking turns. {FLOOR}",
-            load::place(),
-            plan.keys,
-            load::KEY_BYTES,
-            load::VALUE_BYTES,
-            plan.rounds
-        ),
+        how: format!("{} {FLOOR}", how(plan, "redis-benchmark")),
         rows,
     })
+}
+
+/// How it is measured, with this load tool.
+pub(super) fn how(plan: &Plan, tool: &str) -> String {
+    format!(
+        "{tool} with {CONNECTIONS} connections {}, which has one worker on one core; {} keys of {} bytes, values of {} bytes, random keys, \
+         every GET hits; medians of {} rounds, the servers taking turns.",
+        load::place(),
+        plan.keys,
+        load::KEY_BYTES,
+        load::VALUE_BYTES,
+        plan.rounds
+    )
 }
 
 /// Ours and the peer, filled, by depth and command.
@@ -73,26 +78,11 @@ pub(super) fn rows(
             let requests = Requests::of(plan);
             let measured = rounds::run(plan, &servers, floors, load, requests, rounds::as_it_is)?;
             let (ours, peer, floors) = (measured[0], measured[1], &measured[2..]);
-            rows.push(Row {
-                what: format!("{command}, pipeline {pipeline}"),
-                unit: "requests/s",
-                ours: ours.requests_per_s,
-                peer: peer.requests_per_s,
-                better: Better::More,
-                bar: speed_bar.map_or(Bar::None, Bar::RatioAtLeast),
-                floor: rounds::best(floors, Better::More, |m| m.requests_per_s),
-                charted: true,
-            });
-            rows.push(Row {
-                what: format!("{command}, pipeline {pipeline}, server CPU"),
-                unit: "us/request",
-                ours: ours.cpu_us,
-                peer: peer.cpu_us,
-                better: Better::Less,
-                bar: cpu_bar.map_or(Bar::None, Bar::RatioAtMost),
-                floor: rounds::best(floors, Better::Less, |m| m.cpu_us),
-                charted: true,
-            });
+            let what = format!("{command}, pipeline {pipeline}");
+            let [mut speed, mut cpu] = rounds::rows(&what, ours, peer, floors);
+            speed.bar = speed_bar.map_or(Bar::None, Bar::RatioAtLeast);
+            cpu.bar = cpu_bar.map_or(Bar::None, Bar::RatioAtMost);
+            rows.extend([speed, cpu]);
         }
     }
     Ok(rows)

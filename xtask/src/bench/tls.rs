@@ -6,7 +6,7 @@ use super::Plan;
 use super::collections::{launch_ours, launch_peer};
 use super::load;
 use super::report::Report;
-use super::throughput::{self, CONNECTIONS, Depth};
+use super::throughput::{self, Depth};
 
 /// At least equal, in throughput and in CPU.
 const DEPTHS: [Depth; 2] = [(16, Some(1.0), Some(1.0)), (1, Some(1.0), Some(1.0))];
@@ -21,15 +21,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
     Ok(Report {
         name: "tls",
         title: "Throughput and CPU per request over TLS",
-        how: format!(
-            "redis-benchmark --tls with {CONNECTIONS} connections {}, which has one worker on one core; {} keys of {} bytes, values of {} bytes, \
-             random keys, every GET hits; medians of {} rounds, the servers taking turns.",
-            load::place(),
-            plan.keys,
-            load::KEY_BYTES,
-            load::VALUE_BYTES,
-            plan.rounds
-        ),
+        how: throughput::how(plan, "redis-benchmark --tls"),
         rows,
     })
 }
