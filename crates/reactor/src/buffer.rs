@@ -14,8 +14,9 @@ pub(crate) const WIDE_BUFFER_BYTES: usize = 64 * 1024;
 /// A buffer larger than this is freed instead of pooled.
 const POOLED_BYTES_MAX: usize = 256 * 1024;
 
-/// Ordinary buffers kept in a pool (4 MiB).
-const POOL_BUFFERS_MAX: usize = 256;
+/// Ordinary buffers kept in a pool (16 MiB): two for each of 512 connections that are ready in one turn, for input and output. To the
+/// allocator they are large, and each would cost it some 2,500 instructions a turn.
+const POOL_BUFFERS_MAX: usize = 1_024;
 
 /// Wide buffers kept in a pool (1 to 4 MiB).
 const POOL_WIDE_BUFFERS_MAX: usize = 16;
