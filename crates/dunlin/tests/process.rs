@@ -4,6 +4,8 @@ mod common;
 
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use common::{PATIENCE, PROGRAM, Server, free_port, read, scratch, wait_for};
 
@@ -163,4 +165,31 @@ fn a_unix_socket_has_its_mode_and_goes_with_the_server() {
     assert!(server.wait().success());
     assert!(!path.exists());
     std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// How often threads of a process have gone to sleep by themselves.
+fn sleeps(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let status = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")));
+    status
+        .map(|status| {
+            let status = status.unwrap();
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        })
+        .sum()
+}
+
+#[test]
+fn an_idle_server_hardly_wakes() {
+    const AT_REST_PER_S: u64 = 5;
+    let server = Server::start("save 3600 1\n");
+    // In some second soon: other tests may keep the machine busy, which wakes nobody.
+    wait_for("a second of rest", || {
+        let before = sleeps(server.child.id());
+        sleep(Duration::from_secs(1));
+        sleeps(server.child.id()) - before <= AT_REST_PER_S
+    });
 }

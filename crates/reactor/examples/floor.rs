@@ -1,12 +1,17 @@
 //! A server that does nothing: what the machine and the load tool allow at best, to hold other figures against.
 //!
 //! It answers each request of a redis-benchmark with a constant, having only counted them: with the bytes of `--reply-file`, or else a GET
-//! with 64 bytes and anything else with +OK. `cargo xtask bench` measures it beside the real ones.
+//! with 64 bytes and anything else with +OK. With `--log yes` it writes what it is sent to a file in `--dir` and flushes that first, once for all that
+//! is there, as a durable server must. `cargo xtask bench` measures it beside the real ones.
 //!
 //! `cargo run --release -p dunlin-reactor --example floor -- --port 7777`
 
 use std::error::Error;
+use std::fs::File;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use dunlin_reactor::{
     CloseReason, ConnId, Epoll, Handler, Input, Io, Limits, ListenAddress, Peer, Rope,
@@ -18,8 +23,44 @@ const REQUEST: u8 = b'*';
 /// Where the name of a request of fewer than ten words begins: behind `*2`, `$3` and their line ends.
 const NAME_AT: usize = 8;
 
+/// The log is so long from the start, since a flush that changes no length takes less; it begins anew at the end.
+const LOG_BYTES: usize = 64 << 20;
+
+/// What makes requests durable.
+struct Log {
+    file: File,
+    /// Where the next request goes.
+    at: usize,
+    /// Requests that are not written.
+    waiting: Vec<u8>,
+}
+
+impl Log {
+    fn new(dir: &Path) -> io::Result<Log> {
+        let file = File::create(dir.join("floor.log"))?;
+        file.write_all_at(&vec![b'#'; LOG_BYTES], 0)?;
+        file.sync_all()?;
+        Ok(Log {
+            file,
+            at: 0,
+            waiting: Vec::new(),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.at + self.waiting.len() > LOG_BYTES {
+            self.at = 0;
+        }
+        self.file.write_all_at(&self.waiting, self.at as u64)?;
+        self.at += self.waiting.len();
+        self.waiting.clear();
+        self.file.sync_data()
+    }
+}
+
 /// Answers and forgets.
 struct Floor {
+    log: Option<Log>,
     /// To GET, and to anything if all are answered alike.
     reply: Vec<u8>,
     is_for_all: bool,
@@ -42,6 +83,13 @@ impl Handler for Floor {
     fn opened(&mut self, _: &mut Io<'_>, _: ConnId, _: &Peer) {}
 
     fn inputs(&mut self, io: &mut Io<'_>, batch: &mut [Input]) {
+        if let Some(log) = &mut self.log {
+            for input in batch.iter() {
+                log.waiting.extend_from_slice(input.bytes());
+            }
+            // Nothing may be answered that is not durable; that there are figures then would be worse than no server.
+            log.flush().expect("the disk takes the log");
+        }
         for input in batch {
             let bytes = input.bytes();
             let requests = bytes.iter().filter(|&&byte| byte == REQUEST).count();
@@ -67,7 +115,12 @@ fn value(flag: &str) -> Option<String> {
 fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = value("--port").ok_or("say --port")?.parse()?;
     let file = value("--reply-file");
+    let log = match value("--log").as_deref() {
+        Some("yes") => Some(Log::new(Path::new(&value("--dir").ok_or("say --dir")?))?),
+        _ => None,
+    };
     let floor = Floor {
+        log,
         is_for_all: file.is_some(),
         reply: match file {
             Some(path) => std::fs::read(path)?,

@@ -117,6 +117,8 @@ pub(super) fn speed(
     let requests = Requests {
         first: plan.calibration_requests.min(REQUESTS_FIRST_MAX),
         max: REQUESTS_MAX,
+        // Each needs its data anew.
+        turns: 1,
     };
     let measured = rounds::run(plan, &servers, &floors, load, requests, prepare)?;
     let (ours, peer, floors) = (measured[0], measured[1], &measured[2..]);

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use super::Plan;
-use super::load::{self, Load, Measured};
+use super::load::{self, Load};
 use super::report::{Bar, Better, Report, Row, median};
+use super::rounds::{self, Requests};
 use crate::client::Reply;
-use crate::server::{Launch, Server};
+use crate::server::Launch;
 
 const CONNECTIONS: usize = 50;
 const DEPTHS: [usize; 2] = [1, 16];
@@ -32,7 +33,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         title: "What the append-only file costs, and how fast files are loaded",
         how: format!(
             "One worker on two cores; SET by redis-benchmark with {CONNECTIONS} connections, {} keys, no automatic rewrites; the second column is our own server without a log, \
-             taking turns with the one with it. Loading: from start to PONG, {} keys, two cores, beside redis-server; medians of {} rounds.",
+             taking turns with the one with it. Possible is what a server gets on one core that does nothing but write each request to a file and flush \
+             that before it answers (crates/reactor/examples/floor.rs --log yes, the better of epoll and io_uring). Loading: from start to PONG, {} keys, two cores, beside redis-server; medians of {} rounds.",
             plan.keys,
             plan.keys * KEYS_FACTOR,
             plan.rounds
@@ -56,46 +58,33 @@ fn throughput(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
         ("everysec", EVERY_SECOND_RATIO_MIN),
     ] {
         let logged = logged(fsync).start()?;
+        let floors = match fsync {
+            "always" => rounds::logging_floors(plan)?,
+            _ => Vec::new(),
+        };
         for pipeline in DEPTHS {
-            let [with, without] = compare(plan, [&logged, &plain], pipeline)?;
+            let load = Load {
+                command: "SET",
+                keys: plan.keys,
+                requests: 0,
+                pipeline,
+                connections: CONNECTIONS,
+            };
+            let requests = Requests {
+                first: plan.calibration_requests / 10,
+                ..Requests::of(plan)
+            };
+            let servers = [&logged, &plain];
+            let measured = rounds::run(plan, &servers, &floors, load, requests, rounds::as_it_is)?;
+            let what = format!("appendfsync {fsync}, pipeline {pipeline}");
+            let [speed, _] = rounds::rows(&what, measured[0], measured[1], &measured[2..]);
             rows.push(Row {
-                what: format!("appendfsync {fsync}, pipeline {pipeline}"),
-                unit: "requests/s",
-                ours: with,
-                peer: without,
-                better: Better::More,
                 bar: Bar::RatioAtLeast(bar),
-                floor: None,
-                charted: true,
+                ..speed
             });
         }
     }
     Ok(())
-}
-
-/// Median throughput of two servers that take turns.
-fn compare(plan: &Plan, servers: [&Server; 2], pipeline: usize) -> Result<[f64; 2]> {
-    let mut results = [Vec::new(), Vec::new()];
-    let mut requests = [plan.calibration_requests / 10; 2];
-    for round in 0..=plan.rounds {
-        for (side, server) in servers.into_iter().enumerate() {
-            let load = Load {
-                command: "SET",
-                keys: plan.keys,
-                requests: requests[side],
-                pipeline,
-                connections: CONNECTIONS,
-            };
-            let Measured { requests_per_s, .. } = load::run(server, &load)?;
-            if round == 0 {
-                let fits = (requests_per_s * plan.round_s) as usize;
-                requests[side] = fits.max(plan.calibration_requests / 10);
-            } else {
-                results[side].push(requests_per_s);
-            }
-        }
-    }
-    Ok(results.map(|results| median(&results)))
 }
 
 fn loading(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {

@@ -18,11 +18,16 @@ const FLOOR_BACKENDS: [&str; 2] = ["epoll", "io_uring"];
 /// Longest reply that is taken as a sample.
 const SAMPLE_BYTES_MAX: usize = 1 << 20;
 
+/// Turns of each server in a counted round, where nothing has to be prepared: what else the machine does for some seconds then meets all alike.
+const TURNS: usize = 4;
+
 /// Requests of the uncounted round, and of a counted one at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Requests {
     pub(super) first: usize,
     pub(super) max: usize,
+    /// Turns into which a counted round is divided.
+    pub(super) turns: usize,
 }
 
 impl Requests {
@@ -31,6 +36,7 @@ impl Requests {
         Requests {
             first: plan.calibration_requests,
             max: usize::MAX,
+            turns: if plan.quick { 1 } else { TURNS },
         }
     }
 }
@@ -59,25 +65,33 @@ pub(super) fn run(
         .chain(floors.iter().map(|floor| (floor, true)))
         .collect();
     let mut results = vec![Vec::new(); sides.len()];
-    // What each gets to do, so that each round takes about as long whatever the speed.
+    // What each gets to do in a turn, so that each takes about as long whatever the speed.
     let mut amounts = vec![requests.first; sides.len()];
     for round in 0..=plan.rounds {
-        for (side, (server, is_floor)) in sides.iter().enumerate() {
-            let requests_now = amounts[side];
-            let load = Load {
-                requests: requests_now,
-                ..load
-            };
-            let measured = if *is_floor {
-                load::run_uncounted(server, &load)?
-            } else {
-                prepare(&mut server.client()?, requests_now)?;
-                load::run(server, &load)?
-            };
+        let turns = if round == 0 { 1 } else { requests.turns };
+        let mut measured = vec![Vec::new(); sides.len()];
+        for _ in 0..turns {
+            for (side, (server, is_floor)) in sides.iter().enumerate() {
+                let load = Load {
+                    requests: amounts[side],
+                    ..load
+                };
+                measured[side].push(if *is_floor {
+                    load::run_uncounted(server, &load)?
+                } else {
+                    prepare(&mut server.client()?, load.requests)?;
+                    load::run(server, &load)?
+                });
+            }
+        }
+        for (side, measured) in measured.iter().enumerate() {
+            let measured = mean(measured);
             if round == 0 {
                 // The first tells how much fits into a round, and warms up.
-                amounts[side] = ((measured.requests_per_s * plan.round_s) as usize)
-                    .clamp(requests.first, requests.max);
+                let fit = (measured.requests_per_s * plan.round_s) as usize;
+                amounts[side] = fit
+                    .clamp(requests.first, requests.max)
+                    .div_ceil(requests.turns);
             } else {
                 results[side].push(measured);
             }
@@ -95,11 +109,20 @@ pub(super) fn run(
         .collect())
 }
 
+/// Of turns of the same number of requests each.
+fn mean(turns: &[Measured]) -> Measured {
+    let of =
+        |figure: fn(&Measured) -> f64| turns.iter().map(figure).sum::<f64>() / turns.len() as f64;
+    Measured {
+        // The requests over the sum of the times.
+        requests_per_s: 1.0 / of(|m| 1.0 / m.requests_per_s),
+        cpu_us: of(|m| m.cpu_us),
+    }
+}
+
 /// Starts the server that does nothing on one kernel interface. It gives all requests this reply, or else what GET and SET want.
 pub(super) fn floor(plan: &Plan, backend: &str, reply: Option<&[u8]>) -> Result<Server> {
-    let mut floor = Launch::new("floor", &build::floor()?)
-        .on(&plan.cores.one)
-        .with(&["--io-backend", backend]);
+    let mut floor = launch_floor(plan, backend)?;
     if let Some(reply) = reply {
         let path = workspace::scratch("bench")?.join("floor-reply");
         std::fs::write(&path, reply)?;
@@ -108,11 +131,26 @@ pub(super) fn floor(plan: &Plan, backend: &str, reply: Option<&[u8]>) -> Result<
     floor.start()
 }
 
+fn launch_floor(plan: &Plan, backend: &str) -> Result<Launch> {
+    Ok(Launch::new("floor", &build::floor()?)
+        .on(&plan.cores.one)
+        .with(&["--io-backend", backend]))
+}
+
 /// The same on each kernel interface that there is.
 pub(super) fn floors(plan: &Plan, reply: Option<&[u8]>) -> Result<Vec<Server>> {
-    let mut floors = vec![floor(plan, FLOOR_BACKENDS[0], reply)?];
+    on_each(|backend| floor(plan, backend, reply))
+}
+
+/// Those that do nothing but write each request to a file and flush that before they answer.
+pub(super) fn logging_floors(plan: &Plan) -> Result<Vec<Server>> {
+    on_each(|backend| launch_floor(plan, backend)?.with(&["--log", "yes"]).start())
+}
+
+fn on_each(start: impl Fn(&str) -> Result<Server>) -> Result<Vec<Server>> {
+    let mut floors = vec![start(FLOOR_BACKENDS[0])?];
     // io_uring may be forbidden or too old: then epoll's has to do.
-    floors.extend(floor(plan, FLOOR_BACKENDS[1], reply).ok());
+    floors.extend(start(FLOOR_BACKENDS[1]).ok());
     Ok(floors)
 }
 

@@ -39,7 +39,7 @@ impl Txn<'_> {
     }
 
     /// Overwrites the string under a key that lives for ever where it lies, if it can be; `None`: there is no such key. `false`: nothing was
-    /// done.
+    /// done. A reply that waits does so for the change, which comes behind whatever the key's last record was.
     #[inline]
     pub(super) fn overwrite(
         &mut self,
@@ -48,8 +48,7 @@ impl Txn<'_> {
         value: NewString<'_>,
     ) -> Option<bool> {
         let local = &self.local;
-        let somebody_looks =
-            local.replies_wait || local.undo.is_some() || self.store.snapshots.is_running();
+        let somebody_looks = local.undo.is_some() || self.store.snapshots.is_running();
         if somebody_looks || local.counts_accesses {
             return Some(false);
         }

@@ -19,8 +19,10 @@ use crate::auxiliary::{Exchange, Finished};
 use crate::persistence::stripe_lock::StripeLock;
 use crate::shared::Shared;
 
-/// How often it is looked whether a save is due.
+/// How often it is looked whether a save is due: while keys change, and while none does. Each look costs a wake-up, which an idle server is to do
+/// without.
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
+const QUIET_LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// What the walk has encoded is written once it has so many bytes.
 const WRITTEN_BYTES_MIN: usize = 64 << 10;
 /// What commands have handed over is taken once it has so many bytes, and at the end.
@@ -53,13 +55,27 @@ impl Saver {
     /// Works until [`Saving::quit`]. To be called on the thread itself.
     pub fn run(self) {
         let mut stripes = StripeLock::of_this_thread();
+        let (mut changes_seen, mut is_quiet) = (0, false);
         loop {
-            match self.shared.saving.next(LOOK_PERIOD) {
-                None => self.begin_if_due(&mut stripes),
+            let period = if is_quiet {
+                QUIET_LOOK_PERIOD
+            } else {
+                LOOK_PERIOD
+            };
+            match self.shared.saving.next(period) {
+                None => {
+                    self.begin_if_due(&mut stripes);
+                    let store = &self.shared.engine.store;
+                    let changes = store.total(|counters| &counters.changes);
+                    is_quiet = std::mem::replace(&mut changes_seen, changes) == changes;
+                }
                 Some(Entry {
                     order: Order::Quit, ..
                 }) => return,
-                Some(entry) => self.do_entry(&mut stripes, entry),
+                Some(entry) => {
+                    self.do_entry(&mut stripes, entry);
+                    is_quiet = false;
+                }
             }
         }
     }
