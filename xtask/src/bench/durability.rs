@@ -76,8 +76,7 @@ fn throughput(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
             };
             let servers = [&logged, &plain];
             let measured = rounds::run(plan, &servers, &floors, load, requests, rounds::as_it_is)?;
-            let what =
-                format!("appendfsync {fsync} (left) beside no log (right), pipeline {pipeline}");
+            let what = format!("appendfsync {fsync}, pipeline {pipeline}");
             let [speed, _] = rounds::rows(&what, measured[0], measured[1], &measured[2..]);
             rows.push(Row {
                 bar: Bar::RatioAtLeast(bar),
