@@ -193,3 +193,27 @@ fn an_idle_server_hardly_wakes() {
         sleeps(server.child.id()) - before <= AT_REST_PER_S
     });
 }
+
+#[test]
+fn an_idle_connection_owns_no_buffer() {
+    const CONNECTIONS: usize = 800;
+    /// Its records take some 1,200; a queue or a buffer kept after its request would show.
+    const BYTES_EACH_MAX: usize = 1_350;
+    let server = Server::start("");
+    let mut watcher = server.client();
+    let mut used = || -> usize {
+        let info = watcher.ask("INFO memory");
+        let line = info.lines().find_map(|l| l.strip_prefix("used_memory:"));
+        line.unwrap().trim().parse().unwrap()
+    };
+    // The first of each worker fill what all share.
+    let _first: Vec<_> = (0..4).map(|_| server.client().ask("PING")).collect();
+    let before = used();
+    let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| server.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask("PING"), "PONG");
+    }
+    wait_for("the memory of an idle connection", || {
+        used().saturating_sub(before) / CONNECTIONS <= BYTES_EACH_MAX
+    });
+}

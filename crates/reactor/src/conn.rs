@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use dunlin_structures::Rope;
+use dunlin_structures::{Rope, SegmentedVec};
 
 use crate::backend::Token;
 use crate::buffer::Buffer;
@@ -252,7 +252,7 @@ impl Connection {
 /// The slab.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    slots: Vec<Connection>,
+    slots: SegmentedVec<Connection, 64>,
     free: Vec<u32>,
     /// Live connections (not those that linger).
     pub(crate) open: usize,
@@ -265,8 +265,7 @@ impl Connections {
     pub(crate) fn insert(&mut self) -> ConnId {
         let index = self.free.pop().unwrap_or_else(|| {
             assert!(self.slots.len() < Token::CONNECTIONS_MAX, "slab is full");
-            self.slots.push(Connection::default());
-            (self.slots.len() - 1) as u32
+            self.slots.push(Connection::default()) as u32
         });
         let slot = &mut self.slots[index as usize];
         slot.live = Life::Initial;

@@ -13,10 +13,12 @@ pub mod packed;
 pub mod parcel;
 pub mod prefetch;
 pub mod rope;
+pub mod segmented;
 pub mod sequence;
 pub mod tree;
 pub mod wheel;
 
 pub use parcel::Parcel;
 pub use rope::{Rope, Shared};
+pub use segmented::SegmentedVec;
 pub use wheel::{Due, TimerWheel};

@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use crate::prefetch;
+use crate::{SegmentedVec, prefetch};
 
 const LEVELS: usize = 8;
 const SLOTS: usize = 256;
@@ -80,7 +80,7 @@ pub struct TimerWheel<P> {
     cascading: u32,
     free: u32,
     len: usize,
-    chunks: Vec<Vec<Node<P>>>,
+    nodes: SegmentedVec<Node<P>, CHUNK_NODES>,
     bitmaps: [[u64; BITMAP_WORDS]; LEVELS],
     levels: [Option<Box<[u32; SLOTS]>>; LEVELS],
 }
@@ -94,7 +94,7 @@ impl<P: Payload> TimerWheel<P> {
             cascading: NIL,
             free: NIL,
             len: 0,
-            chunks: Vec::new(),
+            nodes: SegmentedVec::new(),
             bitmaps: [[0; BITMAP_WORDS]; LEVELS],
             levels: [const { None }; LEVELS],
         }
@@ -228,8 +228,7 @@ impl<P: Payload> TimerWheel<P> {
         if self.len == 0 {
             return None;
         }
-        let last = self.chunks.len() - 1;
-        let nodes = last * CHUNK_NODES + self.chunks[last].len();
+        let nodes = self.nodes.len();
         let start = (random % nodes as u64) as usize;
         (start..nodes)
             .chain(0..start)
@@ -341,19 +340,12 @@ impl<P: Payload> TimerWheel<P> {
             self.free = next;
             return index;
         }
-        // Chunks are filled one after the other, so only the last one can have room.
-        if self.chunks.last().is_none_or(|c| c.len() == CHUNK_NODES) {
-            self.chunks.push(Vec::with_capacity(CHUNK_NODES));
-        }
-        let chunk_index = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[chunk_index];
-        let index = chunk_index * CHUNK_NODES + chunk.len();
-        assert!(index < NODES_MAX, "more than 2^31 timers");
-        chunk.push(Node {
+        let index = self.nodes.push(Node {
             prev: FREE,
             next: NIL,
             payload,
         });
+        assert!(index < NODES_MAX, "more than 2^31 timers");
         index as u32
     }
 
@@ -367,10 +359,7 @@ impl<P: Payload> TimerWheel<P> {
         if self.len == 0 {
             // An empty wheel owes nobody an index: give the memory back.
             self.free = NIL;
-            self.chunks.truncate(1);
-            if let Some(first) = self.chunks.first_mut() {
-                first.clear();
-            }
+            self.nodes.clear();
         } else {
             self.free = index;
         }
@@ -378,11 +367,11 @@ impl<P: Payload> TimerWheel<P> {
     }
 
     fn node(&self, index: u32) -> &Node<P> {
-        &self.chunks[index as usize / CHUNK_NODES][index as usize % CHUNK_NODES]
+        &self.nodes[index as usize]
     }
 
     fn node_mut(&mut self, index: u32) -> &mut Node<P> {
-        &mut self.chunks[index as usize / CHUNK_NODES][index as usize % CHUNK_NODES]
+        &mut self.nodes[index as usize]
     }
 }
 
@@ -546,7 +535,7 @@ mod tests {
         for (i, index) in all.iter().enumerate() {
             assert_eq!(wheel.cancel(*index), i as u64);
         }
-        assert_eq!(wheel.chunks.len(), 1);
+        assert!(wheel.nodes.is_empty());
         assert_eq!(wheel.next_tick(), None);
         assert_eq!(wheel.insert(1, 1), 0);
     }

@@ -9,13 +9,17 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use dunlin_structures::Rope;
+use dunlin_structures::SegmentedVec;
 
-use super::send::Message;
+use super::send::Sending;
 use crate::backend::Token;
 
 /// Unread bytes of one connection at which the kernel is told to receive no more for it.
 pub(super) const UNREAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Empty queues that are kept, and the room of each: for as many connections as a busy turn has.
+const QUEUES_MAX: usize = 1_024;
+const QUEUE_CHUNKS_MAX: usize = 8;
 
 /// Where receiving stands.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
@@ -67,13 +71,12 @@ pub(super) struct Link {
     pub(super) connecting: bool,
     /// Told when the peer hangs up although nothing is received.
     pub(super) watches_hangup: bool,
+    /// What was received and not collected. While there is nothing it has no memory: that lies in [`Queues`].
     pub(super) chunks: VecDeque<Chunk>,
     pub(super) unread_bytes: usize,
     pub(super) end: Option<End>,
-    /// What the operation in flight sends from its front.
-    pub(super) sending: Rope,
-    pub(super) is_sending: bool,
-    pub(super) message: Option<Box<Message>>,
+    /// What the operation in flight sends.
+    pub(super) sending: Option<Box<Sending>>,
     pub(super) send_failure: Option<i32>,
     pub(super) wants_writable: bool,
     pub(super) shut: Shut,
@@ -88,7 +91,7 @@ impl Link {
 
     /// Keeps received bytes. Short ones are copied behind those that wait already, and their buffer is returned: else a peer could take a
     /// buffer with every byte it sends.
-    pub(super) fn keep(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
+    pub(super) fn keep(&mut self, buffer: Vec<u8>, queues: &mut Queues) -> Option<Vec<u8>> {
         self.unread_bytes += buffer.len();
         if let Some(last) = self.chunks.back_mut()
             && last.buffer.capacity() - last.buffer.len() >= buffer.len()
@@ -96,15 +99,39 @@ impl Link {
             last.buffer.extend_from_slice(&buffer);
             return Some(buffer);
         }
+        if self.chunks.capacity() == 0 {
+            self.chunks = queues.lend();
+        }
         self.chunks.push_back(Chunk { buffer, start: 0 });
         None
+    }
+}
+
+/// Empty queues of links that have nothing to be collected, so that an idle connection has none.
+#[derive(Debug, Default)]
+pub(super) struct Queues(Vec<VecDeque<Chunk>>);
+
+impl Queues {
+    fn lend(&mut self) -> VecDeque<Chunk> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// Takes a link's queue back if it is empty. One that has grown, or one too many, is freed.
+    pub(super) fn take_back(&mut self, chunks: &mut VecDeque<Chunk>) {
+        if !chunks.is_empty() || chunks.capacity() == 0 {
+            return;
+        }
+        let queue = std::mem::take(chunks);
+        if queue.capacity() <= QUEUE_CHUNKS_MAX && self.0.len() < QUEUES_MAX {
+            self.0.push(queue);
+        }
     }
 }
 
 /// All links of a loop.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    all: Vec<Link>,
+    all: SegmentedVec<Link, 64>,
     free: Vec<u32>,
 }
 
@@ -119,8 +146,7 @@ impl Links {
             self.all[place as usize] = link;
             return place;
         }
-        self.all.push(link);
-        (self.all.len() - 1) as u32
+        self.all.push(link) as u32
     }
 
     #[inline]

@@ -35,9 +35,9 @@ use crate::conn::Peer;
 use crate::waker::Wake;
 use accept::Port;
 use buffers::Buffers;
-use link::{End, Links, Receiving, Shut};
+use link::{End, Links, Queues, Receiving, Shut};
 use ring::Ring;
-use send::Message;
+use send::{Message, Sending};
 
 /// What an operation is about, in the upper half of its user data; the lower half is a place in a table.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,9 @@ const SPENT_MAX: usize = 1_024;
 
 /// Spare messages kept.
 const MESSAGES_MAX: usize = 64;
+
+/// Spare [`Sending`]s kept: for as many connections as a busy turn answers.
+const SENDINGS_MAX: usize = 1_024;
 
 /// How long dropping a loop waits for the kernel to let go of its memory. What is not let go by then is leaked.
 const LET_GO: Duration = Duration::from_secs(1);
@@ -111,6 +114,11 @@ pub struct Uring {
         reason = "a link takes the box as it is: the kernel has its address"
     )]
     messages: Vec<Box<Message>>,
+    /// Those of links that send nothing.
+    #[allow(clippy::vec_box, reason = "a link takes the box as it is, one word")]
+    idle_sendings: Vec<Box<Sending>>,
+    /// Those of links that have received nothing.
+    queues: Queues,
 }
 
 impl Uring {
@@ -133,6 +141,8 @@ impl Uring {
             sends: 0,
             spent: Vec::new(),
             messages: Vec::new(),
+            idle_sendings: Vec::new(),
+            queues: Queues::default(),
         })
     }
 
@@ -359,6 +369,7 @@ impl Backend for Uring {
         self.report_ports(events);
         self.spent.truncate(SPENT_MAX);
         self.messages.truncate(MESSAGES_MAX);
+        self.idle_sendings.truncate(SENDINGS_MAX);
         Ok(())
     }
 
@@ -396,7 +407,7 @@ impl Backend for Uring {
         let unread = !link.chunks.is_empty();
         let cancel = [
             (Kind::Receive, link.receiving == Receiving::Armed),
-            (Kind::Send, link.is_sending),
+            (Kind::Send, link.sending.is_some()),
             (Kind::Hangup, link.watches_hangup),
             (Kind::Connect, link.connecting),
         ];
@@ -408,6 +419,7 @@ impl Backend for Uring {
         for chunk in link.chunks.drain(..) {
             self.buffers.give(chunk.buffer);
         }
+        self.queues.take_back(&mut link.chunks);
         if unread {
             reset_at_close(&socket.fd);
         }
@@ -458,7 +470,9 @@ impl Backend for Uring {
     }
 
     fn is_sending(&self, socket: &Socket) -> bool {
-        self.links.get(socket.slot).is_some_and(|l| l.is_sending)
+        self.links
+            .get(socket.slot)
+            .is_some_and(|l| l.sending.is_some())
     }
 
     fn held(&self) -> Held {
@@ -472,7 +486,7 @@ impl Backend for Uring {
 
     fn shutdown_write(&mut self, socket: &mut Socket) -> io::Result<()> {
         let link = self.links.at(socket.slot);
-        if link.is_sending {
+        if link.sending.is_some() {
             link.shut = Shut::Wanted;
             return Ok(());
         }
@@ -481,8 +495,8 @@ impl Backend for Uring {
     }
 
     fn unconfirmed_bytes(&mut self, socket: &mut Socket) -> usize {
-        let sending = self.links.at(socket.slot).sending.len();
-        sending + socket.unconfirmed_bytes()
+        let sending = &self.links.at(socket.slot).sending;
+        sending.as_ref().map_or(0, |sending| sending.rope.len()) + socket.unconfirmed_bytes()
     }
 
     fn last_received_ago_us(&mut self, socket: &mut Socket) -> Option<u64> {

@@ -74,7 +74,7 @@ impl Uring {
         }
         match (result, buffer) {
             (1.., Some(buffer)) => {
-                let spare = link.keep(buffer);
+                let spare = link.keep(buffer, &mut self.queues);
                 self.held.received += bytes;
                 self.arrived += bytes;
                 if was_unread == 0 {
@@ -180,6 +180,7 @@ impl Uring {
             }
             link.chunks.pop_front();
         }
+        self.queues.take_back(&mut link.chunks);
         link.unread_bytes -= bytes;
         self.held.received -= bytes;
         let mut got = Received {

@@ -23,6 +23,14 @@ pub(super) struct Message {
     slices: [libc::iovec; SLICES_MAX],
 }
 
+/// One operation's bytes. Only a link that sends has one; the others of a loop wait in its pool.
+#[derive(Debug, Default)]
+pub(super) struct Sending {
+    /// What is sent, from its front.
+    pub(super) rope: Rope,
+    message: Option<Box<Message>>,
+}
+
 impl Message {
     fn new() -> Box<Message> {
         #[allow(unsafe_code)]
@@ -68,17 +76,18 @@ impl Uring {
         if let Some(errno) = link.send_failure {
             return Err(io::Error::from_raw_os_error(errno));
         }
-        if link.is_sending {
+        if link.sending.is_some() {
             return Ok(Sent {
                 bytes: 0,
                 blocked: true,
             });
         }
-        link.sending = rope.take_front(bytes_max);
-        link.is_sending = true;
-        let bytes = link.sending.len();
+        let mut sending = self.idle_sendings.pop().unwrap_or_default();
+        sending.rope = rope.take_front(bytes_max);
+        let bytes = sending.rope.len();
         self.held.sending += bytes;
-        self.held.sending_memory += link.sending.owned_bytes();
+        self.held.sending_memory += sending.rope.owned_bytes();
+        link.sending = Some(sending);
         self.submit_send(place);
         Ok(Sent {
             bytes,
@@ -88,20 +97,23 @@ impl Uring {
 
     fn submit_send(&mut self, place: u32) {
         let link = self.links.at(place);
+        let Some(sending) = &mut link.sending else {
+            return;
+        };
         link.operations += 1;
         self.sends += 1;
         let fd = types::Fd(link.fd);
-        let entry = if link.sending.is_contiguous() {
-            let bytes = link.sending.first();
+        let entry = if sending.rope.is_contiguous() {
+            let bytes = sending.rope.first();
             let len = bytes.len().min(SEND_BYTES_MAX);
             opcode::Send::new(fd, bytes.as_ptr(), len as u32)
                 .flags(libc::MSG_NOSIGNAL)
                 .build()
         } else {
-            let message = link
+            let message = sending
                 .message
                 .get_or_insert_with(|| self.messages.pop().unwrap_or_else(Message::new));
-            message.describe(&link.sending);
+            message.describe(&sending.rope);
             opcode::SendMsg::new(fd, &raw const message.header)
                 .flags(libc::MSG_NOSIGNAL as u32)
                 .build()
@@ -117,14 +129,19 @@ impl Uring {
     pub(super) fn sent(&mut self, place: u32, result: i32, events: &mut Vec<Event>) {
         let link = self.links.at(place);
         link.operations -= 1;
-        let memory = link.sending.owned_bytes();
+        let Some(mut sending) = link.sending.take() else {
+            debug_assert!(false, "a send completes once");
+            return;
+        };
+        let memory = sending.rope.owned_bytes();
         let again = match usize::try_from(result) {
             Ok(bytes) => {
                 let spent = &mut self.spent;
-                link.sending
+                sending
+                    .rope
                     .advance_recycling(bytes, |buffer| spent.push(buffer));
                 self.held.sending -= bytes;
-                !link.sending.is_empty()
+                !sending.rope.is_empty()
             }
             Err(_) => {
                 let again = matches!(-result, libc::EINTR | libc::EAGAIN);
@@ -137,20 +154,21 @@ impl Uring {
         let closed = link.is_closed();
         if again && !closed {
             self.held.sending_memory =
-                self.held.sending_memory + link.sending.owned_bytes() - memory;
+                self.held.sending_memory + sending.rope.owned_bytes() - memory;
+            link.sending = Some(sending);
             return self.submit_send(place);
         }
         self.held.sending_memory -= memory;
-        let mut rope = mem::take(&mut link.sending);
-        self.held.sending -= rope.len();
-        if rope.is_empty() {
-            let tail = rope.take_tail();
+        self.held.sending -= sending.rope.len();
+        if sending.rope.is_empty() {
+            let tail = sending.rope.take_tail();
             if tail.capacity() > 0 {
                 self.spent.push(tail);
             }
         }
-        link.is_sending = false;
-        self.messages.extend(link.message.take());
+        self.messages.extend(sending.message.take());
+        sending.rope = Rope::new();
+        self.idle_sendings.push(sending);
         if closed {
             return self.links.release(place);
         }
