@@ -1,4 +1,4 @@
-//! A vector in segments: it grows without moving what it holds, so no push is slow and at most one segment is empty.
+//! A vector in segments: it grows without moving what it holds, so no push is slow, and less than one segment lies unused.
 //!
 //! Invariant: every segment but the last is full.
 
