@@ -252,7 +252,7 @@ impl Connection {
 /// The slab.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    slots: SegmentedVec<Connection, 64>,
+    slots: SegmentedVec<Connection>,
     free: Vec<u32>,
     /// Live connections (not those that linger).
     pub(crate) open: usize,

@@ -1,4 +1,4 @@
-//! A vector in segments: it grows without moving what it holds, so no push is slow, and less than one segment lies unused.
+//! A vector in segments: it grows without moving what it holds, so no push is slow, and at most one segment lies unused.
 //!
 //! Invariant: every segment but the last is full.
 
@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::{Index, IndexMut};
 
 /// A vector of segments of `N` elements, `N` a power of two. An access costs one more load than a `Vec`'s.
-pub struct SegmentedVec<T, const N: usize> {
+pub struct SegmentedVec<T, const N: usize = 64> {
     segments: Vec<Vec<T>>,
 }
 

@@ -131,7 +131,7 @@ impl Queues {
 /// All links of a loop.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    all: SegmentedVec<Link, 64>,
+    all: SegmentedVec<Link>,
     free: Vec<u32>,
 }
 
