@@ -8,8 +8,11 @@ use super::report::{Bar, Better, Report, Row};
 use super::rounds::{self, Requests};
 use crate::server::Server;
 
+/// So few connections that each waits for its reply before any sends again: a pause of the loop holds all of them up.
+const FEW: usize = 4;
+
 /// Pipeline depth and connections: where system calls are the cost, and where they are not.
-const LOADS: [(usize, usize); 4] = [(1, 50), (1, 500), (16, 50), (64, 50)];
+const LOADS: [(usize, usize); 6] = [(1, FEW), (1, 50), (1, 500), (16, FEW), (16, 50), (64, 50)];
 
 /// CPU per request of io_uring beside the peer, without pipelining.
 const CPU_BAR: f64 = 0.85;
@@ -49,7 +52,11 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             unreachable!("as many as there are servers");
         };
         let case = format!("GET, pipeline {pipeline}, {connections} connections");
-        let is_deep = pipeline > 1;
+        let (cpu_bar, speed_bar) = match (pipeline, connections) {
+            (_, FEW) => (Bar::None, Bar::None),
+            (1, _) => (Bar::RatioAtMost(CPU_BAR), Bar::None),
+            _ => (Bar::None, Bar::RatioAtLeast(SPEED_BAR)),
+        };
         let cpu = |name: &str, ours: f64, bar| Row {
             what: format!("{case}, server CPU, {name}"),
             unit: "us/request",
@@ -60,12 +67,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
             floor: None,
             charted: true,
         };
-        let bar = if is_deep {
-            Bar::None
-        } else {
-            Bar::RatioAtMost(CPU_BAR)
-        };
-        rows.push(cpu("io_uring", uring.cpu_us, bar));
+        rows.push(cpu("io_uring", uring.cpu_us, cpu_bar));
         rows.push(cpu("epoll", epoll.cpu_us, Bar::None));
         let nothing = [("io_uring", uring_floor), ("epoll", epoll_floor)];
         for (name, floor) in nothing {
@@ -76,20 +78,25 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
                 ..cpu(&name, floor.cpu_us, Bar::None)
             });
         }
-        rows.push(Row {
-            what: format!("{case}, io_uring (left) beside epoll (right)"),
+        let speed = |name: &str, left: f64, right: f64, bar| Row {
+            what: format!("{case}, {name}"),
             unit: "requests/s",
-            ours: uring.requests_per_s,
-            peer: epoll.requests_per_s,
+            ours: left,
+            peer: right,
             better: Better::More,
-            bar: if is_deep {
-                Bar::RatioAtLeast(SPEED_BAR)
-            } else {
-                Bar::None
-            },
+            bar,
             floor: None,
             charted: false,
-        });
+        };
+        let (ours, epolls, peers) = (
+            uring.requests_per_s,
+            epoll.requests_per_s,
+            peer.requests_per_s,
+        );
+        rows.push(speed("io_uring", ours, peers, Bar::None));
+        rows.push(speed("epoll", epolls, peers, Bar::None));
+        let name = "io_uring (left) beside epoll (right)";
+        rows.push(speed(name, ours, epolls, speed_bar));
     }
     Ok(Report {
         name: "backends",

@@ -23,6 +23,7 @@ pub mod epoll;
 mod eventfd;
 pub mod level;
 pub mod memory;
+mod moderation;
 pub mod poller;
 pub mod socket;
 pub mod uring;
@@ -68,6 +69,12 @@ impl Token {
 
     pub(crate) fn descriptor(index: u32) -> Token {
         Token::of(KIND_DESCRIPTOR, index)
+    }
+
+    /// The slot of a connection; a number beyond all slots for any other subject.
+    #[inline]
+    fn slot(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 
     #[inline]

@@ -27,6 +27,7 @@ use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::eventfd::EventFd;
+use super::moderation::Moderation;
 use super::socket::{self, ConnectAddress, Listener, Socket};
 use super::{Backend, Event, Held, Received, Sent, SocketOption, SystemBackend, Token};
 use crate::buffer::{BUFFER_BYTES, Buffer};
@@ -119,6 +120,7 @@ pub struct Uring {
     idle_sendings: Vec<Box<Sending>>,
     /// Those of links that have received nothing.
     queues: Queues,
+    moderation: Moderation,
 }
 
 impl Uring {
@@ -143,6 +145,7 @@ impl Uring {
             messages: Vec::new(),
             idle_sendings: Vec::new(),
             queues: Queues::default(),
+            moderation: Moderation::default(),
         })
     }
 
@@ -348,9 +351,9 @@ impl Backend for Uring {
             timeout_ms
         };
         let sends = mem::take(&mut self.sends);
-        // Much input is work enough for a turn: waiting would only hold it up.
+        // Few connections, and much input, which is work enough for a turn, would only be held up by waiting.
         let arrived = mem::take(&mut self.arrived);
-        let expected = if arrived < BUFFER_BYTES {
+        let expected = if arrived < BUFFER_BYTES && self.moderation.is_busy() {
             self.completed
         } else {
             0

@@ -77,6 +77,7 @@ impl Uring {
                 let spare = link.keep(buffer, &mut self.queues);
                 self.held.received += bytes;
                 self.arrived += bytes;
+                self.moderation.arrived(place);
                 if was_unread == 0 {
                     events.extend(link.token.map(Event::readable));
                 }
