@@ -180,3 +180,48 @@ impl Links {
         self.all.iter().map(|link| u64::from(link.operations)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A queue of a link that has received `chunks` times, and whose bytes were collected.
+    fn used(queues: &mut Queues, chunks: usize) -> VecDeque<Chunk> {
+        let mut link = Link::default();
+        for _ in 0..chunks {
+            // No room for more behind it.
+            assert_eq!(link.keep(vec![0], queues), None);
+        }
+        link.chunks.clear();
+        link.chunks
+    }
+
+    #[test]
+    fn queues_are_lent_again_up_to_a_limit() {
+        let mut queues = Queues::default();
+        let mut all: Vec<_> = (0..QUEUES_MAX + 10).map(|_| used(&mut queues, 1)).collect();
+        for chunks in &mut all {
+            queues.take_back(chunks);
+            assert_eq!(chunks.capacity(), 0, "an idle link owns nothing");
+        }
+        assert_eq!(queues.0.len(), QUEUES_MAX);
+        let again = used(&mut queues, 1);
+        assert!(again.capacity() > 0);
+        assert_eq!(queues.0.len(), QUEUES_MAX - 1);
+    }
+
+    #[test]
+    fn a_queue_that_grew_and_one_in_use_are_not_kept() {
+        let mut queues = Queues::default();
+        let mut grown = used(&mut queues, 4 * QUEUE_CHUNKS_MAX);
+        queues.take_back(&mut grown);
+        assert_eq!((grown.capacity(), queues.0.len()), (0, 0));
+        let mut in_use = used(&mut queues, 1);
+        in_use.push_back(Chunk {
+            buffer: Vec::new(),
+            start: 0,
+        });
+        queues.take_back(&mut in_use);
+        assert_eq!((in_use.len(), queues.0.len()), (1, 0));
+    }
+}
