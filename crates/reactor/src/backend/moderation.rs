@@ -2,7 +2,8 @@
 //!
 //! A loop that sleeps and wakes for each connection or two spends more on that than on them. Where many connections take turns, a pause
 //! of some 20 us gathers several. Where few do, each waits for its reply before it sends again, and a pause only holds all of them up: with
-//! four connections it cost half of the throughput, with 16 it gained nothing, from 24 on it did. So those that send are counted.
+//! three or four connections it cost a third to a half of the throughput, with 16 it gained nothing, from 24 on it did. So those that send
+//! are counted.
 
 /// From so many connections on a loop is busy.
 const ACTIVE_MIN: u32 = 20;

@@ -4,6 +4,9 @@
 //! wait (level-triggered, the kernel would look at it again). The price is paid by the loop, which remembers who still has
 //! bytes. Interest in writing is added only while a socket is full. Listeners and watched descriptors are level-triggered.
 //!
+//! A loop with many active connections gathers several before a turn (the module `moderation`); the first time that it does, it makes the
+//! timers of its thread precise.
+//!
 //! Invariant: every descriptor is non-blocking and close-on-exec. See epoll(7).
 
 mod wait;
