@@ -162,10 +162,10 @@ impl Engine {
             return self.queue(call, id);
         }
         if let Some(stripe) = self.only_stripe(command, call.first_hash) {
-            // The common case, spelled out so that the set is known to the compiler and never copied.
-            return match self.store.lock_stripes(&LockSet::One(stripe), call.waiter) {
-                Ok(held) => self.run_or_defer(call, id, command, held),
-                Err(_parked) => Executed::Parked { id },
+            // The common case.
+            return match self.store.try_lock_stripe(stripe, call.waiter) {
+                Some(held) => self.run_or_defer(call, id, command, held),
+                None => self.execute_contended(call, id, command, stripe),
             };
         }
         if command.scope == Scope::Script {
@@ -177,6 +177,22 @@ impl Engine {
                 Ok(held) => self.run_or_defer(call, id, command, held),
                 Err(_parked) => Executed::Parked { id },
             },
+        }
+    }
+
+    /// Runs a command whose only stripe was not free at the first attempt. Apart from the common case, so that there a proof of the lock is
+    /// made where it stays, and not copied.
+    #[cold]
+    fn execute_contended(
+        &self,
+        call: &mut Call<'_>,
+        id: usize,
+        command: &'static Command,
+        stripe: u16,
+    ) -> Executed {
+        match self.store.lock_stripes(&LockSet::One(stripe), call.waiter) {
+            Ok(held) => self.run_or_defer(call, id, command, held),
+            Err(_parked) => Executed::Parked { id },
         }
     }
 
@@ -366,7 +382,7 @@ impl Engine {
     /// there is such a command.
     #[inline]
     fn admit(&self, call: &mut Call<'_>) -> Result<usize, (Option<usize>, ReplyError)> {
-        let mut checked = self.check(call.args, call.id, call.session);
+        let mut checked = self.check(&call.args, call.id, call.session);
         if let Err((Some(id), ReplyError::NoPermission(_))) = checked {
             self.report_denial(call.host, call.session, id, call.args);
         }
@@ -402,13 +418,13 @@ impl Engine {
     #[inline]
     pub(crate) fn check(
         &self,
-        args: Args<'_>,
+        args: &Args<'_>,
         id: Option<usize>,
         session: &Session,
     ) -> Result<usize, (Option<usize>, ReplyError)> {
         let mut id = id
             .or_else(|| self.table.id_of(args.at(0)))
-            .ok_or_else(|| (None, ReplyError::unknown_command(args)))?;
+            .ok_or_else(|| (None, ReplyError::unknown_command(*args)))?;
         let mut command = self.table.at(id);
         if !command.subcommands.is_empty()
             && let Some(name) = args.get(1)
@@ -420,7 +436,7 @@ impl Engine {
             command = self.table.at(id);
         }
         let refusal = if !command.accepts(args.len())
-            || (command.scope == Scope::Transaction && !is_exec(args))
+            || (command.scope == Scope::Transaction && !is_exec(*args))
         {
             ReplyError::WrongArity(command.full_name)
         } else if !session.authenticated
@@ -430,8 +446,8 @@ impl Engine {
             ReplyError::NoAuth
         } else if session.in_transaction() && command.flags.has(Flags::NO_MULTI) {
             ReplyError::err("Command not allowed inside a transaction")
-        } else if let Err(denial) = self.permits(session, id, args) {
-            ReplyError::NoPermission(self.denial_text(id, args, denial, false))
+        } else if let Err(denial) = self.permits(session, id, *args) {
+            ReplyError::NoPermission(self.denial_text(id, *args, denial, false))
         } else if session.only_listens() && !is_for_listeners(command) {
             ReplyError::OnlyListens(command.full_name)
         } else if self.is_loading.load(Ordering::Relaxed)
@@ -463,7 +479,7 @@ impl Engine {
         id: Option<usize>,
         session: &Session,
     ) -> Option<bool> {
-        let command = self.table.at(self.check(args, id, session).ok()?);
+        let command = self.table.at(self.check(&args, id, session).ok()?);
         let changes = |command: &Command, args: Args<'_>| {
             let may = command.flags.has(Flags::WRITE) || command.flags.has(Flags::MAY_REPLICATE);
             let is_script = command.scope == Scope::Script;

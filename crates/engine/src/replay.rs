@@ -154,7 +154,7 @@ impl HeldReplayer {
         cx: &mut Ctx<'_>,
         args: Args<'_>,
     ) -> Result<Option<ReplyError>, String> {
-        let checked = cx.engine.check(args, None, &self.session);
+        let checked = cx.engine.check(&args, None, &self.session);
         let id = checked.map_err(|(_, error)| error.to_string())?;
         let command = cx.engine.table.at(id);
         Ok(match command.full_name {
@@ -171,7 +171,7 @@ impl HeldReplayer {
                 let mut failure = None;
                 for queued in &queue {
                     let args = queued.as_args();
-                    let checked = cx.engine.check(args, None, &self.session);
+                    let checked = cx.engine.check(&args, None, &self.session);
                     let id = checked.map_err(|(_, error)| error.to_string())?;
                     let failed = self.run(cx, cx.engine.table.at(id), args);
                     failure = failure.or(failed);

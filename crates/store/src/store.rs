@@ -238,6 +238,16 @@ impl Store {
         self.stripes.lock(set, waiter)
     }
 
+    /// The lock of one stripe, if it is free.
+    #[inline]
+    pub fn try_lock_stripe(
+        &self,
+        stripe: u16,
+        waiter: &Arc<crate::stripes::Waiter>,
+    ) -> Option<Held> {
+        self.stripes.try_lock(stripe, waiter)
+    }
+
     /// Takes the rest of `set` after the waiter was granted a stripe.
     pub fn resume_stripes(
         &self,

@@ -1,7 +1,7 @@
 //! One turn's input: parsed, looked ahead, executed, window by window.
 //!
-//! Memory latency is what a command costs at a million keys, so the keys of a whole window are hashed and their buckets,
-//! then their entries, are brought into the cache before the first command runs.
+//! Memory latency is what a command costs at a million keys, so the keys of a whole window are hashed and their buckets are brought into
+//! the cache before the first command runs, and their entries some commands before their own turn.
 //!
 //! Invariant: what was executed is consumed, what was not is shown again.
 
@@ -19,9 +19,12 @@ use crate::clients::Mark;
 
 /// Commands looked ahead together: their cache lines (three each) fit the first-level cache.
 const WINDOW_COMMANDS: usize = 96;
-/// So many commands are between a look at a bucket and one at the entry in it. A processor drops what it is asked to fetch while it waits for
-/// many lines (measured on Zen 4: of 192 asked for at once, two in five), so the entries are not asked for all at once.
-const BUCKETS_AHEAD: usize = 12;
+/// So many buckets, or entries, are asked for one right behind the other: the processor then finds out where their pages are for several at
+/// a time, which takes longer than a command's other work can hide. For more it drops some of what it is asked for (measured on Zen 4: of
+/// 192 lines asked for at once, two in five).
+const GROUP_COMMANDS: usize = 8;
+/// A group's entries are asked for so many commands before its first one's turn.
+const ENTRIES_AHEAD: usize = 4;
 /// So many commands before its turn the lock of a command's key is brought over from another worker's cache (measured on 16 cores, one
 /// run: 8 workers need 2 % less CPU for GET, 10 % for SET).
 const STRIPES_AHEAD: usize = 2;
@@ -284,34 +287,25 @@ impl Worker {
         Filled::Exhausted
     }
 
-    /// Finds the commands, hashes their first keys, and brings buckets, then entries, into the cache.
+    /// Finds the commands, hashes their first keys, and brings the buckets into the cache; the entries follow while commands run.
     fn look_ahead(&self, batch: &mut Batch, inputs: &[Input]) {
         let mut window = std::mem::take(&mut batch.window);
-        let mut away = false;
-        for index in 0..window.len() {
-            self.sight(batch, &mut window[index], inputs);
-            if let Some(behind) = index.checked_sub(BUCKETS_AHEAD) {
-                away |= self.prefetch_entry(&mut window[behind]);
+        for group in window.chunks_mut(GROUP_COMMANDS) {
+            for prepared in &mut *group {
+                self.identify(batch, prepared, inputs);
             }
-        }
-        // With one command there is nothing to overlap the further looks with.
-        if window.len() > 1 {
-            let rest = window.len().saturating_sub(BUCKETS_AHEAD);
-            for prepared in &mut window[rest..] {
-                away |= self.prefetch_entry(prepared);
-            }
-            if away {
-                for prepared in window.iter().filter(|p| p.away) {
-                    self.engine.store.prefetch_away(prepared.sighting);
+            for prepared in group {
+                if prepared.key != 0 {
+                    prepared.sighting = self.engine.store.sight(prepared.db, prepared.hash);
                 }
             }
         }
         batch.window = window;
     }
 
-    /// The first look at a command: which it is, its first key's hash, and that key's bucket, which is asked for.
+    /// The first look at a command: which it is, and its first key's hash.
     #[inline]
-    fn sight(&self, batch: &Batch, prepared: &mut Prepared, inputs: &[Input]) {
+    fn identify(&self, batch: &Batch, prepared: &mut Prepared, inputs: &[Input]) {
         let args = batch.args(prepared, inputs[prepared.input as usize].bytes());
         let Some(id) = args.get(0).and_then(|name| self.engine.table.id_of(name)) else {
             return;
@@ -322,16 +316,19 @@ impl Worker {
         prepared.id = id as u16;
         if let Some((index, hash)) = hashed {
             (prepared.key, prepared.hash) = (index as u16, hash);
-            prepared.sighting = self.engine.store.sight(prepared.db, hash);
         }
     }
 
-    /// The second look, when the bucket has arrived: its entry is asked for. `true`: it is not in its home bucket (about one in ten), and
-    /// takes a third look.
+    /// The second look, when the buckets have arrived: the entries of the group that begins at `from` are asked for. What is not in its
+    /// home bucket (about one in ten) takes a third look. Where the next group begins.
     #[inline]
-    fn prefetch_entry(&self, prepared: &mut Prepared) -> bool {
-        prepared.away = prepared.key != 0 && self.engine.store.prefetch_entry(prepared.sighting);
-        prepared.away
+    fn prefetch_entries(&self, window: &mut [Prepared], from: usize) -> usize {
+        let group = window[from..].iter_mut().take(GROUP_COMMANDS);
+        let next = from + group.len();
+        for prepared in group.filter(|prepared| prepared.key != 0) {
+            prepared.away = self.engine.store.prefetch_entry(prepared.sighting);
+        }
+        next
     }
 
     /// Counts keys of some commands, for HOTKEYS.
@@ -353,14 +350,20 @@ impl Worker {
 
     fn execute_window(&mut self, io: &mut Io<'_>, batch: &mut Batch, inputs: &[Input]) {
         let mut timing = Timing::start(self);
-        // Not for the whole window at once: other workers would take most of them away again. A single worker's are near enough.
-        let is_shared = self.engine.store.workers() > 1;
+        // With one command there is nothing to overlap a look at its entry with.
+        let mut asked = usize::from(batch.window.len() == 1);
         for index in 0..batch.window.len() {
-            if is_shared
-                && let Some(soon) = batch.window.get(index + STRIPES_AHEAD)
+            if index + ENTRIES_AHEAD >= asked {
+                asked = self.prefetch_entries(&mut batch.window, asked);
+            }
+            // Not for the whole window at once: other workers would take most of the locks away again.
+            if let Some(soon) = batch.window.get(index + STRIPES_AHEAD)
                 && soon.key != 0
             {
                 self.engine.store.prefetch_stripe(soon.hash);
+                if soon.away {
+                    self.engine.store.prefetch_away(soon.sighting);
+                }
             }
             let input = batch.window[index].input as usize;
             if batch.reach[input].suspended {

@@ -143,14 +143,24 @@ impl<T> Stripes<T> {
     /// When the session waits already; in debug builds also when it holds stripes.
     #[inline]
     pub fn lock(&self, set: &LockSet, waiter: &Arc<Waiter>) -> Result<Held, Parked> {
-        waiter.assert_holds_nothing();
         if let LockSet::One(stripe) = *set
-            && !self.gate.is_up()
-            && self.stripe(stripe).try_lock()
+            && let Some(held) = self.try_lock(stripe, waiter)
         {
-            return Ok(self.held(LockSet::One(stripe), waiter));
+            return Ok(held);
         }
+        waiter.assert_holds_nothing();
         self.lock_slow(set, waiter)
+    }
+
+    /// One attempt at one stripe, which leaves no trace if it is busy. A relaxed load and a compare-exchange.
+    ///
+    /// # Panics
+    /// In debug builds, when the session holds stripes.
+    #[inline]
+    pub fn try_lock(&self, stripe: u16, waiter: &Arc<Waiter>) -> Option<Held> {
+        waiter.assert_holds_nothing();
+        (!self.gate.is_up() && self.stripe(stripe).try_lock())
+            .then(|| self.held(LockSet::One(stripe), waiter))
     }
 
     #[inline(never)]
