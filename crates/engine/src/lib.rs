@@ -4,9 +4,10 @@
 //! its handler and appends the reply. No I/O and no clock: what a command needs of the world it asks of its [`Host`].
 //!
 //! Invariants: a command is described once, by its [`Command`] constant; the order of checks before a handler runs stands
-//! in [`dispatch`]; a handler takes no lock and does no I/O.
+//! in `admission`; a handler takes no lock and does no I/O.
 
 pub mod acl;
+mod admission;
 pub mod args;
 pub mod blocking;
 pub mod command;
