@@ -32,8 +32,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Report> {
         name: "durability",
         title: "What the append-only file costs, and how fast files are loaded",
         how: format!(
-            "One worker on two cores; SET by redis-benchmark with {CONNECTIONS} connections, {} keys, no automatic rewrites; the second column is our own server without a log, \
-             taking turns with the one with it. Possible is what a server gets on one core that does nothing but write each request to a file and flush \
+            "One worker on two cores; SET by redis-benchmark with {CONNECTIONS} connections, {} keys, no automatic rewrites; redis-server has a log of the same kind. In the rows \
+             \"beside no log\" the second column is our own server without one, taking turns with the others. Possible is what a server gets on one core that does nothing but write each request to a file and flush \
              that before it answers (crates/reactor/examples/floor.rs --log yes, the better of epoll and io_uring). Loading: from start to PONG, {} keys, two cores, beside redis-server; medians of {} rounds.",
             plan.keys,
             plan.keys * KEYS_FACTOR,
@@ -47,8 +47,8 @@ fn throughput(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
     // As it would run: the journal's thread may take the other core, where there is time left.
     let ours = || plan.ours.clone().on(&plan.cores.two).with(&plan.workers(1));
     // A log that grows by 100 MB a second would be rewritten all the time, on the cores that the load needs.
-    let logged = |fsync: &str| {
-        ours()
+    let logging = |launch: Launch, fsync: &str| {
+        launch
             .with(&["--appendonly", "yes", "--appendfsync", fsync])
             .with(&NO_REWRITES)
     };
@@ -57,7 +57,8 @@ fn throughput(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
         ("always", ALWAYS_RATIO_MIN),
         ("everysec", EVERY_SECOND_RATIO_MIN),
     ] {
-        let logged = logged(fsync).start()?;
+        let logged = logging(ours(), fsync).start()?;
+        let peer = logging(plan.peer.clone().on(&plan.cores.two), fsync).start()?;
         let floors = match fsync {
             "always" => rounds::logging_floors(plan)?,
             _ => Vec::new(),
@@ -74,12 +75,17 @@ fn throughput(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
                 first: plan.calibration_requests / 10,
                 ..Requests::of(plan)
             };
-            let servers = [&logged, &plain];
+            let servers = [&logged, &plain, &peer];
             let measured = rounds::run(plan, &servers, &floors, load, requests, rounds::as_it_is)?;
+            let [ours, plain, peer] = [measured[0], measured[1], measured[2]];
             let what = format!("appendfsync {fsync}, pipeline {pipeline}");
-            let [speed, _] = rounds::rows(&what, measured[0], measured[1], &measured[2..]);
+            let [speed, _] = rounds::rows(&what, ours, peer, &measured[3..]);
+            rows.push(speed);
+            let what = format!("{what}, beside no log");
+            let [speed, _] = rounds::rows(&what, ours, plain, &measured[3..]);
             rows.push(Row {
                 bar: Bar::RatioAtLeast(bar),
+                charted: false,
                 ..speed
             });
         }

@@ -3,10 +3,18 @@
 //! A loop that sleeps and wakes for each connection or two spends more on that than on them. Where many connections take turns, a pause
 //! of some 20 us gathers several. Where few do, each waits for its reply before it sends again, and a pause only holds all of them up: with
 //! three or four connections it cost a third to a half of the throughput, with 16 it gained nothing, from 24 on it did. So those that send
-//! are counted.
+//! are counted. And where a turn has much input, its work is long beside what a wake-up costs: more has gathered by its end, and a loop
+//! that paused for more would only leave its processor idle.
+
+use std::mem;
+
+use crate::buffer::BUFFER_BYTES;
 
 /// From so many connections on a loop is busy.
 const ACTIVE_MIN: u32 = 20;
+
+/// So many bytes of input are work enough for a turn.
+const WORK_BYTES: usize = BUFFER_BYTES;
 
 /// Arrivals among which they are counted.
 const WINDOW: u32 = 128;
@@ -23,6 +31,8 @@ pub(super) struct Moderation {
     arrivals: u32,
     /// Whether the window before had enough of them.
     busy: bool,
+    /// Bytes that came since the last wait.
+    bytes: usize,
 }
 
 impl Moderation {
@@ -35,15 +45,22 @@ impl Moderation {
             let active: u32 = self.seen.iter().map(|word| word.count_ones()).sum();
             *self = Moderation {
                 busy: active >= ACTIVE_MIN,
+                bytes: self.bytes,
                 ..Moderation::default()
             };
         }
     }
 
-    /// Whether many connections take turns, so that a pause is worth while.
+    /// So many bytes have been received.
     #[inline]
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy
+    pub(super) fn received(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// Before a wait: whether many connections take turns, and the last turn was short, so that a pause is worth while.
+    #[inline]
+    pub(super) fn pauses(&mut self) -> bool {
+        mem::take(&mut self.bytes) < WORK_BYTES && self.busy
     }
 }
 
@@ -55,7 +72,7 @@ mod tests {
         let mut moderation = Moderation::default();
         let arriving = places.cycle().take(arrivals as usize);
         arriving.for_each(|place| moderation.arrived(place));
-        moderation.is_busy()
+        moderation.pauses()
     }
 
     #[test]
@@ -78,8 +95,19 @@ mod tests {
     fn what_was_busy_is_counted_again() {
         let mut moderation = Moderation::default();
         (0..WINDOW).for_each(|place| moderation.arrived(place));
-        assert!(moderation.is_busy());
+        assert!(moderation.pauses());
         (0..WINDOW).for_each(|_| moderation.arrived(7));
-        assert!(!moderation.is_busy());
+        assert!(!moderation.pauses());
+    }
+
+    #[test]
+    fn much_input_is_work_enough() {
+        let mut moderation = Moderation::default();
+        moderation.received(WORK_BYTES - 1);
+        // The window ends, and what has come meanwhile still counts.
+        (0..WINDOW).for_each(|place| moderation.arrived(place));
+        moderation.received(1);
+        assert!(!moderation.pauses());
+        assert!(moderation.pauses(), "nothing has come since");
     }
 }

@@ -30,7 +30,7 @@ use super::eventfd::EventFd;
 use super::moderation::Moderation;
 use super::socket::{self, ConnectAddress, Listener, Socket};
 use super::{Backend, Event, Held, Received, Sent, SocketOption, SystemBackend, Token};
-use crate::buffer::{BUFFER_BYTES, Buffer};
+use crate::buffer::Buffer;
 use crate::clock::{Clock, SystemClock};
 use crate::conn::Peer;
 use crate::waker::Wake;
@@ -103,8 +103,6 @@ pub struct Uring {
     held: Held,
     /// Completions that the last wait brought, sends left out.
     completed: usize,
-    /// Bytes that it brought.
-    arrived: usize,
     /// Sends queued since.
     sends: usize,
     /// Buffers of replies that were sent.
@@ -139,7 +137,6 @@ impl Uring {
             waker_armed: false,
             held: Held::default(),
             completed: 0,
-            arrived: 0,
             sends: 0,
             spent: Vec::new(),
             messages: Vec::new(),
@@ -190,6 +187,16 @@ impl Uring {
     }
 
     /// Takes what has completed.
+    /// How many completions the next wait is for: as many as the last one brought, if a pause is worth while.
+    fn expected(&mut self) -> usize {
+        let completed = mem::take(&mut self.completed);
+        if self.moderation.pauses() {
+            completed
+        } else {
+            0
+        }
+    }
+
     fn take_completions(&mut self, events: &mut Vec<Event>) {
         while let Some(entry) = self.ring.completion() {
             self.completed += usize::from(entry.user_data() >> 32 != Kind::Send as u64);
@@ -351,14 +358,7 @@ impl Backend for Uring {
             timeout_ms
         };
         let sends = mem::take(&mut self.sends);
-        // Few connections, and much input, which is work enough for a turn, would only be held up by waiting.
-        let arrived = mem::take(&mut self.arrived);
-        let expected = if arrived < BUFFER_BYTES && self.moderation.is_busy() {
-            self.completed
-        } else {
-            0
-        };
-        self.completed = 0;
+        let expected = self.expected();
         if sends > 0 && !self.ring.moderates(expected) && timeout_ms != Some(0) {
             // What is sent now completes at once as a rule, which is nothing to wake up for.
             self.ring.submit()?;
@@ -530,6 +530,68 @@ impl Backend for Uring {
             token,
             armed: false,
         });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::BUFFER_BYTES;
+
+    /// Has `clients` connections send, three at a time, so many bytes each, and says whether the ring would ever wait for several;
+    /// `None` where there is no io_uring.
+    fn pauses_among(clients: u32, bytes: usize) -> io::Result<Option<bool>> {
+        let Ok(mut uring) = Uring::new() else {
+            return Ok(None);
+        };
+        let mut pairs = Vec::new();
+        for slot in 0..clients {
+            let (mut ours, theirs) = Socket::pair()?;
+            uring.attach(&mut ours, Token::connection(slot, 0))?;
+            pairs.push((ours, theirs));
+        }
+        let mut events = Vec::new();
+        let mut buffer = Buffer::default();
+        let mut pauses = false;
+        for turn in 0..200 {
+            for sender in 0..3 {
+                let (_, theirs) = &pairs[(3 * turn + sender) % pairs.len()];
+                assert_eq!(rustix::io::write(&theirs.fd, &vec![0; bytes])?, bytes);
+            }
+            let mut missing = 3 * bytes;
+            while missing > 0 {
+                events.clear();
+                uring.wait(None, &mut events)?;
+                for event in &events {
+                    let (ours, _) = &mut pairs[event.token.slot() as usize];
+                    missing -= uring.receive(ours, &mut buffer, BUFFER_BYTES)?.bytes;
+                    buffer.consume(buffer.len());
+                }
+            }
+            pauses |= uring.expected() > 0;
+        }
+        for (ours, _) in pairs {
+            uring.close(ours);
+        }
+        uring.finish();
+        Ok(Some(pauses))
+    }
+
+    #[test]
+    fn a_ring_waits_for_several_only_where_many_connections_take_turns() -> io::Result<()> {
+        let Some(pauses) = pauses_among(64, 8)? else {
+            return Ok(());
+        };
+        assert!(pauses);
+        assert_eq!(
+            pauses_among(1, 8)?,
+            Some(false),
+            "a lone client never waits"
+        );
+        assert_eq!(pauses_among(8, 8)?, Some(false), "few clients never wait");
+        let much = pauses_among(64, 8_000)?;
+        assert_eq!(much, Some(false), "much input is work enough");
         Ok(())
     }
 }

@@ -76,7 +76,7 @@ impl Uring {
             (1.., Some(buffer)) => {
                 let spare = link.keep(buffer, &mut self.queues);
                 self.held.received += bytes;
-                self.arrived += bytes;
+                self.moderation.received(bytes);
                 self.moderation.arrived(place);
                 if was_unread == 0 {
                     events.extend(link.token.map(Event::readable));
