@@ -173,7 +173,7 @@ impl Server {
         Client::connect(self.port)
     }
 
-    /// CPU time of all its threads, in nanoseconds, from /proc/<pid>/task/<tid>/schedstat.
+    /// CPU time of all its threads, in nanoseconds, from `/proc/<pid>/task/<tid>/schedstat`.
     pub(crate) fn cpu_ns(&self) -> Result<u64> {
         let mut sum = 0;
         for task in fs::read_dir(self.proc("task"))?.flatten() {

@@ -173,7 +173,7 @@
 //! # Clients, datagrams, and work that takes long
 //!
 //! - [`Io::connect`] makes a connection from inside a loop, with a deadline; [`TcpClient`] keeps one up, with growing waits.
-//! - [`Adopter`](crate::Adopter) gives a loop a socket that nobody accepted, such as one end of [`Socket::pair`](crate::Socket::pair).
+//! - [`Adopter`] gives a loop a socket that nobody accepted, such as one end of [`Socket::pair`](crate::Socket::pair).
 //! - [`BlockingStream`] is for threads that may wait. Its deadlines are points in time, and its errors say how much went through.
 //! - [`UdpSocket`] is watched by the loop like a pipe; what the system does not take at once waits in a bounded queue.
 //! - [`ThreadPool`] takes what would hold the loop up; the result is posted back through a [`Remote`].

@@ -45,7 +45,7 @@ impl Input {
     }
 
     /// When the bytes came that end at `offset`, on the loop's clock, microseconds: exactly, if the loop was waiting for them, else as near as can be
-    /// known, see [`crate::arrival`]. To be asked before anything is consumed.
+    /// known, see `crate::arrival`. To be asked before anything is consumed.
     #[must_use]
     #[inline]
     pub fn arrived_us(&self, offset: usize) -> u64 {

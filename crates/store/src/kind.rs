@@ -113,7 +113,7 @@ impl Kind {
         matches!(self, Kind::HashPackedTimed | Kind::HashTimed)
     }
 
-    /// Whether the value is a [`Big`].
+    /// Whether the value is a `Big`.
     #[inline]
     pub fn is_big(self) -> bool {
         matches!(

@@ -171,7 +171,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets what came since the mark: what it tells of did not happen. [`Mark::default`] forgets everything.
+    /// Forgets what came since the mark: what it tells of did not happen. `Mark::default` forgets everything.
     pub fn discard(&mut self, since: Mark) {
         self.items.truncate(since.items);
         self.bytes.truncate(since.bytes);

@@ -5,7 +5,7 @@
 //! early: it is looked after then, and filed anew.
 //! A shard is handed over whole by FLUSHDB and SWAPDB: it owns its wheel, so neither walks the keys.
 //!
-//! While a snapshot goes over the shard ([`Walk`]), an entry whose mark differs from the shard's is as it was at the cut and not yet
+//! While a snapshot goes over the shard (`Walk`), an entry whose mark differs from the shard's is as it was at the cut and not yet
 //! saved; at any other time no mark differs.
 
 #![allow(unsafe_code)]

@@ -1,7 +1,7 @@
 //! Snapshots without a fork: every key as it was at one moment, the *cut*, gathered while commands go on.
 //!
 //! At the cut, with all stripes held, the mark of every shard is turned over, so that no entry has it: all are *owed*. From then on whoever
-//! is about to change, remove or replace an owed entry hands it over first ([`Snapshots::take`]) and gives it the mark, and new entries
+//! is about to change, remove or replace an owed entry hands it over first (`Snapshots::take`) and gives it the mark, and new entries
 //! are born with it. [`Snapshot::step`] goes over the shards under short locks, takes what is owed and marks it. A shard that FLUSHDB
 //! empties is handed over whole; one that SWAPDB moves takes its walk along.
 //!

@@ -27,6 +27,16 @@ pub(super) fn clippy(step: &Step) -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
+/// The documentation can be made, and no link in it is broken.
+pub(super) fn docs(step: &Step) -> Result<Verdict> {
+    step.run(
+        Command::new(cargo())
+            .args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )?;
+    Ok(Verdict::Passed)
+}
+
 pub(super) fn tidy(_: &Step) -> Result<Verdict> {
     tidy::run()?;
     Ok(Verdict::Passed)

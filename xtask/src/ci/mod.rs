@@ -43,12 +43,13 @@ struct Step {
 }
 
 /// The steps in their order: what is quick to tell first. The budgets sum to about 45 minutes on two cores, of which some 30 are used.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     step("prerequisites", 60, prerequisites::install),
     step("fmt", 10, checks::fmt),
     step("tidy", 10, checks::tidy),
     step("supply chain", 20, checks::supply_chain),
     step("clippy", 150, checks::clippy),
+    step("docs", 30, checks::docs),
     step("tests", 600, suites::tests),
     step("other I/O backends", 100, suites::tests_on_other_backends),
     step("doc tests", 40, suites::doc_tests),

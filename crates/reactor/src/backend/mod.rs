@@ -296,7 +296,7 @@ pub trait Backend {
     fn unconfirmed_bytes(&mut self, socket: &mut Self::Socket) -> usize;
 
     /// How long ago the last of the bytes came that the system has received for a socket, microseconds, as fine as its clock's tick; `None`
-    /// where it can't tell. Costs a system call: see [`crate::arrival`] for when it is asked.
+    /// where it can't tell. Costs a system call: see `crate::arrival` for when it is asked.
     fn last_received_ago_us(&mut self, socket: &mut Self::Socket) -> Option<u64> {
         let _ = socket;
         None

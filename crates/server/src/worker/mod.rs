@@ -1,6 +1,6 @@
 //! A worker: one event loop's handler. Reads, parses, executes and answers; an ordinary command never leaves its thread.
 //!
-//! Invariant: a worker never waits. A session that would have to is suspended (see [`suspended`]), and the others go on.
+//! Invariant: a worker never waits. A session that would have to is suspended (see `suspended`), and the others go on.
 
 mod backlog;
 mod batch;

@@ -1,6 +1,6 @@
 //! Streams: entries in the order of their ids, and groups of consumers that read them.
 //!
-//! Entries lie in packed [blocks](block); a sequence of these, the trees of what is pending and the groups themselves are
+//! Entries lie in packed blocks (`block`); a sequence of these, the trees of what is pending and the groups themselves are
 //! reference-counted, so that cloning a stream of any size is O(1) and a change of a clone copies what it touches.
 //!
 //! **Invariant.** No entry's id is above `last_id`, none is `0-0`; groups are in the order of their names, of which none stands twice.

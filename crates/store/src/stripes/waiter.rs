@@ -180,7 +180,7 @@ impl Waiter {
         }
     }
 
-    /// A session that came out of its ready list because of [`Waiter::pass`] goes on.
+    /// A session that came out of its ready list because of `Waiter::pass` goes on.
     pub fn note_passed(&self) {
         drop(self.take_up());
     }

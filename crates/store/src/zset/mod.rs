@@ -1,7 +1,7 @@
 //! Sorted sets: members, each with a score, in the order of scores and then of bytes.
 //!
 //! Read through [`ZSetRef`], changed by the functions of [`edit`]. There are two forms: up to the limits of `zset-max-listpack-*` a packed
-//! list inside the entry, see [`packed`], above them two trees, [`ZSet`].
+//! list inside the entry, see `packed`, above them two trees, [`ZSet`].
 //!
 //! **Invariant.** No score is NaN, no member stands twice, and no sorted set that is filed is empty.
 

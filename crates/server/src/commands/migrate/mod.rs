@@ -1,4 +1,4 @@
-//! MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH password | AUTH2 user password] [KEYS key ...]: keys go to another server.
+//! `MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH password | AUTH2 user password] [KEYS key ...]`: keys go to another server.
 //! <https://redis.io/commands/migrate>
 //!
 //! It runs on the auxiliary thread and holds the stripes of its keys until the target has answered: nobody sees a key at both places or

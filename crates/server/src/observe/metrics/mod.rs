@@ -1,6 +1,6 @@
 //! What is measured, as text for Prometheus and its kind, and as the JSON of `/api/stats`.
 //!
-//! Each metric is a row of [`table`]; [`text`] writes rows, in the Prometheus format 0.0.4 or as OpenMetrics 1.0, and docs/metrics.md is written from
+//! Each metric is a row of `table`; `text` writes rows, in the Prometheus format 0.0.4 or as OpenMetrics 1.0, and docs/metrics.md is written from
 //! them. The numbers are those of INFO and its kind, read from the same places; counters are since the start, whatever CONFIG RESETSTAT says.
 //!
 //! Invariant: labels have values out of tables (commands, databases, stages, workers), so that a scrape is bounded, whatever clients send. Commands that

@@ -4,7 +4,7 @@
 //! at the cut as a new base, and then names the base in the place of everything older. Where there is no log that could be trusted (it is
 //! just turned on, or a flush has failed), the increment is named only together with its base.
 //!
-//! Invariant: see [`files`]. Nothing here runs on a worker: calls to the disk are made by the saving thread.
+//! Invariant: see `files`. Nothing here runs on a worker: calls to the disk are made by the saving thread.
 
 mod files;
 

@@ -1,7 +1,7 @@
 //! Saving the dataset: when, by whom, and what came of it.
 //!
 //! A save begins with a cut ([`Saving::begin`]), made by a command that holds all stripes or by the saving thread; the thread then writes
-//! what the walk and the commands give it ([`thread`]). One snapshot at a time. SAVE and SHUTDOWN wait for the thread without keeping a
+//! what the walk and the commands give it (`thread`). One snapshot at a time. SAVE and SHUTDOWN wait for the thread without keeping a
 //! worker: their sessions go away with the order.
 //!
 //! Invariant: a save that fails leaves the last dump as it was. Changes count as saved only when a dump that has them is durable.
