@@ -612,7 +612,8 @@ impl Handler for Worker {
         }
         // What expired is nobody's command.
         (self.state.local.wrote, self.state.local.awaits) = (0, 0);
-        if self.engine.store.log.is_active() {
+        let log = &self.engine.store.log;
+        if log.is_active() && log.waiting_bytes(self.number) > 0 {
             self.host.shared.journal.signal();
         }
         self.awake = false;

@@ -293,7 +293,10 @@ mod tests {
         assert!(pauses_among(64, 8)?);
         assert!(!pauses_among(1, 8)?, "a lone client never waits");
         assert!(!pauses_among(8, 8)?, "few clients never wait");
-        assert!(!pauses_among(64, 8_000)?, "much input is work enough");
+        assert!(
+            !pauses_among(64, BUFFER_BYTES)?,
+            "much input is work enough"
+        );
         Ok(())
     }
 }

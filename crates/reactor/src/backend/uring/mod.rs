@@ -590,7 +590,8 @@ mod tests {
             "a lone client never waits"
         );
         assert_eq!(pauses_among(8, 8)?, Some(false), "few clients never wait");
-        let much = pauses_among(64, 8_000)?;
+        // So much that each receive is, in whatever portions they complete.
+        let much = pauses_among(64, BUFFER_BYTES)?;
         assert_eq!(much, Some(false), "much input is work enough");
         Ok(())
     }
