@@ -1,6 +1,6 @@
 //! The journal: the thread that writes the log of effects to the append-only file, and what others know of it.
 //!
-//! Workers publish their effects and signal once a turn; the [`Writer`] takes what is there, writes it with one call and, as
+//! Workers publish their effects and signal at the end of the turn; the [`Writer`] takes what is there, writes it with one call and, as
 //! `appendfsync` says, makes it durable with another. Under `always` replies wait for that (see the worker's `unsafe_replies`), whoever
 //! waits is woken once for all that one flush covered.
 //!
