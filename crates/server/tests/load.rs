@@ -467,3 +467,85 @@ fn commands_of_others_are_refused_meanwhile() {
     console.engine.is_loading.store(false, Ordering::SeqCst);
     assert_eq!(console.run("GET k"), "nil");
 }
+
+/// Commands on few keys, so that their order shows: long runs on one key each, which threads share, and between them whatever they can't.
+fn busy_log(random: &mut Random) -> Vec<String> {
+    let mut lines = Vec::new();
+    let key = |random: &mut Random| format!("k{}", random.below(40));
+    for part in 0..60 {
+        for n in 0..random.below(900) {
+            let (k, x) = (key(random), random.below(100));
+            lines.push(match random.below(8) {
+                0 => format!("SET s{k} {n}"),
+                1 | 2 => format!("APPEND s{k} {x},"),
+                3 => format!("RPUSH l{k} {n} {x}"),
+                4 => format!("LPOP l{k}"),
+                5 => format!("HINCRBYFLOAT h{k} f{} 0.{x}", x % 3),
+                6 => format!("DEL s{k}"),
+                _ => format!("XADD x{k} MAXLEN = 9 {part}-{} f {x}", n + 1),
+            });
+        }
+        let (from, to) = (key(random), key(random));
+        match random.below(7) {
+            0 => lines.push(format!("SELECT {}", random.below(4))),
+            1 => lines.push(format!("COPY s{from} s{to} DB 2 REPLACE")),
+            2 => lines.push(format!("MSET s{from} a s{to} b")),
+            3 => lines.push(format!("LMOVE l{from} l{to} LEFT RIGHT")),
+            4 => lines.push("SWAPDB 0 1".into()),
+            5 => lines.push("FLUSHDB".into()),
+            _ => {
+                lines.push("MULTI".into());
+                lines.extend((0..random.below(300)).map(|n| format!("APPEND s{from} {n};")));
+                lines.push("EXEC".into());
+            }
+        }
+    }
+    lines
+}
+
+fn log_of(lines: &[String]) -> Vec<u8> {
+    log(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_log_makes_the_same_data_whatever_the_threads() {
+    for seed in 0..8 {
+        let mut random = Random::new(seed);
+        let mut part = || log_of(&busy_log(&mut random));
+        let (first, last) = (part(), part());
+        let load = |threads| {
+            let disk = log_disk(&first, &last);
+            let server = Server::new(&disk, threads, &[]);
+            server.load_log().expect("it loads");
+            server.digest()
+        };
+        let alone = load(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(load(threads), alone, "seed {seed}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn the_first_command_of_a_log_that_fails_is_named() {
+    let lines = (0..20_000)
+        .map(|n| format!("SET k{n} v"))
+        .collect::<Vec<_>>();
+    for bad in [0, 700, 9_999, 19_999] {
+        let mut lines = lines.clone();
+        let offset = log_of(&lines[..bad]).len();
+        // One key each, and too few arguments; of other stripes and in the batches behind it, too.
+        for at in (bad..lines.len()).step_by(37) {
+            lines[at] = format!("SET k{at}");
+        }
+        for threads in [1, 2, 8] {
+            let disk = log_disk(&log_of(&lines), b"");
+            let server = Server::new(&disk, threads, &[]);
+            let error = server.load_log().expect_err("it fails").to_string();
+            assert!(
+                error.ends_with(&format!("at offset {offset}")),
+                "{bad}: {error}"
+            );
+        }
+    }
+}

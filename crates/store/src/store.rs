@@ -324,7 +324,7 @@ impl Store {
     /// Look-ahead, first pass: brings the bucket of a key into the cache.
     ///
     /// The calling thread must be online in [`Store::epochs`] since its last batch boundary, and make use of the answer before
-    /// the next one; or else be the only one that changes the keyspace, and make use of it before the next change.
+    /// the next one; or else be the only one that changes the keys of this stripe, and make use of it before the next change.
     #[inline]
     #[allow(unsafe_code)]
     pub fn sight(&self, db: u32, hash: u64) -> Sighting {

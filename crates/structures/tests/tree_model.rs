@@ -1,6 +1,7 @@
 //! The tree beside a plain vector, by random operations; images of it never change.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 
 use dunlin_structures::tree::{Probe, SortKey, Tree};
 
@@ -272,6 +273,44 @@ fn appending_and_prepending_fill_the_leaves() {
         "{} leaves",
         tree.leaf_count()
     );
+}
+
+#[test]
+fn queues_in_either_direction_stay_as_small_as_what_is_in_them() {
+    const LEN: usize = 1_000;
+    for (at_head, pops_at_head) in [(false, true), (true, false), (true, true), (false, false)] {
+        let mut rng = Rng(17);
+        let mut tree: Tree<()> = Tree::new();
+        let mut model = VecDeque::new();
+        for step in 0..60_000 {
+            // Its length moves up and down, by a leaf or so.
+            if model.len() < LEN + rng.below(200) {
+                let text = format!("{step:040}").into_bytes();
+                tree.insert(if at_head { 0 } else { tree.len() }, (), &text);
+                if at_head {
+                    model.push_front(text);
+                } else {
+                    model.push_back(text);
+                }
+            } else if pops_at_head {
+                tree.remove(0);
+                model.pop_front();
+            } else {
+                tree.remove(tree.len() - 1);
+                model.pop_back();
+            }
+            if step % 500 == 0 {
+                tree.assert_consistent();
+                let texts = tree.iter().map(|((), text)| text);
+                assert!(texts.eq(model.iter().map(Vec::as_slice)));
+                let (memory, payload) = (tree.memory_bytes(), tree.payload_bytes());
+                assert!(
+                    memory < payload * 3 / 2 + 8_192,
+                    "{memory} for {payload} at {step}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -37,19 +37,27 @@ const UNKNOWN: u16 = u16::MAX;
 /// The buffer of a request with an argument from this length on grows no further than that argument needs.
 const LONG_ARGUMENT_BYTES: usize = 32 << 10;
 
-/// Where the arguments of a prepared command are.
-enum Place {
-    /// `count` spans from `first` on, relative to the command's begin.
-    Spans { first: u32, count: u32 },
-    /// Copied, because quotes had to be undone.
-    Owned(Box<OwnedArgs>),
+/// What is in the window but is no command whose arguments lie in the input.
+enum Odd {
+    /// Its arguments are copied, because quotes had to be undone.
+    Owned(OwnedArgs),
     /// Not a command: answer and close.
-    Broken(Box<ProtocolError>),
+    Broken(ProtocolError),
     /// The rest of a request that is over `client-query-buffer-limit`: close.
     TooLong,
 }
 
+/// Where the arguments of a prepared command are.
+#[derive(Copy, Clone)]
+enum Place {
+    /// `count` spans from `first` on, relative to the command's begin.
+    Spans { first: u32, count: u32 },
+    /// At this index among the odd ones.
+    Odd(u32),
+}
+
 /// A command of the window.
+#[derive(Copy, Clone)]
 struct Prepared {
     input: u32,
     id: u16,
@@ -107,21 +115,31 @@ enum Filled {
 pub(super) struct Batch {
     window: Vec<Prepared>,
     spans: Vec<Span>,
+    odd: Vec<Odd>,
     reach: Vec<Reach>,
 }
 
 impl Batch {
     #[inline]
     fn args<'a>(&'a self, prepared: &'a Prepared, bytes: &'a [u8]) -> Args<'a> {
-        match &prepared.place {
+        match prepared.place {
             Place::Spans { first, count } => Args::new(
                 &bytes[prepared.start..],
-                &self.spans[*first as usize..][..*count as usize],
+                &self.spans[first as usize..][..count as usize],
             ),
-            Place::Owned(args) => args.as_args(),
-            Place::Broken(_) | Place::TooLong => Args::new(&[], &[]),
+            Place::Odd(at) => match &self.odd[at as usize] {
+                Odd::Owned(args) => args.as_args(),
+                Odd::Broken(_) | Odd::TooLong => Args::new(&[], &[]),
+            },
         }
     }
+}
+
+/// Puts an odd one to the others.
+#[cold]
+fn put(odds: &mut Vec<Odd>, odd: Odd) -> Place {
+    odds.push(odd);
+    Place::Odd(odds.len() as u32 - 1)
 }
 
 impl Worker {
@@ -143,6 +161,7 @@ impl Worker {
             self.look_ahead(&mut batch, inputs);
             self.look_at_keys(&batch, inputs);
             self.execute_window(io, &mut batch, inputs);
+            batch.odd.clear();
             if self.state.local.replies_wait {
                 // The disk begins with what there is while the rest of the batch runs.
                 self.host.shared.journal.signal();
@@ -246,7 +265,7 @@ impl Worker {
                 }
                 Outcome::Inline { end, words } => {
                     let owned = OwnedArgs::of(words.iter().map(Vec::as_slice));
-                    (base + end, Place::Owned(Box::new(owned)))
+                    (base + end, put(&mut batch.odd, Odd::Owned(owned)))
                 }
                 Outcome::NeedMore { hint } => {
                     reach.exhausted = true;
@@ -258,11 +277,11 @@ impl Worker {
                     if bytes.len() - base <= self.query_bytes_max {
                         break;
                     }
-                    (bytes.len(), Place::TooLong)
+                    (bytes.len(), put(&mut batch.odd, Odd::TooLong))
                 }
                 Outcome::Error(error) => {
                     reach.exhausted = true;
-                    (bytes.len(), Place::Broken(Box::new(error)))
+                    (bytes.len(), put(&mut batch.odd, Odd::Broken(error)))
                 }
             };
             reach.parsed = end;
@@ -395,16 +414,18 @@ impl Worker {
         let prepared = &batch.window[index];
         let input = &inputs[prepared.input as usize];
         let (conn, end) = (input.conn(), Some(prepared.end));
-        match &prepared.place {
-            Place::Broken(error) => {
-                self.protocol_error(io, conn, error);
-                return end;
+        if let Place::Odd(at) = prepared.place {
+            match &batch.odd[at as usize] {
+                Odd::Owned(_) => {}
+                Odd::Broken(error) => {
+                    self.protocol_error(io, conn, error);
+                    return end;
+                }
+                Odd::TooLong => {
+                    self.close_over_query(io, conn, &input.bytes()[prepared.start..]);
+                    return end;
+                }
             }
-            Place::TooLong => {
-                self.close_over_query(io, conn, &input.bytes()[prepared.start..]);
-                return end;
-            }
-            Place::Spans { .. } | Place::Owned(_) => {}
         }
         let args = batch.args(prepared, input.bytes());
         let known = (prepared.id != UNKNOWN).then_some(prepared.id as usize);

@@ -165,6 +165,11 @@ impl<K: SortKey> Node<K> {
                 }
                 let cut = leaf.cut(rank);
                 let mut right = leaf.split_off(cut);
+                if cut == 0 {
+                    leaf.expect_more(&right);
+                } else if right.len() == 0 {
+                    right.expect_more(leaf);
+                }
                 if rank < cut || (rank == cut && cut > 0 && leaf.has_room(payload.len())) {
                     leaf.insert(rank, key, payload);
                 } else if cut == 0 {

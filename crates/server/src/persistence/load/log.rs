@@ -8,22 +8,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use dunlin_engine::{Args, Ctx, Engine};
+use dunlin_engine::{Args, Ctx};
 use dunlin_persist::Error as FormatError;
 use dunlin_persist::aof::{FileKind, Item, Manifest, Scanner, parse_safe};
 use dunlin_persist::rdb::types::MAGIC;
 use dunlin_resp::Span;
 
 use super::dump::{Dump, Source, delay_key};
+use super::players::Players;
 use super::progress::Progress;
 use super::replay::{Held, Known, Replay, Replayer};
 use super::{DumpRules, LoadError, Loader, crew, empty, load_held};
+use crate::shared::Shared;
 
 /// Commands that go to the thread that carries them out together, and bytes of them at most but for one command.
 const BATCH_COMMANDS: usize = 1_024;
 const BATCH_BYTES: usize = 256 << 10;
-/// Batches on their way.
-const BATCHES_MAX: usize = 4;
+/// Batches on their way to a thread.
+pub(super) const BATCHES_MAX: usize = 4;
 /// Commands whose keys are brought into the cache together.
 const WINDOW_COMMANDS: usize = 64;
 /// How a line begins that has the checksum of a batch.
@@ -201,13 +203,13 @@ impl Loader<'_> {
         let reader = LogReader {
             scanner: Scanner::new(source, offset),
             has_checksums: false,
-            engine: Arc::clone(&self.shared.engine),
+            shared: Arc::clone(self.shared),
         };
         // The server's own, where it is open, has its padding for good.
         let at_start = matches!(target, Target::Start(_));
         let read = match target {
             Target::Start(replayer) if self.threads > 1 => {
-                self.replay_beside(reader, progress, *replayer)
+                self.replay_beside(reader, progress, replayer)
             }
             Target::Start(replayer) => self.replay(reader, progress, *replayer),
             Target::Held(held) => self.replay(reader, progress, *held),
@@ -287,21 +289,23 @@ impl Loader<'_> {
         let mut batch = Commands::default();
         loop {
             let filled = reader.fill(&mut batch);
-            self.carry_out(&batch, &mut progress, replay)?;
+            batch.play(0..batch.commands.len(), replay)?;
+            replay.rest();
+            progress.reached(batch.end)?;
             if let Filled::Last { padding } = filled? {
                 return Ok(padding);
             }
         }
     }
 
-    /// The same, but reads on a thread beside this one, which carries out.
+    /// The same, but reads on a thread beside this one, and has further ones carry out what they can.
     fn replay_beside(
         &self,
         mut reader: LogReader,
         mut progress: Progress<'_>,
-        replay: &mut dyn Replay,
+        replayer: &mut Replayer,
     ) -> Result<u64, Stop> {
-        replay.begin();
+        replayer.begin();
         let (send, receive) = mpsc::sync_channel::<(Commands, Result<Filled, Stop>)>(BATCHES_MAX);
         let (give_back, spare) = mpsc::channel::<Commands>();
         let read = move || {
@@ -324,48 +328,22 @@ impl Loader<'_> {
                 let what = format!("no thread to read it: {error}");
                 return Err(Stop::Other(LoadError::Fatal(what)));
             }
-            // Dropped before the scope ends, so that the reader sees it.
+            // Both are dropped before the scope ends, so that the threads see it.
             let receive = receive;
+            let mut players = Players::new(scope, self, &give_back);
             for (batch, filled) in &receive {
-                self.carry_out(&batch, &mut progress, replay)?;
+                let end = batch.end;
+                players.play(batch, replayer)?;
+                if !matches!(filled, Ok(Filled::More)) {
+                    players.rest()?;
+                }
+                progress.reached(end)?;
                 if let Filled::Last { padding } = filled? {
                     return Ok(padding);
                 }
-                let _ = give_back.send(batch);
             }
             unreachable!("the reader's last word is the end or an error")
         })
-    }
-
-    fn carry_out(
-        &self,
-        batch: &Commands,
-        progress: &mut Progress<'_>,
-        replay: &mut dyn Replay,
-    ) -> Result<(), Stop> {
-        for window in batch.commands.chunks(WINDOW_COMMANDS) {
-            replay.look_ahead(&mut window.iter().filter_map(|command| {
-                let (_, hash) = command.known.first_hash?;
-                Some(hash)
-            }));
-            for command in window {
-                let args = batch.args(command);
-                replay
-                    .command(args, command.known)
-                    .map_err(|why| Stop::Refused {
-                        offset: command.offset,
-                        why: match args.get(0) {
-                            Some(name) if why.starts_with("ERR unknown command") => {
-                                format!("Unknown command '{}'", name.escape_ascii())
-                            }
-                            _ => why,
-                        },
-                    })?;
-                delay_key(self.shared);
-            }
-        }
-        replay.rest();
-        progress.reached(batch.end).map_err(Stop::Other)
     }
 
     /// Whether what is behind the whole part can be what a failure of power left of batches that were being written, and that nobody was told
@@ -460,7 +438,7 @@ fn not_found() -> std::io::Error {
 }
 
 /// Where and how a file is no longer whole.
-struct Ended {
+pub(super) struct Ended {
     error: FormatError,
     /// Up to where it is.
     whole: u64,
@@ -470,13 +448,19 @@ struct Ended {
 }
 
 /// Why reading a file ends before its end.
-enum Stop {
+pub(super) enum Stop {
     /// The file is no log from here on, or lacks its end.
     Ended(Ended),
     /// A command that can't be carried out.
     Refused { offset: u64, why: String },
     /// The server stops.
     Other(LoadError),
+}
+
+impl From<LoadError> for Stop {
+    fn from(error: LoadError) -> Stop {
+        Stop::Other(error)
+    }
 }
 
 /// What is behind the commands that were read.
@@ -489,20 +473,20 @@ enum Filled {
 }
 
 /// A command of a batch.
-struct Place {
+pub(super) struct Place {
     offset: u64,
     start: usize,
     first: usize,
     count: usize,
-    known: Known,
+    pub(super) known: Known,
 }
 
 /// Commands that were copied out of the scanner's buffer.
 #[derive(Default)]
-struct Commands {
+pub(super) struct Commands {
     bytes: Vec<u8>,
     spans: Vec<Span>,
-    commands: Vec<Place>,
+    pub(super) commands: Vec<Place>,
     /// Where the next one begins in the file.
     end: u64,
 }
@@ -511,6 +495,40 @@ impl Commands {
     fn args(&self, command: &Place) -> Args<'_> {
         let spans = &self.spans[command.first..][..command.count];
         Args::new(&self.bytes[command.start..], spans)
+    }
+
+    /// Carries out those at these indices, in this order.
+    pub(super) fn play(
+        &self,
+        mut indices: impl Iterator<Item = usize> + Clone,
+        replay: &mut dyn Replay,
+    ) -> Result<(), Stop> {
+        loop {
+            let window = indices.clone().take(WINDOW_COMMANDS);
+            let window = window.map(|index| &self.commands[index]);
+            let hashes = window.clone().filter_map(|command| {
+                let (_, hash) = command.known.first_hash?;
+                Some(hash)
+            });
+            replay.look_ahead(&mut { hashes });
+            for command in window {
+                let args = self.args(command);
+                replay
+                    .command(args, command.known)
+                    .map_err(|why| Stop::Refused {
+                        offset: command.offset,
+                        why: match args.get(0) {
+                            Some(name) if why.starts_with("ERR unknown command") => {
+                                format!("Unknown command '{}'", name.escape_ascii())
+                            }
+                            _ => why,
+                        },
+                    })?;
+            }
+            if indices.nth(WINDOW_COMMANDS - 1).is_none() {
+                return Ok(());
+            }
+        }
     }
 
     fn clear(&mut self) {
@@ -526,7 +544,7 @@ struct LogReader {
     scanner: Scanner<Source>,
     /// A batch had a checksum, which was right.
     has_checksums: bool,
-    engine: Arc<Engine>,
+    shared: Arc<Shared>,
 }
 
 impl LogReader {
@@ -534,22 +552,27 @@ impl LogReader {
     fn fill(&mut self, batch: &mut Commands) -> Result<Filled, Stop> {
         batch.clear();
         while batch.commands.len() < BATCH_COMMANDS && batch.bytes.len() < BATCH_BYTES {
+            let in_transaction = self.scanner.in_transaction();
             match self.scanner.next() {
                 Ok(Item::Command(command)) => {
-                    let known = Known::of(&self.engine, command.len(), |index| command.arg(index));
-                    batch.commands.push(Place {
-                        offset: command.offset,
-                        start: batch.bytes.len(),
-                        first: batch.spans.len(),
-                        count: command.len(),
-                        known,
-                    });
+                    delay_key(&self.shared);
+                    let (start, first) = (batch.bytes.len(), batch.spans.len());
                     batch.bytes.extend_from_slice(command.bytes);
                     let spans = command.spans().iter().map(|span| Span {
                         start: span.start as u32,
                         len: span.len() as u32,
                     });
                     batch.spans.extend(spans);
+                    let args = Args::new(&batch.bytes[start..], &batch.spans[first..]);
+                    let mut known = Known::of(&self.shared.engine, args);
+                    known.is_alone &= !in_transaction;
+                    batch.commands.push(Place {
+                        offset: command.offset,
+                        start,
+                        first,
+                        count: args.len(),
+                        known,
+                    });
                 }
                 Ok(Item::Annotation(line)) => {
                     self.has_checksums |= line.starts_with(CHECKSUM_PREFIX);

@@ -1,6 +1,7 @@
 //! Loading at start, and when DEBUG asks for it: a dump, or the append-only files.
 //!
-//! One thread scans a dump, as many as there are workers decode what it finds and file it. The server serves meanwhile: it answers
+//! One thread scans a dump, as many as there are workers decode what it finds and file it; of a log they carry out the commands, those on the
+//! keys of a stripe always the same one. The server serves meanwhile: it answers
 //! commands that are marked so, and refuses the others. Where the caller holds all stripes (DEBUG RELOAD), its thread does it all.
 //!
 //! Invariant: a file that is damaged is refused with its path, the offset and what to do; nothing on the disk is changed then.
@@ -9,6 +10,7 @@ mod batch;
 mod crew;
 mod dump;
 mod log;
+mod players;
 mod progress;
 mod replay;
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use dunlin_engine::replay::HeldReplayer;
-use dunlin_engine::{Args, Call, Ctx, Engine, Executed, Session, WorkerState};
+use dunlin_engine::{Args, Call, Command, Ctx, Engine, Executed, Session, WorkerState};
 use dunlin_reactor::Clock;
 use dunlin_store::Sighting;
 use dunlin_structures::Rope;
@@ -43,21 +43,35 @@ pub(super) struct Known {
     pub(super) id: Option<usize>,
     /// Index and hash of its first key.
     pub(super) first_hash: Option<(usize, u64)>,
+    /// It is about that key and nothing else, and is no part of a transaction.
+    pub(super) is_alone: bool,
 }
 
 impl Known {
-    /// Of a command with so many arguments.
-    pub(super) fn of<'a>(engine: &Engine, args: usize, arg: impl Fn(usize) -> &'a [u8]) -> Known {
-        let Some(id) = engine.table.id_of(arg(0)) else {
+    /// Of a command that is no part of a transaction.
+    pub(super) fn of(engine: &Engine, args: Args<'_>) -> Known {
+        let Some(id) = engine.table.id_of(args.at(0)) else {
             return Known::default();
         };
-        let key = engine.table.at(id).first_key().filter(|key| *key < args);
-        let first_hash = key.map(|key| (key, engine.store.hasher().hash(arg(key))));
+        let command = engine.table.at(id);
+        let key = command.first_key().filter(|key| *key < args.len());
+        let first_hash = key.map(|key| (key, engine.store.hasher().hash(args.at(key))));
         Known {
             id: Some(id),
             first_hash,
+            is_alone: first_hash.is_some() && has_one_key(command, args),
         }
     }
+}
+
+/// Whether a command has only one key, though others of its name may have more.
+fn has_one_key(command: &Command, args: Args<'_>) -> bool {
+    let mut keys = 0;
+    let mut fits = command
+        .keys
+        .iter()
+        .map(|spec| spec.for_each(args, |_| keys += 1));
+    command.has_one_key() || (fits.all(|fits| fits) && keys == 1)
 }
 
 /// Tells of a command that failed. As in Redis that is no reason to stop.
@@ -156,6 +170,16 @@ impl Replayer {
         }
     }
 
+    /// Database of the commands that come.
+    pub(super) fn db(&self) -> u32 {
+        self.session.db
+    }
+
+    /// Has the commands that come be of this database.
+    pub(super) fn select(&mut self, db: u32) {
+        self.session.db = db;
+    }
+
     /// Ends it.
     pub(super) fn finish(mut self) {
         let store = &self.engine.store;
@@ -177,7 +201,8 @@ impl Replay for Replayer {
     }
 
     fn look_ahead(&mut self, hashes: &mut dyn Iterator<Item = u64>) {
-        // Nobody but this thread changes the keyspace while the log is played, so what it sees stays until it carries out the next command.
+        // Nobody but this thread changes the keys of these stripes while it plays its part of the log, so what it sees stays until it carries
+        // out the next command.
         let (store, db) = (&self.engine.store, self.session.db);
         let sightings = &mut self.sightings;
         sightings.clear();
