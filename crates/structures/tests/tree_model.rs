@@ -314,6 +314,22 @@ fn queues_in_either_direction_stay_as_small_as_what_is_in_them() {
 }
 
 #[test]
+fn a_long_payload_makes_no_room_for_others_of_its_kind() {
+    let long = vec![7; 1 << 20];
+    for at_head in [false, true] {
+        let mut tree: Tree<()> = Tree::new();
+        for _ in 0..20 {
+            for payload in [&long[..], b"short"] {
+                tree.insert(if at_head { 0 } else { tree.len() }, (), payload);
+            }
+        }
+        tree.assert_consistent();
+        let (memory, payload) = (tree.memory_bytes(), tree.payload_bytes());
+        assert!(memory < payload + payload / 50, "{memory} for {payload}");
+    }
+}
+
+#[test]
 fn a_change_of_an_image_leaves_the_rest_shared() {
     let mut tree = Tree::new();
     for at in 0..100_000u32 {

@@ -17,6 +17,8 @@ const READ_BYTES: usize = 256 * 1024;
 const KEPT_BYTES_MAX: usize = 4 << 20;
 /// Longest line of a number of arguments or bytes.
 const NUMBER_LINE_BYTES_MAX: usize = 128;
+/// Numbers of up to so many digits are read at once.
+const SHORT_DIGITS_MAX: usize = 9;
 /// Longest annotation, as redis-server has it.
 const ANNOTATION_BYTES_MAX: usize = 1024;
 /// Most arguments of a command.
@@ -211,7 +213,16 @@ impl<R: Read> Scanner<R> {
     }
 
     /// Reads until the buffer has so many bytes; `false` where the file ends before.
+    #[inline]
     fn fill(&mut self, len: usize) -> Result<bool, Error> {
+        if self.buffer.len() >= len {
+            return Ok(true);
+        }
+        self.read(len)
+    }
+
+    #[inline(never)]
+    fn read(&mut self, len: usize) -> Result<bool, Error> {
         while self.buffer.len() < len && !self.is_at_end {
             let before = self.buffer.len();
             let more = READ_BYTES.max(before);
@@ -381,7 +392,19 @@ impl<R: Read> Scanner<R> {
     }
 
     /// A number behind a letter, with its line's end.
+    #[inline]
     fn number(&mut self, at: usize, letter: u8) -> Result<Look<(u64, usize)>, Error> {
+        let line = self.buffer.get(at..).unwrap_or_default();
+        if let Some((number, len)) = short_number(line, letter) {
+            self.lines += 1;
+            return Ok(Look::Is((number, at + len)));
+        }
+        self.any_number(at, letter)
+    }
+
+    /// The same, whatever stands there.
+    #[inline(never)]
+    fn any_number(&mut self, at: usize, letter: u8) -> Result<Look<(u64, usize)>, Error> {
         if !self.fill(at + 1)? {
             return Ok(Look::Ends);
         }
@@ -498,6 +521,21 @@ impl<R: Read> Scanner<R> {
             }
         }
     }
+}
+
+/// The number of a line, and the line's length, if it is of few digits and all there.
+#[inline]
+fn short_number(line: &[u8], letter: u8) -> Option<(u64, usize)> {
+    let digits = line.strip_prefix(&[letter])?;
+    let mut number = 0;
+    for (at, &byte) in digits.iter().take(SHORT_DIGITS_MAX + 1).enumerate() {
+        match byte {
+            b'0'..=b'9' => number = number * 10 + u64::from(byte - b'0'),
+            b'\r' if at > 0 && digits.get(at + 1) == Some(&b'\n') => return Some((number, at + 3)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// How many letters of padding a text begins with.

@@ -139,7 +139,8 @@ impl<K: SortKey> Leaf<K> {
     pub(super) fn expect_more(&mut self, neighbour: &Self) {
         reserve(&mut self.keys, neighbour.keys.len() / 2, ENTRIES_MAX);
         reserve(&mut self.ends, neighbour.ends.len() / 2, ENTRIES_MAX);
-        reserve(&mut self.bytes, neighbour.payload_bytes() / 2, BYTES_MAX);
+        let bytes = neighbour.payload_bytes().min(BYTES_MAX);
+        reserve(&mut self.bytes, bytes / 2, BYTES_MAX);
     }
 
     /// Whether an entry with so much payload has room beside those that are there.
@@ -189,6 +190,10 @@ impl<K: SortKey> Leaf<K> {
     #[cold]
     fn make_room_before(&mut self, more: usize) {
         let (payload, head) = (self.payload_bytes(), self.head as usize);
+        assert!(
+            u32::try_from(payload + more).is_ok(),
+            "a leaf of 4 GiB or more"
+        );
         let capacity = self.bytes.capacity();
         if payload + more <= capacity && capacity <= BYTES_MAX {
             let end = self.bytes.len();
