@@ -57,7 +57,6 @@ enum Place {
 }
 
 /// A command of the window.
-#[derive(Copy, Clone)]
 struct Prepared {
     input: u32,
     id: u16,
