@@ -45,9 +45,9 @@ fn add(dict: &mut Dict<Item>, key: u64) {
 }
 
 fn memory() {
-    println!("bytes per entry, not counting the entry   dunlin   hashbrown");
+    println!("bytes per entry, not counting the entry     dunlin   hashbrown");
     let report =
-        |name: String, ours: f64, theirs: f64| println!("{name:38} {ours:9.2} {theirs:11.2}");
+        |name: String, ours: f64, theirs: f64| println!("{name:40} {ours:9.2} {theirs:11.2}");
     let mut dict = Dict::new();
     let mut table = HashTable::new();
     let mut sums = (0.0, 0.0);
@@ -95,50 +95,74 @@ fn memory() {
     }
 }
 
-/// The slowest single operations while one dict grows to a million entries and is emptied again: the dict's memory is made and
+/// The slowest single operations while one table grows to a million entries and is emptied again: the table's memory is made and
 /// freed in that time, the entries are not. The clock's own 0.3 us and the machine's interruptions are in it, hence the tail
 /// beside the maximum.
 fn slowest() {
+    println!("\nsingle operations, one table, us            mean  p99.9  p99.999    max");
     let mut dict = Dict::new();
-    let items: Vec<Item> = (0..ENTRIES)
-        .map(|key| Item::new(key, 0, hash(key)))
-        .collect();
-    let mut inserts = Vec::with_capacity(items.len());
-    let mut removed = Vec::with_capacity(items.len());
+    slowest_of(
+        "dunlin, insert",
+        (0..ENTRIES).map(|key| Item::new(key, 0, hash(key))),
+        |item| {
+            dict.insert_new(hash_of(&item), item, hash_of, &mut FreeNow);
+        },
+    );
+    let mut gone = Vec::with_capacity(ENTRIES as usize);
+    slowest_of("dunlin, find and remove", 0..ENTRIES, |key| {
+        let slot = dict.find(hash(key), &key.to_be_bytes());
+        gone.push(dict.remove(slot.expect("inserted before"), &mut FreeNow));
+    });
+    let mut table = HashTable::new();
+    slowest_of("hashbrown, insert", gone.into_iter(), |item| {
+        table.insert_unique(hash_of(&item), item, hash_of);
+    });
+    let mut gone = Vec::with_capacity(ENTRIES as usize);
+    slowest_of("hashbrown, find and remove", 0..ENTRIES, |key| {
+        gone.push(remove_theirs(&mut table, key));
+    });
+}
+
+/// Times each call of `operation` with one of the items.
+fn slowest_of<T>(name: &str, items: impl Iterator<Item = T>, mut operation: impl FnMut(T)) {
+    let items: Vec<T> = items.collect();
+    let mut times = Vec::with_capacity(items.len());
     for item in items {
-        let hash = hash_of(&item);
         let start = cpu_time();
-        dict.insert_new(hash, item, hash_of, &mut FreeNow);
-        inserts.push((cpu_time() - start).as_nanos());
+        operation(item);
+        times.push((cpu_time() - start).as_nanos());
     }
-    let mut removes = Vec::with_capacity(inserts.len());
-    for key in 0..ENTRIES {
-        let hash = hash(key);
-        let start = cpu_time();
-        let slot = dict
-            .find(hash, &key.to_be_bytes())
-            .expect("inserted before");
-        removed.push(dict.remove(slot, &mut FreeNow));
-        removes.push((cpu_time() - start).as_nanos());
-    }
-    println!("\nsingle operations, one dict, us       mean  p99.9  p99.999    max");
-    for (name, mut times) in [("insert", inserts), ("find and remove", removes)] {
-        times.sort_unstable();
-        let us = |nanos: u128| nanos as f64 / 1_000.0;
-        let at = |part: f64| us(times[((times.len() - 1) as f64 * part) as usize]);
-        let mean = us(times.iter().sum::<u128>()) / times.len() as f64;
-        println!(
-            "{name:34} {mean:7.2} {:6.2} {:8.2} {:6.2}",
-            at(0.999),
-            at(0.999_99),
-            at(1.0)
-        );
-    }
+    times.sort_unstable();
+    let us = |nanos: u128| nanos as f64 / 1_000.0;
+    let at = |part: f64| us(times[((times.len() - 1) as f64 * part) as usize]);
+    let mean = us(times.iter().sum::<u128>()) / times.len() as f64;
+    println!(
+        "{name:40} {mean:7.2} {:6.2} {:8.2} {:6.2}",
+        at(0.999),
+        at(0.999_99),
+        at(1.0)
+    );
+}
+
+fn remove_theirs(table: &mut HashTable<Item>, key: u64) -> Item {
+    let entry = table.find_entry(hash(key), |item| item.key() == key.to_be_bytes());
+    entry.expect("inserted").remove().0
 }
 
 /// What this thread has used, so that a busy machine does not count.
 fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("not negative")
+}
+
+/// Does `operation` after the one before has ended: as it is where more is done than operations on one table. Left alone, the
+/// processor works on several at once.
+fn apart<T>(operation: impl FnOnce() -> T) -> T {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: it waits for the loads before it, and is part of every x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_lfence();
+    }
+    operation()
 }
 
 /// Nanoseconds per item of the median round.
@@ -154,6 +178,27 @@ fn time(items: usize, mut round: impl FnMut()) -> f64 {
     times[ROUNDS / 2]
 }
 
+/// How operations follow each other.
+#[derive(Clone, Copy, PartialEq)]
+enum Pace {
+    /// As fast as the processor can.
+    Free,
+    /// One after the other.
+    Apart,
+    /// As fast as it can, after looking ahead for [`BATCH`] of them.
+    Ahead,
+}
+
+impl Pace {
+    fn step(self, operation: impl FnOnce()) {
+        if self == Pace::Apart {
+            apart(operation);
+        } else {
+            operation();
+        }
+    }
+}
+
 struct Ours {
     dicts: Vec<Dict<Item>>,
     roots: Vec<Root>,
@@ -164,18 +209,16 @@ impl Ours {
         (hash >> 56) as usize * self.dicts.len() / 256
     }
 
-    fn filled(dicts: usize) -> Self {
-        let mut ours = Ours {
+    fn new(dicts: usize) -> Self {
+        Ours {
             dicts: (0..dicts).map(|_| Dict::new()).collect(),
             roots: (0..dicts).map(|_| Root::new()).collect(),
-        };
-        for key in 0..ENTRIES {
-            let at = ours.at(hash(key));
-            add(&mut ours.dicts[at], key);
         }
-        for (root, dict) in ours.roots.iter().zip(&ours.dicts) {
-            root.publish(dict);
-        }
+    }
+
+    fn filled(dicts: usize) -> Self {
+        let mut ours = Ours::new(dicts);
+        ours.fill(items(), Pace::Free);
         ours
     }
 
@@ -186,14 +229,10 @@ impl Ours {
             .map_or(0, |(_, item)| item.value() + 1)
     }
 
-    fn find_ahead(&self, keys: &[u64]) -> u64 {
-        let mut hashes = [0; BATCH];
-        for (hash_of_key, key) in hashes.iter_mut().zip(keys) {
-            *hash_of_key = hash(*key);
-        }
-        let hashes = &hashes[..keys.len()];
+    /// What the server does for the commands that have arrived together before it runs the first.
+    fn look_ahead(&self, hashes: &[u64]) {
         let mut sightings = [Sighting::default(); BATCH];
-        let sightings = &mut sightings[..keys.len()];
+        let sightings = &mut sightings[..hashes.len()];
         // SAFETY: one thread, and nothing changes.
         unsafe {
             for (sighting, hash) in sightings.iter_mut().zip(hashes) {
@@ -208,7 +247,60 @@ impl Ours {
                 sighting.prefetch_away(1);
             }
         }
+    }
+
+    fn find_ahead(&self, keys: &[u64]) -> u64 {
+        let mut hashes = [0; BATCH];
+        for (hash_of_key, key) in hashes.iter_mut().zip(keys) {
+            *hash_of_key = hash(*key);
+        }
+        self.look_ahead(&hashes[..keys.len()]);
         keys.iter().map(|key| self.find(*key)).sum()
+    }
+
+    fn fill(&mut self, items: Vec<Item>, pace: Pace) {
+        let mut items = items.into_iter();
+        let mut hashes = [0; BATCH];
+        while items.len() > 0 {
+            let batch = items.len().min(BATCH);
+            if pace == Pace::Ahead {
+                for (hash, item) in hashes.iter_mut().zip(items.as_slice()) {
+                    *hash = hash_of(item);
+                }
+                self.look_ahead(&hashes[..batch]);
+            }
+            for item in items.by_ref().take(batch) {
+                pace.step(|| {
+                    let hash = hash_of(&item);
+                    let at = self.at(hash);
+                    self.dicts[at].insert_new(hash, item, hash_of, &mut FreeNow);
+                    self.roots[at].publish(&self.dicts[at]);
+                });
+            }
+        }
+    }
+
+    /// Finds and removes the keys from 0 up to `ENTRIES`.
+    fn empty(&mut self, gone: &mut Vec<Item>, pace: Pace) {
+        let mut hashes = [0; BATCH];
+        for first in (0..ENTRIES).step_by(BATCH) {
+            let keys = first..ENTRIES.min(first + BATCH as u64);
+            if pace == Pace::Ahead {
+                for (hash_of_key, key) in hashes.iter_mut().zip(keys.clone()) {
+                    *hash_of_key = hash(key);
+                }
+                self.look_ahead(&hashes[..(keys.end - first) as usize]);
+            }
+            for key in keys {
+                pace.step(|| {
+                    let hash = hash(key);
+                    let at = self.at(hash);
+                    let slot = self.dicts[at].find(hash, &key.to_be_bytes());
+                    gone.push(self.dicts[at].remove(slot.expect("inserted"), &mut FreeNow));
+                    self.roots[at].publish(&self.dicts[at]);
+                });
+            }
+        }
     }
 }
 
@@ -228,7 +320,7 @@ fn times() {
         let found = table.find(hash(key), |item: &Item| item.key() == key.to_be_bytes());
         found.map_or(0, |item| item.value() + 1)
     };
-    println!("\nns per operation, {ENTRIES} entries        1 dict  {DICTS} dicts  hashbrown");
+    println!("\nns per operation, {ENTRIES} entries              1 dict  {DICTS} dicts  hashbrown");
     let (one, many) = (Ours::filled(1), Ours::filled(DICTS));
     let n = keys.len();
     for (name, keys) in [("find, hit", &keys), ("find, miss", &absent)] {
@@ -241,23 +333,21 @@ fn times() {
             black_box(keys.iter().map(|key| find_theirs(*key)).sum::<u64>());
         });
         println!(
-            "{name:34} {:9.1} {:9.1} {theirs:9.1}",
+            "{name:40} {:9.1} {:9.1} {theirs:9.1}",
             each(&one),
             each(&many)
         );
-        // Each key waits for the answer before, as it does where more than a find is done for each: the processor cannot work on
-        // several at once. Answers are small, so the upper bit is 0.
-        let chained = |find: &dyn Fn(u64) -> u64| {
+        let apart = |find: &dyn Fn(u64) -> u64| {
             time(n, || {
-                black_box(keys.iter().fold(0, |last, key| find(*key + (last >> 63))));
+                black_box(keys.iter().fold(0, |sum, key| sum + apart(|| find(*key))));
             })
         };
         println!(
-            "{:34} {:9.1} {:9.1} {:9.1}",
+            "{:40} {:9.1} {:9.1} {:9.1}",
             format!("{name}, one after the other"),
-            chained(&|key| one.find(key)),
-            chained(&|key| many.find(key)),
-            chained(&find_theirs)
+            apart(&|key| one.find(key)),
+            apart(&|key| many.find(key)),
+            apart(&find_theirs)
         );
         let ahead = |ours: &Ours| {
             time(n, || {
@@ -270,7 +360,7 @@ fn times() {
         };
         let name = format!("{name}, looking ahead by {BATCH}");
         println!(
-            "{name:34} {:9.1} {:9.1}         -",
+            "{name:40} {:9.1} {:9.1}         -",
             ahead(&one),
             ahead(&many)
         );
@@ -306,64 +396,72 @@ fn warm() {
         black_box(keys.iter().map(find).sum::<u64>());
     });
     println!(
-        "{:34} {ours:9.1}         - {theirs:9.1}",
+        "{:40} {ours:9.1}         - {theirs:9.1}",
         "find, 1000 entries, warm"
     );
 }
 
+fn items() -> Vec<Item> {
+    (0..ENTRIES)
+        .map(|key| Item::new(key, 0, hash(key)))
+        .collect()
+}
+
 /// Filling and emptying, entries made and dropped outside the clock.
 fn growth() {
-    let items = || -> Vec<Item> {
-        (0..ENTRIES)
-            .map(|key| Item::new(key, 0, hash(key)))
-            .collect()
-    };
-    let mut sums = [[Vec::new(), Vec::new(), Vec::new()], Default::default()];
+    let mut times = [const { [const { Vec::new() }; 8] }; 2];
     for _ in 0..ROUNDS {
-        for (at, dicts) in [1, DICTS, 0].into_iter().enumerate() {
-            let made = items();
-            let mut gone = Vec::with_capacity(made.len());
-            let mut ours = Ours {
-                dicts: (0..dicts).map(|_| Dict::new()).collect(),
-                roots: Vec::new(),
-            };
+        let mut column = 0;
+        for pace in [Pace::Free, Pace::Apart, Pace::Ahead] {
+            for dicts in [1, DICTS] {
+                let (items, mut gone) = (items(), Vec::with_capacity(ENTRIES as usize));
+                let mut ours = Ours::new(dicts);
+                let start = cpu_time();
+                ours.fill(items, pace);
+                times[0][column].push(cpu_time() - start);
+                let start = cpu_time();
+                ours.empty(&mut gone, pace);
+                times[1][column].push(cpu_time() - start);
+                column += 1;
+            }
+        }
+        for pace in [Pace::Free, Pace::Apart] {
+            let (items, mut gone) = (items(), Vec::with_capacity(ENTRIES as usize));
             let mut table = HashTable::new();
             let start = cpu_time();
-            for item in made {
-                let hash = hash(item.number());
-                if dicts == 0 {
-                    table.insert_unique(hash, item, hash_of);
-                } else {
-                    let at = ours.at(hash);
-                    ours.dicts[at].insert_new(hash, item, hash_of, &mut FreeNow);
-                }
+            for item in items {
+                pace.step(|| {
+                    table.insert_unique(hash_of(&item), item, hash_of);
+                });
             }
-            sums[0][at].push(cpu_time() - start);
+            times[0][column].push(cpu_time() - start);
             let start = cpu_time();
             for key in 0..ENTRIES {
-                let hash = hash(key);
-                let item = if dicts == 0 {
-                    let entry =
-                        table.find_entry(hash, |item: &Item| item.key() == key.to_be_bytes());
-                    entry.expect("inserted").remove().0
-                } else {
-                    let at = ours.at(hash);
-                    let slot = ours.dicts[at].find(hash, &key.to_be_bytes());
-                    ours.dicts[at].remove(slot.expect("inserted"), &mut FreeNow)
-                };
-                gone.push(item);
+                pace.step(|| gone.push(remove_theirs(&mut table, key)));
             }
-            sums[1][at].push(cpu_time() - start);
+            times[1][column].push(cpu_time() - start);
+            column += 1;
         }
     }
-    for (name, row) in ["insert, from empty", "find and remove, to empty"]
-        .iter()
-        .zip(sums)
-    {
-        let [one, many, theirs] = row.map(|mut times| {
+    for (name, times) in ["insert, from empty", "remove, to empty"].iter().zip(times) {
+        let nanos = times.map(|mut times: Vec<Duration>| {
             times.sort_unstable();
             times[ROUNDS / 2].as_nanos() as f64 / ENTRIES as f64
         });
-        println!("{name:34} {one:9.1} {many:9.1} {theirs:9.1}");
+        let [
+            one,
+            many,
+            one_apart,
+            many_apart,
+            one_ahead,
+            many_ahead,
+            theirs,
+            theirs_apart,
+        ] = nanos;
+        println!("{name:40} {one:9.1} {many:9.1} {theirs:9.1}");
+        let row = format!("{name}, one after the other");
+        println!("{row:40} {one_apart:9.1} {many_apart:9.1} {theirs_apart:9.1}");
+        let row = format!("{name}, looking ahead by {BATCH}");
+        println!("{row:40} {one_ahead:9.1} {many_ahead:9.1}         -");
     }
 }

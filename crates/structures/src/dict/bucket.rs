@@ -169,7 +169,15 @@ impl Bucket {
         self.word.store(word, Ordering::Relaxed);
     }
 
-    /// Puts another pointer of the same entry in its slot.
+    /// The fingerprints of all slots at once, in a bucket from which no entry is away.
+    #[inline]
+    pub(super) fn set_fingerprints(&self, fingerprints: [u8; SLOTS + 1]) {
+        debug_assert_eq!(fingerprints[SLOTS], 0);
+        let word = u64::from_le_bytes(fingerprints);
+        self.word.store(word, Ordering::Relaxed);
+    }
+
+    /// Puts a pointer in a slot whose fingerprint is right or will be.
     #[inline]
     pub(super) fn replace(&self, slot: usize, entry: Tagged) {
         self.entries[slot].store(entry.word(), Ordering::Relaxed);

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::num::NonZeroU64;
 use std::ops::Deref;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use super::segment::BUCKETS_MAX;
 
@@ -172,11 +172,14 @@ impl fmt::Debug for Slot {
 const ADDRESS_BITS: u32 = 48;
 const ADDRESS_MASK: usize = (1 << ADDRESS_BITS) - 1;
 
-/// A stored word: entry pointer and tag, never null.
+/// A stored word: entry pointer and tag, or null.
 #[derive(Clone, Copy)]
 pub(super) struct Tagged(*mut u8);
 
 impl Tagged {
+    /// What an empty slot holds.
+    pub(super) const NONE: Tagged = Tagged(ptr::null_mut());
+
     /// # Panics
     /// If the address does not fit in 48 bits.
     #[inline]

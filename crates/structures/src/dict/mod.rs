@@ -6,7 +6,7 @@
 //! copies at most the directory (one slot per some 200 entries): below 50 us up to several million entries.
 //!
 //! - `position` says how a hash becomes a place, and what a scan cursor is. Scans are exact whatever the dict does meanwhile.
-//! - `bucket`, `segment`, `directory` are the three layers of memory; `restructure` is growth and shrinking; `walk` is
+//! - `bucket`, `segment`, `directory` are the three layers of memory; `restructure` is growth and shrinking, `moving` what it moves; `walk` is
 //!   everything that visits many entries; `root` is what other threads may look at without the lock.
 //!
 //! **Invariant.** The owner alone, by `&mut`, changes anything. Other threads see atomics through a [`Root`] and use them for
@@ -23,6 +23,7 @@ mod bucket;
 mod check;
 mod directory;
 mod handle;
+mod moving;
 mod position;
 mod restructure;
 mod root;

@@ -12,8 +12,9 @@ use std::sync::atomic::Ordering;
 use super::bucket::SLOTS;
 use super::directory::RootWord;
 use super::handle::{Handle, Tagged};
+use super::moving::Moving;
 use super::position::{DEPTH_MAX, Position, Shape, fingerprint};
-use super::segment::{BUCKETS_MAX, Picks, Segment, View, bits, next_size, size_for};
+use super::segment::{BUCKETS_MAX, Segment, View, next_size, size_for};
 use super::{Dict, Slot, Stashed};
 use crate::epoch::{FreeNow, Reclaim};
 use crate::prefetch;
@@ -88,51 +89,43 @@ impl<P: Handle> Dict<P> {
         reclaim.retire(unsafe { segment.retire() });
     }
 
+    /// All entries of a segment.
+    fn leaving(&self, segment: Segment) -> Moving {
+        let mut moving = Moving::new();
+        moving.gather(self.view(segment), |_| true, |tag| tag);
+        moving
+    }
+
     /// Makes a segment with these entries, or nothing if they find no room.
-    fn build<'a>(
-        &mut self,
-        shape: Shape,
-        sources: impl Iterator<Item = (View<'a>, Picks)>,
-        retag: impl Fn(usize, u16) -> u16,
-    ) -> Option<Segment> {
+    fn build(&mut self, shape: Shape, moving: &Moving) -> Option<Segment> {
         let segment = self.allocate(shape);
-        let view = self.view(segment);
-        let mut count = 0;
-        for (at, (source, mut picks)) in sources.enumerate() {
-            count += count_of(&picks);
-            if !view.copy_from(source, &mut picks, |tag| retag(at, tag)) {
-                self.retire_segment(segment, &mut FreeNow);
-                return None;
-            }
+        if moving.settle(self.view(segment)).is_empty() {
+            return Some(segment.with_count(moving.len()));
         }
-        Some(segment.with_count(count))
+        self.retire_segment(segment, &mut FreeNow);
+        None
     }
 
     /// The same at the first size from `buckets` up on which there is room; what finds none at the top goes to the stash.
     fn build_surely(
         &mut self,
         (depth, mut buckets): (u32, usize),
-        (source, picks): (View<'_>, Picks),
+        moving: &Moving,
         hash_of: &impl Fn(&P) -> u64,
     ) -> Segment {
         while buckets < BUCKETS_MAX {
-            let shape = Shape { depth, buckets };
-            if let Some(segment) = self.build(shape, std::iter::once((source, picks)), |_, tag| tag)
-            {
+            if let Some(segment) = self.build(Shape { depth, buckets }, moving) {
                 return segment;
             }
             buckets = next_size(buckets);
         }
         let segment = self.allocate(Shape { depth, buckets });
         let view = self.view(segment);
-        let mut left = picks;
-        view.copy_from(source, &mut left, |tag| tag);
-        for (at, bucket) in source.buckets.iter().enumerate() {
-            for slot in bits(left[at]) {
-                self.stash_stored(view, bucket.entry(slot), hash_of);
-            }
+        let left = moving.settle(view);
+        for entry in &left {
+            self.stash_stored(view, *entry, hash_of);
         }
-        segment.with_count(count_of(&picks) - count_of(&left))
+        segment.with_count(moving.len() - left.len())
     }
 
     /// Puts the segment of slot `index` where its new form or forms shall be: `segments[0]` in the first half of its slots.
@@ -159,9 +152,8 @@ impl<P: Handle> Dict<P> {
         if shape.buckets == BUCKETS_MAX {
             return self.split(first, hash_of, reclaim);
         }
-        let view = self.view(segment);
         let buckets = next_size(shape.buckets);
-        let grown = self.build_surely((shape.depth, buckets), (view, view.all()), hash_of);
+        let grown = self.build_surely((shape.depth, buckets), &self.leaving(segment), hash_of);
         let spare = self.root_word().depth() - shape.depth;
         self.install(first, spare, [grown; 2]);
         self.retire_segment(segment, reclaim);
@@ -189,17 +181,15 @@ impl<P: Handle> Dict<P> {
             depth += 1;
         }
         let view = self.view(segment);
-        let mut halves = [[0; BUCKETS_MAX]; 2];
-        for (bucket, slot, entry) in view.entries() {
-            halves[shape.half(entry.tag())][bucket] |= 1 << slot;
-        }
         let deeper = shape.depth + 1;
-        if shape.split_moves_anchor() {
-            self.retag(view, deeper, hash_of);
-        }
-        let parts = halves.map(|picks| {
-            let buckets = size_for(count_of(&picks), SPLIT_LOAD_PERCENT);
-            self.build_surely((deeper, buckets), (view, picks), hash_of)
+        let parts = [0, 1].map(|half| {
+            let mut moving = Moving::new();
+            moving.gather(view, |entry| shape.half(entry.tag()) == half, |tag| tag);
+            if shape.split_moves_anchor() {
+                self.retag(moving.entries_mut(), deeper, hash_of);
+            }
+            let buckets = size_for(moving.len(), SPLIT_LOAD_PERCENT);
+            self.build_surely((deeper, buckets), &moving, hash_of)
         });
         let spare = depth - shape.depth;
         self.install(first, spare, parts);
@@ -212,19 +202,16 @@ impl<P: Handle> Dict<P> {
         true
     }
 
-    /// Gives the entries of a segment the tags that they will have at another depth, which takes their hashes.
-    fn retag(&self, view: View<'_>, depth: u32, hash_of: &impl Fn(&P) -> u64) {
+    /// Gives entries the tags that they will have at another depth, which takes their hashes.
+    fn retag(&self, entries: &mut [Tagged], depth: u32, hash_of: &impl Fn(&P) -> u64) {
         let shape = Shape { depth, buckets: 1 };
-        let mut ahead = view.entries();
-        for (_, _, entry) in ahead.by_ref().take(prefetch::AHEAD) {
-            prefetch::line(entry.pointer());
-        }
-        for (bucket, slot, entry) in view.entries() {
-            if let Some((_, _, entry)) = ahead.next() {
+        for at in 0..entries.len() {
+            if let Some(entry) = entries.get(at + prefetch::AHEAD) {
                 prefetch::line(entry.pointer());
             }
-            let tag = shape.tag(Position::of_hash(hash_of(&self.borrow(entry))));
-            view.buckets[bucket].replace(slot, entry.with_tag(tag));
+            let entry = entries[at];
+            let position = Position::of_hash(hash_of(&self.borrow(entry)));
+            entries[at] = entry.with_tag(shape.tag(position));
         }
     }
 
@@ -289,10 +276,8 @@ impl<P: Handle> Dict<P> {
         if buckets >= shape.buckets {
             return;
         }
-        let view = self.view(segment);
-        let source = std::iter::once((view, view.all()));
         let depth = shape.depth;
-        if let Some(small) = self.build(Shape { depth, buckets }, source, |_, tag| tag) {
+        if let Some(small) = self.build(Shape { depth, buckets }, &self.leaving(segment)) {
             let spare = self.root_word().depth() - depth;
             self.install(first, spare, [small; 2]);
             self.retire_segment(segment, reclaim);
@@ -312,17 +297,18 @@ impl<P: Handle> Dict<P> {
         }
         let low = first.min(buddy_first);
         let pair = [self.segment_at(low), self.segment_at(low | 1 << spare)];
-        let views = pair.map(|segment| self.view(segment));
+        let mut moving = Moving::new();
+        for (at, segment) in pair.into_iter().enumerate() {
+            let view = self.view(segment);
+            let prefix = (low >> spare) + at;
+            let retag = |tag| view.shape.tag_after_merge(prefix, tag);
+            moving.gather(view, |_| true, retag);
+        }
         let shape = Shape {
             depth: depth - 1,
             buckets: size_for(count, SHRINK_TO_PERCENT),
         };
-        let sources = views.into_iter().map(|view| (view, view.all()));
-        let retag = |at: usize, tag: u16| {
-            let prefix = (low >> spare) + at;
-            views[at].shape.tag_after_merge(prefix, tag)
-        };
-        let Some(merged) = self.build(shape, sources, retag) else {
+        let Some(merged) = self.build(shape, &moving) else {
             return false;
         };
         self.install(low, spare + 1, [merged; 2]);
@@ -440,13 +426,4 @@ impl<P: Handle> Dict<P> {
             }
         }
     }
-}
-
-fn count_of(picks: &Picks) -> usize {
-    // Eight bytes at a time.
-    let (words, _) = picks.as_chunks::<8>();
-    words
-        .iter()
-        .map(|word| u64::from_ne_bytes(*word).count_ones() as usize)
-        .sum()
 }

@@ -145,9 +145,6 @@ pub(super) struct View<'a> {
     pub(super) buckets: &'a [Bucket],
 }
 
-/// Which entries of a segment are meant: a bit per slot, a byte per bucket.
-pub(super) type Picks = [u8; BUCKETS_MAX];
-
 impl<'a> View<'a> {
     /// The other bucket of an entry; its home again in a segment of one bucket.
     #[inline]
@@ -230,68 +227,6 @@ impl<'a> View<'a> {
             self.entries().filter(is_away).count()
         });
     }
-
-    /// All entries as picks.
-    pub(super) fn all(self) -> Picks {
-        let mut picks = [0; BUCKETS_MAX];
-        for (at, bucket) in self.buckets.iter().enumerate() {
-            for slot in bucket.word().occupied() {
-                picks[at] |= 1 << slot;
-            }
-        }
-        picks
-    }
-
-    /// Copies the picked entries of `source` here, with new tags, and leaves in `picks` those that found no room; says
-    /// whether none did.
-    ///
-    /// Whoever finds room at home gets it before the others look further: fewer entries lie away from home.
-    pub(super) fn copy_from(
-        self,
-        source: View<'_>,
-        picks: &mut Picks,
-        retag: impl Fn(u16) -> u16,
-    ) -> bool {
-        let entry = |at: usize, slot: usize| {
-            let bucket = &source.buckets[at];
-            let entry = bucket.entry(slot);
-            (
-                bucket.word().fingerprint(slot),
-                entry.with_tag(retag(entry.tag())),
-            )
-        };
-        for (at, picks) in picks[..source.buckets.len()].iter_mut().enumerate() {
-            for slot in bits(*picks) {
-                let (fingerprint, entry) = entry(at, slot);
-                let home = &self.buckets[self.shape.home(entry.tag())];
-                if let Some(vacancy) = home.word().vacancy() {
-                    home.fill(vacancy, fingerprint, entry);
-                    *picks &= !(1 << slot);
-                }
-            }
-        }
-        let mut all = true;
-        for (at, picks) in picks[..source.buckets.len()].iter_mut().enumerate() {
-            for slot in bits(*picks) {
-                let (fingerprint, entry) = entry(at, slot);
-                if self.place(fingerprint, entry).is_some() {
-                    *picks &= !(1 << slot);
-                } else {
-                    all = false;
-                }
-            }
-        }
-        all
-    }
-}
-
-/// The bits that are set, lowest first.
-pub(super) fn bits(mut picks: u8) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = picks.trailing_zeros() as usize;
-        picks &= picks.wrapping_sub(1);
-        (bit < 8).then_some(bit)
-    })
 }
 
 #[cfg(test)]
