@@ -18,27 +18,47 @@ pub const SLICE_MIN: Duration = Duration::from_micros(100);
 /// # Errors
 /// Those of sched_setattr(2), such as `EPERM` under some filters of system calls.
 pub fn set_slice(slice: Duration) -> io::Result<()> {
-    set(
-        SCHED_OTHER,
-        u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX),
-    )
+    if policy() != SCHED_OTHER {
+        return Ok(());
+    }
+    let slice_ns = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX);
+    set(SCHED_OTHER, slice_ns)
 }
 
 /// Declares that this thread, and those that it starts, compute for long: they never interrupt another when they wake (`SCHED_BATCH`).
+/// `false`: it is under another policy than the usual one, and stays so; whoever chose it knows why.
 ///
 /// # Errors
 /// Those of sched_setattr(2), such as `EPERM` under some filters of system calls.
-pub fn compute() -> io::Result<()> {
-    set(SCHED_BATCH, 0)
+pub fn compute() -> io::Result<bool> {
+    if policy() != SCHED_OTHER {
+        return Ok(false);
+    }
+    set(SCHED_BATCH, 0)?;
+    Ok(true)
 }
 
-/// A thread under another policy than the usual one keeps it: whoever chose it knows why. Its niceness stays in any case.
-fn set(policy: c_int, slice_ns: u64) -> io::Result<()> {
-    #[allow(unsafe_code)]
-    // SAFETY: asks for the policy of this thread (0), and touches no memory.
-    if unsafe { libc::sched_getscheduler(0) } != SCHED_OTHER {
+/// Takes back what [`compute`] said `true` to.
+///
+/// # Errors
+/// As for [`compute`].
+pub fn stop_computing() -> io::Result<()> {
+    if policy() != SCHED_BATCH {
         return Ok(());
     }
+    set(SCHED_OTHER, 0)
+}
+
+fn policy() -> c_int {
+    #[allow(unsafe_code)]
+    // SAFETY: asks for the policy of this thread (0), and touches no memory.
+    unsafe {
+        libc::sched_getscheduler(0)
+    }
+}
+
+/// Sets policy and slice of this thread; its niceness stays.
+fn set(policy: c_int, slice_ns: u64) -> io::Result<()> {
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
         sched_policy: policy as u32,
@@ -77,12 +97,16 @@ mod tests {
             rustix::process::setpriority_process(None, 3).unwrap();
             set_slice(SLICE_MIN).unwrap();
             assert!(told("se.slice").is_none_or(|ns| ns == 100_000));
-            compute().unwrap();
+            assert!(compute().unwrap());
             assert!(told("policy").is_none_or(|policy| policy == SCHED_BATCH as u64));
             assert_eq!(rustix::process::getpriority_process(None).unwrap(), 3);
             // Batch is another policy than the usual one: it stays.
             set_slice(SLICE_MIN).unwrap();
+            assert!(!compute().unwrap());
             assert!(told("policy").is_none_or(|policy| policy == SCHED_BATCH as u64));
+            stop_computing().unwrap();
+            assert!(told("policy").is_none_or(|policy| policy == SCHED_OTHER as u64));
+            assert_eq!(rustix::process::getpriority_process(None).unwrap(), 3);
         });
         checked.join().unwrap();
     }

@@ -28,6 +28,32 @@ pub fn lower_priority(niceness: i32) {
     }
 }
 
+/// Whether a thread lets others finish when it wakes, where that changes as it goes on.
+#[derive(Debug, Default)]
+pub struct Patience {
+    wanted: bool,
+    /// The kernel was told so.
+    is_set: bool,
+}
+
+impl Patience {
+    /// For the thread that calls it. Left out where a priority would be.
+    pub fn set(&mut self, patient: bool) {
+        if std::mem::replace(&mut self.wanted, patient) == patient || !may_set_priority() {
+            return;
+        }
+        let set = match (patient, self.is_set) {
+            (true, false) => scheduling::compute(),
+            (false, true) => scheduling::stop_computing().map(|()| false),
+            (_, is_set) => Ok(is_set),
+        };
+        match set {
+            Ok(is_set) => self.is_set = is_set,
+            Err(error) => tracing::debug!("A thread keeps its policy: {error}"),
+        }
+    }
+}
+
 /// Lets this thread, when it wakes, go before those that run for long. Left out where a priority would be.
 pub fn answer_promptly() {
     if !may_set_priority() {

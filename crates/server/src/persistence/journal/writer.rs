@@ -13,6 +13,7 @@ use dunlin_store::log::{Log, Reader};
 
 use super::{Fsync, Health, Journal, Order};
 use crate::persistence::disk::DiskFile;
+use crate::process::Patience;
 
 /// A buffer that has grown beyond this is not kept.
 const BUFFER_BYTES_KEPT_MAX: usize = 8 << 20;
@@ -127,6 +128,7 @@ impl<'a> Writer<'a> {
     pub fn run(mut self, now_ms: impl Fn() -> u64, unix_s: impl Fn() -> u64) {
         // Set once: a journal has one thread.
         let _ = self.journal.thread.set(thread::current());
+        let mut patience = Patience::default();
         loop {
             self.unix_s = unix_s();
             let next = self.step(now_ms());
@@ -136,7 +138,9 @@ impl<'a> Writer<'a> {
                 Next::At(at) => Some(at),
                 Next::Signalled => None,
             };
-            if self.journal.policy() != Fsync::Always {
+            let nobody_waits = self.journal.policy() != Fsync::Always;
+            patience.set(nobody_waits);
+            if nobody_waits {
                 thread::sleep(GATHER);
             }
             self.journal.sleeps.store(true, Ordering::SeqCst);
