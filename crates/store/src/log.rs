@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
+use dunlin_structures::prefetch::{self, LINE_BYTES};
 
 /// One argument of an effect.
 #[derive(Copy, Clone, Debug)]
@@ -193,12 +194,16 @@ struct Records {
 
 impl Records {
     fn push(&mut self, record: &Record) {
-        let base = self.bytes.len();
+        let before = (self.ends.len(), self.effects.len(), self.bytes.len());
+        let base = before.2;
         self.bytes.extend_from_slice(&record.bytes);
         self.effects
             .extend(record.effects.iter().map(|&(db, start)| (db, base + start)));
         self.ends
             .push((record.sequence, self.effects.len(), self.bytes.len()));
+        fetch_ahead(&self.ends, before.0);
+        fetch_ahead(&self.effects, before.1);
+        fetch_ahead(&self.bytes, before.2);
     }
 
     fn get(&self, index: usize) -> Option<RecordRef<'_>> {
@@ -222,6 +227,22 @@ impl Records {
         self.ends.clear();
         self.effects.clear();
         self.bytes.clear();
+    }
+}
+
+/// A lane's memory comes back from the reader, whose core has its lines. Those so many bytes further on are asked for.
+const AHEAD_BYTES: usize = 512;
+/// No more of them at a time: what is written in one go after that is fast anyway.
+const AHEAD_LINES_MAX: usize = 8;
+
+/// Asks for as many lines as were begun since `written` had `before` items.
+#[inline]
+fn fetch_ahead<T>(written: &[T], before: usize) {
+    let address = |items| written.as_ptr().wrapping_add(items).cast::<u8>();
+    let (start, end) = (address(before), address(written.len()));
+    let begun = end.addr() / LINE_BYTES - start.addr() / LINE_BYTES;
+    for line in 1..=begun.min(AHEAD_LINES_MAX) {
+        prefetch::line_to_write(start.wrapping_add(AHEAD_BYTES + line * LINE_BYTES));
     }
 }
 
