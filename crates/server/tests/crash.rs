@@ -1,7 +1,7 @@
 //! Losing power at any call to the disk: clients write, read and have snapshots made over the real server, the disk is cut off, and what
 //! a server finds that starts afterwards is compared with what was acknowledged and what was seen.
 //!
-//! `DUNLIN_CRASH_SEEDS=10000 cargo nextest run -p dunlin-server --test crash` runs as many workloads instead of a few. Each is run once
+//! `DUNLIN_CRASH_SEEDS=10000 cargo nextest run --profile long -p dunlin-server --test crash` runs as many workloads instead of a few. Each is run once
 //! whole, and then with cuts at some of its calls; the first ones with cuts at every call.
 
 #![allow(clippy::disallowed_methods)]
