@@ -205,6 +205,9 @@ impl<P: Handle> Dict<P> {
     /// Gives entries the tags that they will have at another depth, which takes their hashes.
     fn retag(&self, entries: &mut [Tagged], depth: u32, hash_of: &impl Fn(&P) -> u64) {
         let shape = Shape { depth, buckets: 1 };
+        for entry in entries.iter().take(prefetch::AHEAD) {
+            prefetch::line(entry.pointer());
+        }
         for at in 0..entries.len() {
             if let Some(entry) = entries.get(at + prefetch::AHEAD) {
                 prefetch::line(entry.pointer());
