@@ -1,6 +1,6 @@
 //! Entries on their way from a segment that is replaced, or two, into the one that replaces them.
 //!
-//! A dict that grows moves six entries for each that is inserted, which is half of what an insertion costs. Hence gathering has
+//! A dict that grows moves six entries for each that is inserted, which is much of what an insertion costs. Hence gathering has
 //! no branch for an entry, and settling counts the places that it fills instead of looking for a free one each time.
 
 use super::bucket::SLOTS;
