@@ -1,9 +1,9 @@
-//! One cache line of a segment: a word of fingerprints and seven entries.
+//! A bucket: a word of fingerprints, and a row of seven entries elsewhere in the segment.
 //!
 //! ```text
 //! word      | meta 8 | fingerprint 6 | ... | fingerprint 0 |    (a fingerprint of 0: empty slot)
 //! meta      | version 3 | stashed 1 | away, odd 2 | away, even 2 |
-//! entries   7 x pointer with tag
+//! row       7 x pointer with tag
 //! ```
 //!
 //! The away fields count the entries whose home is this bucket but that lie in their other bucket, separately for odd and even
@@ -34,15 +34,15 @@ const HIGHS: u64 = ONES << 7;
 const AWAY_SHIFT: u32 = 56;
 const STASHED: u64 = 1 << 60;
 
-/// See the module.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub(super) struct Bucket {
-    word: AtomicU64,
-    entries: [AtomicPtr<u8>; SLOTS],
-}
+/// The entries of a bucket, null where there is none.
+pub(super) type Row = [AtomicPtr<u8>; SLOTS];
 
-const _: () = assert!(size_of::<Bucket>() == 64);
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bucket<'a> {
+    pub(super) word: &'a AtomicU64,
+    pub(super) row: &'a Row,
+}
 
 /// The first word of a bucket, as read at one moment.
 #[derive(Clone, Copy)]
@@ -132,46 +132,29 @@ impl Iterator for Slots {
     }
 }
 
-impl Bucket {
-    /// Its address, for [`Bucket::exposed`].
+impl Bucket<'_> {
     #[inline]
-    pub(super) fn expose(&self) -> usize {
-        ptr::from_ref(self).expose_provenance()
-    }
-
-    /// The bucket of an address; `None` for 0.
-    ///
-    /// # Safety
-    /// The address came from [`Bucket::expose`], and the bucket is not freed for `'a`.
-    #[inline]
-    #[allow(unsafe_code)]
-    pub(super) unsafe fn exposed<'a>(address: usize) -> Option<&'a Bucket> {
-        // SAFETY: the caller's promise; buckets are shared by atomics only.
-        unsafe { ptr::with_exposed_provenance::<Bucket>(address).as_ref() }
-    }
-
-    #[inline]
-    pub(super) fn word(&self) -> Word {
+    pub(super) fn word(self) -> Word {
         Word(self.word.load(Ordering::Relaxed))
     }
 
     #[inline]
-    pub(super) fn entry(&self, slot: usize) -> Tagged {
-        Tagged::from_word(self.entries[slot].load(Ordering::Relaxed))
+    pub(super) fn entry(self, slot: usize) -> Tagged {
+        Tagged::from_word(self.row[slot].load(Ordering::Relaxed))
     }
 
     /// Fills an empty slot.
     #[inline]
-    pub(super) fn fill(&self, slot: usize, fingerprint: u8, entry: Tagged) {
+    pub(super) fn fill(self, slot: usize, fingerprint: u8, entry: Tagged) {
         debug_assert_eq!(self.word().fingerprint(slot), 0);
-        self.entries[slot].store(entry.word(), Ordering::Relaxed);
+        self.row[slot].store(entry.word(), Ordering::Relaxed);
         let word = self.word().0 | u64::from(fingerprint) << (8 * slot);
         self.word.store(word, Ordering::Relaxed);
     }
 
     /// The fingerprints of all slots at once, in a bucket from which no entry is away.
     #[inline]
-    pub(super) fn set_fingerprints(&self, fingerprints: [u8; SLOTS + 1]) {
+    pub(super) fn set_fingerprints(self, fingerprints: [u8; SLOTS + 1]) {
         debug_assert_eq!(fingerprints[SLOTS], 0);
         let word = u64::from_le_bytes(fingerprints);
         self.word.store(word, Ordering::Relaxed);
@@ -179,23 +162,23 @@ impl Bucket {
 
     /// Puts a pointer in a slot whose fingerprint is right or will be.
     #[inline]
-    pub(super) fn replace(&self, slot: usize, entry: Tagged) {
-        self.entries[slot].store(entry.word(), Ordering::Relaxed);
+    pub(super) fn replace(self, slot: usize, entry: Tagged) {
+        self.row[slot].store(entry.word(), Ordering::Relaxed);
     }
 
     /// Empties a slot and returns what it held.
     #[inline]
-    pub(super) fn take(&self, slot: usize) -> (u8, Tagged) {
+    pub(super) fn take(self, slot: usize) -> (u8, Tagged) {
         let (word, entry) = (self.word(), self.entry(slot));
         self.word
             .store(word.0 & !(0xff << (8 * slot)), Ordering::Relaxed);
-        self.entries[slot].store(ptr::null_mut(), Ordering::Relaxed);
+        self.row[slot].store(ptr::null_mut(), Ordering::Relaxed);
         (word.fingerprint(slot), entry)
     }
 
     /// Counts one more entry of this home that lies in its other bucket.
     #[inline]
-    pub(super) fn add_away(&self, fingerprint: u8) {
+    pub(super) fn add_away(self, fingerprint: u8) {
         let word = self.word();
         if word.away(fingerprint) < AWAY_MANY {
             let more = word.0 + (1 << away_shift(fingerprint));
@@ -205,7 +188,7 @@ impl Bucket {
 
     /// Counts one entry less; `recount` is asked for the number left if the field does not know.
     #[inline]
-    pub(super) fn drop_away(&self, fingerprint: u8, recount: impl FnOnce() -> usize) {
+    pub(super) fn drop_away(self, fingerprint: u8, recount: impl FnOnce() -> usize) {
         let word = self.word();
         let away = word.away(fingerprint);
         debug_assert!(away > 0);
@@ -218,7 +201,7 @@ impl Bucket {
         self.word.store(less, Ordering::Relaxed);
     }
 
-    pub(super) fn set_stashed(&self, is_stashed: bool) {
+    pub(super) fn set_stashed(self, is_stashed: bool) {
         let word = self.word().0 & !STASHED | if is_stashed { STASHED } else { 0 };
         self.word.store(word, Ordering::Relaxed);
     }

@@ -52,20 +52,20 @@ impl<P: Handle> Dict<P> {
             let (at, _) = self.locate(position);
             assert_eq!(self.first_index(at, segment), index, "the right segment");
             let print = fingerprint(hash);
-            assert_eq!(view.buckets[bucket].word().fingerprint(slot), print);
+            assert_eq!(view.bucket(bucket).word().fingerprint(slot), print);
             let home = view.shape.home(entry.tag());
             assert!(bucket == home || bucket == view.alternate(home, print));
             away[home][usize::from(!same_class(print, 0))] += usize::from(bucket != home);
         }
         assert_eq!(count, segment.count());
-        for (home, away) in away.iter().enumerate().take(view.buckets.len()) {
+        for (home, away) in away.iter().enumerate().take(view.shape.buckets) {
             self.assert_marks(segment, home, *away);
         }
     }
 
     fn assert_marks(&self, segment: Segment, home: usize, away: [usize; 2]) {
         let view = self.view(segment);
-        let word = view.buckets[home].word();
+        let word = view.bucket(home).word();
         for (class, away) in (0..2).zip(away) {
             assert!(word.counts_away(class, away), "{away} away from {home}");
         }

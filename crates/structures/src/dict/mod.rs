@@ -1,7 +1,7 @@
 //! The keyspace dict: extendible hashing over small segments, with no slow step at any size.
 //!
-//! A directory, indexed by the first bits of the hash (below the stripe's), names segments of 1 to 64 cache-line buckets; a
-//! bucket holds seven entries under one-byte fingerprints. A full segment climbs a ladder of sizes and at the top splits in
+//! A directory, indexed by the first bits of the hash (below the stripe's), names segments of 1 to 64 buckets; a bucket holds
+//! seven entries under one-byte fingerprints, and the fingerprints of a segment lie together. A full segment climbs a ladder of sizes and at the top splits in
 //! two; a sparse one climbs down and merges with its buddy. One operation rebuilds at most one segment (448 entries) and
 //! copies at most the directory (one slot per some 200 entries): below 50 us up to several million entries.
 //!
@@ -34,7 +34,6 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::epoch::{FreeNow, Reclaim};
-use crate::prefetch;
 use directory::RootWord;
 use handle::{AbortOnUnwind, Tagged, WriteBack};
 use position::{Position, fingerprint};
@@ -116,7 +115,7 @@ impl<P: Handle> Dict<P> {
         self.bytes + self.stash.capacity() * size_of::<Stashed<P>>()
     }
 
-    /// Where the entry with this key is. O(1): one cache line for most hits and misses, and the entry for a hit.
+    /// Where the entry with this key is. O(1): for most a cache line of fingerprints; for a hit one of pointers, and the entry.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         self.look_up(hash, key).map(|(slot, _)| slot)
@@ -130,7 +129,7 @@ impl<P: Handle> Dict<P> {
         if !segment.is_none() {
             let view = self.view(segment);
             let home = view.shape.home(view.shape.tag(position));
-            prefetch::line(std::ptr::from_ref(&view.buckets[home]).cast());
+            view.prefetch(home);
         }
     }
 
@@ -146,10 +145,11 @@ impl<P: Handle> Dict<P> {
         let tag = view.shape.tag(position);
         let home = view.shape.home(tag);
         let print = fingerprint(hash);
+        view.prefetch_row(home);
         if let Some((slot, entry)) = self.find_in(view, home, print, tag, key) {
             return Some((self.slot(index, home, slot), entry));
         }
-        let word = view.buckets[home].word();
+        let word = view.bucket(home).word();
         if word.may_be_away(print) {
             let other = view.alternate(home, print);
             if let Some((slot, entry)) = self.find_away(view, other, print, tag, key) {
@@ -184,7 +184,7 @@ impl<P: Handle> Dict<P> {
         tag: u16,
         key: &[u8],
     ) -> Option<(usize, Ref<'_, P>)> {
-        let bucket = &view.buckets[bucket];
+        let bucket = view.bucket(bucket);
         bucket.word().matches(print).find_map(|slot| {
             let word = bucket.entry(slot);
             let entry = self.borrow(word);
@@ -212,7 +212,7 @@ impl<P: Handle> Dict<P> {
         }
         let (bucket, at) = slot.place();
         let view = self.view(self.segment_at(slot.index()));
-        self.borrow(view.buckets[bucket].entry(at))
+        self.borrow(view.bucket(bucket).entry(at))
     }
 
     /// Lets the owner change an entry, even move it to another allocation; it must keep its key. The slot stays valid.
@@ -223,7 +223,7 @@ impl<P: Handle> Dict<P> {
         }
         let (bucket, at) = slot.place();
         let view = self.view(self.segment_at(slot.index()));
-        let bucket = &view.buckets[bucket];
+        let bucket = view.bucket(bucket);
         let entry = bucket.entry(at);
         let store = |raw| bucket.replace(at, Tagged::new(raw, entry.tag()));
         // SAFETY: the word is stored in this dict, which is mutably borrowed, and `store` replaces it.
@@ -296,8 +296,8 @@ impl<P: Handle> Dict<P> {
         let (bucket, at) = slot.place();
         let segment = self.segment_at(slot.index());
         let view = self.view(segment);
-        let raw = view.buckets[bucket].entry(at).raw();
-        let (print, tagged) = view.buckets[bucket].take(at);
+        let raw = view.bucket(bucket).entry(at).raw();
+        let (print, tagged) = view.bucket(bucket).take(at);
         let home = view.shape.home(tagged.tag());
         self.len -= 1;
         let first = self.first_index(slot.index(), segment);

@@ -1,6 +1,6 @@
 //! Entries on their way from a segment that is replaced, or two, into the one that replaces them.
 //!
-//! A dict that grows moves six entries for each that is inserted, which is much of what an insertion costs. Hence gathering has
+//! A dict that grows moves three and a half entries for each that is inserted, which is much of what an insertion costs. Hence gathering has
 //! no branch for an entry, and settling counts the places that it fills instead of looking for a free one each time.
 
 use super::bucket::SLOTS;
@@ -44,7 +44,7 @@ impl Moving {
         keep: impl Fn(Tagged) -> bool,
         retag: impl Fn(u16) -> u16,
     ) {
-        for bucket in source.buckets {
+        for bucket in source.buckets() {
             let word = bucket.word();
             for slot in 0..SLOTS {
                 // What is not kept is overwritten by the next.
@@ -70,7 +70,7 @@ impl Moving {
             let home = target.shape.home(entry.tag());
             let slot = usize::from(filled[home]);
             if slot < SLOTS {
-                target.buckets[home].replace(slot, entry);
+                target.bucket(home).replace(slot, entry);
                 words[home][slot] = self.fingerprints[at];
                 filled[home] += 1;
             } else {
@@ -78,7 +78,7 @@ impl Moving {
                 homeless_len += 1;
             }
         }
-        for (bucket, word) in target.buckets.iter().zip(words) {
+        for (bucket, word) in target.buckets().zip(words) {
             bucket.set_fingerprints(word);
         }
         let mut left = Vec::new();

@@ -11,7 +11,7 @@
 //! stripe's.
 //!
 //! An entry's **tag** is the 16 position bits from the last multiple of [`ANCHOR_STEP`] at or before the segment's depth. It
-//! is stored beside the entry's pointer, so that homes are known without reading entries; three of four splits need no hash.
+//! is stored beside the entry's pointer, so that homes are known without reading entries; seven of eight splits need no hash.
 //!
 //! **Invariant.** A home depends on nothing but tag, depth and number of buckets.
 
@@ -27,8 +27,9 @@ pub(super) const DEPTH_MAX: u32 = 24;
 /// Bits of a tag.
 const TAG_BITS: u32 = 16;
 
-/// Tags start at multiples of this depth.
-const ANCHOR_STEP: u32 = 4;
+/// Tags start at multiples of this depth. What is left of a tag behind the segment's depth, 9 bits at the least, divides the entries among
+/// its buckets.
+const ANCHOR_STEP: u32 = 8;
 
 const _: () = assert!(DEPTH_MAX + TAG_BITS <= POSITION_BITS);
 

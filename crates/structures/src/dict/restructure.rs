@@ -14,7 +14,7 @@ use super::directory::RootWord;
 use super::handle::{Handle, Tagged};
 use super::moving::Moving;
 use super::position::{DEPTH_MAX, Position, Shape, fingerprint};
-use super::segment::{BUCKETS_MAX, Segment, View, next_size, size_for};
+use super::segment::{BUCKETS_MAX, Segment, View, fitting_size, growing_size, next_size};
 use super::{Dict, Slot, Stashed};
 use crate::epoch::{FreeNow, Reclaim};
 use crate::prefetch;
@@ -63,7 +63,7 @@ impl<P: Handle> Dict<P> {
         let fits =
             |depth: &u32| (entries >> depth) * 100 <= BUCKETS_MAX * SLOTS * RESERVE_LOAD_PERCENT;
         let depth = (0..DEPTH_MAX).find(fits).unwrap_or(DEPTH_MAX);
-        let buckets = size_for((entries >> depth).max(1), RESERVE_LOAD_PERCENT);
+        let buckets = fitting_size((entries >> depth).max(1), RESERVE_LOAD_PERCENT);
         let shape = Shape { depth, buckets };
         self.deepest = 1 << depth;
         if depth == 0 {
@@ -188,7 +188,7 @@ impl<P: Handle> Dict<P> {
             if shape.split_moves_anchor() {
                 self.retag(moving.entries_mut(), deeper, hash_of);
             }
-            let buckets = size_for(moving.len(), SPLIT_LOAD_PERCENT);
+            let buckets = growing_size(moving.len(), SPLIT_LOAD_PERCENT);
             self.build_surely((deeper, buckets), &moving, hash_of)
         });
         let spare = depth - shape.depth;
@@ -269,7 +269,7 @@ impl<P: Handle> Dict<P> {
             return;
         }
         if count * 100 < shape.buckets * SLOTS * SHRINK_BELOW_PERCENT {
-            self.shrink(first, size_for(count, SHRINK_TO_PERCENT), reclaim);
+            self.shrink(first, fitting_size(count, SHRINK_TO_PERCENT), reclaim);
         }
     }
 
@@ -309,7 +309,7 @@ impl<P: Handle> Dict<P> {
         }
         let shape = Shape {
             depth: depth - 1,
-            buckets: size_for(count, SHRINK_TO_PERCENT),
+            buckets: fitting_size(count, SHRINK_TO_PERCENT),
         };
         let Some(merged) = self.build(shape, &moving) else {
             return false;
@@ -337,7 +337,7 @@ impl<P: Handle> Dict<P> {
         let entry = unsafe { P::from_raw(entry.raw()) };
         let hash = hash_of(&entry);
         let home = view.shape.home(view.shape.tag(Position::of_hash(hash)));
-        view.buckets[home].set_stashed(true);
+        view.bucket(home).set_stashed(true);
         self.stash.push(Stashed { hash, entry });
     }
 
@@ -347,7 +347,7 @@ impl<P: Handle> Dict<P> {
         let position = Position::of_hash(hash);
         let view = self.view(self.locate(position).1);
         let home = view.shape.home(view.shape.tag(position));
-        view.buckets[home].set_stashed(true);
+        view.bucket(home).set_stashed(true);
         self.stash.push(Stashed { hash, entry });
         self.stash_slot(self.stash.len() - 1)
     }
@@ -370,7 +370,7 @@ impl<P: Handle> Dict<P> {
             view.shape.first(other) == view.shape.first(position)
                 && view.shape.home(view.shape.tag(other)) == home
         });
-        view.buckets[home].set_stashed(is_stashed);
+        view.bucket(home).set_stashed(is_stashed);
     }
 
     /// Brings stashed entries of the segment at `first` back to where there is room now.
@@ -388,7 +388,7 @@ impl<P: Handle> Dict<P> {
             let has_room = is_here && {
                 let home = view.shape.home(tag);
                 let other = view.alternate(home, fingerprint(hash));
-                let is_vacant = |bucket: usize| view.buckets[bucket].word().vacancy().is_some();
+                let is_vacant = |bucket: usize| view.bucket(bucket).word().vacancy().is_some();
                 is_vacant(home) || is_vacant(other)
             };
             if !has_room {
@@ -425,7 +425,7 @@ impl<P: Handle> Dict<P> {
             let (index, other) = self.locate(position);
             if self.first_index(index, other) == first {
                 let home = view.shape.home(view.shape.tag(position));
-                view.buckets[home].set_stashed(true);
+                view.bucket(home).set_stashed(true);
             }
         }
     }

@@ -5,7 +5,6 @@
 
 #![allow(unsafe_code)]
 
-use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Dict;
@@ -13,6 +12,7 @@ use super::bucket::Bucket;
 use super::directory::RootWord;
 use super::handle::Handle;
 use super::position::{Position, fingerprint};
+use super::segment::Segment;
 use crate::prefetch::{self, LINE_BYTES};
 
 /// The published root of a dict; 0 while there is none. Eight bytes, meant to lie where reading it disturbs nobody's lock.
@@ -63,24 +63,23 @@ impl Root {
         let view = unsafe { segment.view() };
         let (tag, print) = (view.shape.tag(position), fingerprint(hash));
         let home = view.shape.home(tag);
-        let sighting = Sighting {
-            home: view.buckets[home].expose(),
-            other: view.buckets[view.alternate(home, print)].expose(),
+        view.prefetch(home);
+        Sighting {
+            segment,
+            home: home as u8,
             tag,
             print,
-        };
-        prefetch::line(ptr::without_provenance(sighting.home));
-        sighting
+        }
     }
 }
 
 /// Where look-ahead expects an entry. Good until the thread's next batch boundary.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sighting {
-    /// Address of the home bucket; 0 in an empty dict.
-    home: usize,
-    /// Address of the other bucket.
-    other: usize,
+    /// None in an empty dict.
+    segment: Segment,
+    /// The home bucket.
+    home: u8,
     tag: u16,
     print: u8,
 }
@@ -94,14 +93,16 @@ impl Sighting {
     /// This thread has passed no batch boundary since [`Root::sight`], whose promise holds.
     #[inline]
     pub unsafe fn prefetch_entry(self, lines: usize) -> bool {
-        // SAFETY: the caller's promise.
-        let Some(home) = (unsafe { Bucket::exposed(self.home) }) else {
+        if self.segment.is_none() {
             return false;
-        };
+        }
+        // SAFETY: the caller's promise.
+        let view = unsafe { self.segment.view() };
+        let home = view.bucket(self.home.into());
         if self.prefetch_from(home, lines) || !home.word().may_be_away(self.print) {
             return false;
         }
-        prefetch::line(ptr::without_provenance(self.other));
+        view.prefetch(view.alternate(self.home.into(), self.print));
         true
     }
 
@@ -111,15 +112,18 @@ impl Sighting {
     /// As for [`Sighting::prefetch_entry`].
     #[inline]
     pub unsafe fn prefetch_away(self, lines: usize) {
-        // SAFETY: the caller's promise.
-        if let Some(other) = unsafe { Bucket::exposed(self.other) } {
-            self.prefetch_from(other, lines);
+        if self.segment.is_none() {
+            return;
         }
+        // SAFETY: the caller's promise.
+        let view = unsafe { self.segment.view() };
+        let other = view.alternate(self.home.into(), self.print);
+        self.prefetch_from(view.bucket(other), lines);
     }
 
     /// Asks for the entry of a bucket that has this fingerprint and tag; says whether there is one.
     #[inline]
-    fn prefetch_from(self, bucket: &Bucket, lines: usize) -> bool {
+    fn prefetch_from(self, bucket: Bucket<'_>, lines: usize) -> bool {
         let Some(entry) = bucket
             .word()
             .matches(self.print)

@@ -53,7 +53,7 @@ impl<P: Handle> Dict<P> {
             let first = self.segment_at(self.first_index(index, segment));
             let wanted = min_items.saturating_sub(items).max(1);
             let end = if first.count() <= wanted {
-                view.buckets.len()
+                view.shape.buckets
             } else {
                 enough_homes(view, from, wanted)
             };
@@ -62,7 +62,7 @@ impl<P: Handle> Dict<P> {
                 None => return 0,
                 Some(next) => from = next,
             }
-            buckets = buckets.saturating_sub(view.buckets.len());
+            buckets = buckets.saturating_sub(view.shape.buckets);
             if items >= min_items || buckets == 0 {
                 return from.cursor(cursor);
             }
@@ -148,14 +148,13 @@ impl<P: Handle> Dict<P> {
             }
             let view = self.view(segment);
             let buckets = if depth == 0 {
-                view.buckets.len()
+                view.shape.buckets
             } else {
                 BUCKETS_MAX
             };
             let place = below(random << depth, buckets * SLOTS);
             let (bucket, slot) = (place / SLOTS, place % SLOTS);
-            let is_taken = |bucket: &super::bucket::Bucket| bucket.word().fingerprint(slot) != 0;
-            if view.buckets.get(bucket).is_some_and(is_taken) {
+            if bucket < view.shape.buckets && view.bucket(bucket).word().fingerprint(slot) != 0 {
                 return Some(self.slot(index, bucket, slot));
             }
         }
@@ -226,8 +225,8 @@ impl<P: Handle> Dict<P> {
                 continue;
             }
             let view = self.view(segment);
-            while at.bucket < view.buckets.len() {
-                let bucket = &view.buckets[at.bucket];
+            while at.bucket < view.shape.buckets {
+                let bucket = view.bucket(at.bucket);
                 for slot in bucket.word().occupied() {
                     if work >= max {
                         return true;
@@ -271,13 +270,13 @@ fn enough_homes(view: View<'_>, from: Position, wanted: usize) -> usize {
     }
     let start = view.shape.home(view.shape.tag(from));
     let mut left = wanted;
-    for (at, count) in counts[start..view.buckets.len()].iter().enumerate() {
+    for (at, count) in counts[start..view.shape.buckets].iter().enumerate() {
         if *count >= left {
             return start + at + 1;
         }
         left -= count;
     }
-    view.buckets.len()
+    view.shape.buckets
 }
 
 /// `random` scaled to 0..`bound`.
@@ -318,13 +317,13 @@ impl<'a, P: Handle> Iterator for Iter<'a, P> {
             let segment = self.dict.segment_at(self.index);
             let view = self.dict.view(segment);
             if let Some(slot) = self.slots.next() {
-                return Some(self.dict.borrow(view.buckets[self.bucket - 1].entry(slot)));
+                return Some(self.dict.borrow(view.bucket(self.bucket - 1).entry(slot)));
             }
-            if self.bucket == view.buckets.len() {
+            if self.bucket == view.shape.buckets {
                 self.bucket = 0;
                 self.index += 1 << (root.depth() - segment.depth());
             } else {
-                self.slots = view.buckets[self.bucket].word().occupied();
+                self.slots = view.bucket(self.bucket).word().occupied();
                 self.bucket += 1;
             }
         }
