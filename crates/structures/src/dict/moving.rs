@@ -34,25 +34,37 @@ impl Moving {
         &mut self.entries[..self.len]
     }
 
-    /// Adds the entries of `source` that are to be kept, under new tags.
-    ///
-    /// # Panics
-    /// If they are more than a segment can hold.
-    pub(super) fn gather(
-        &mut self,
-        source: View<'_>,
-        keep: impl Fn(Tagged) -> bool,
-        retag: impl Fn(u16) -> u16,
-    ) {
+    /// The entries of a segment, those of its two halves apart.
+    pub(super) fn halves(source: View<'_>) -> [Moving; 2] {
+        let mut halves = [Moving::new(), Moving::new()];
         for bucket in source.buckets() {
             let word = bucket.word();
             for slot in 0..SLOTS {
-                // What is not kept is overwritten by the next.
+                let entry = bucket.entry(slot);
+                let fingerprint = word.fingerprint(slot);
+                // What is nothing is overwritten by the next.
+                let half = &mut halves[source.shape.half(entry.tag())];
+                half.entries[half.len] = entry;
+                half.fingerprints[half.len] = fingerprint;
+                half.len += usize::from(fingerprint != 0);
+            }
+        }
+        halves
+    }
+
+    /// Adds the entries of `source`, under new tags.
+    ///
+    /// # Panics
+    /// If they are more than a segment can hold.
+    pub(super) fn gather(&mut self, source: View<'_>, retag: impl Fn(u16) -> u16) {
+        for bucket in source.buckets() {
+            let word = bucket.word();
+            for slot in 0..SLOTS {
                 let entry = bucket.entry(slot);
                 let fingerprint = word.fingerprint(slot);
                 self.entries[self.len] = entry.with_tag(retag(entry.tag()));
                 self.fingerprints[self.len] = fingerprint;
-                self.len += usize::from((fingerprint != 0) & keep(entry));
+                self.len += usize::from(fingerprint != 0);
             }
         }
     }

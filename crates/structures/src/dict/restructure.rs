@@ -92,7 +92,7 @@ impl<P: Handle> Dict<P> {
     /// All entries of a segment.
     fn leaving(&self, segment: Segment) -> Moving {
         let mut moving = Moving::new();
-        moving.gather(self.view(segment), |_| true, |tag| tag);
+        moving.gather(self.view(segment), |tag| tag);
         moving
     }
 
@@ -182,9 +182,7 @@ impl<P: Handle> Dict<P> {
         }
         let view = self.view(segment);
         let deeper = shape.depth + 1;
-        let parts = [0, 1].map(|half| {
-            let mut moving = Moving::new();
-            moving.gather(view, |entry| shape.half(entry.tag()) == half, |tag| tag);
+        let parts = Moving::halves(view).map(|mut moving| {
             if shape.split_moves_anchor() {
                 self.retag(moving.entries_mut(), deeper, hash_of);
             }
@@ -305,7 +303,7 @@ impl<P: Handle> Dict<P> {
             let view = self.view(segment);
             let prefix = (low >> spare) + at;
             let retag = |tag| view.shape.tag_after_merge(prefix, tag);
-            moving.gather(view, |_| true, retag);
+            moving.gather(view, retag);
         }
         let shape = Shape {
             depth: depth - 1,
