@@ -7,16 +7,15 @@
 //!
 //! The buckets' words lie together, eight to a cache line: a table of a million entries has little more than a megabyte of them. So a key
 //! that is not there costs a line that is likely in the cache, and who looks for room in other buckets finds their words
-//! beside each other. With each word in one line with its row a miss took three times as long (113 instead of 37 ns), an insertion 20 % longer.
+//! beside each other. What that and the ladder are worth is in ARCHITECTURE.md, Memory.
 //!
 //! The count stands only in the segment's first directory slot; elsewhere it is stale and must not be read.
 //!
 //! An entry lies in its home bucket or in its other bucket, which follows from home and fingerprint. If both are full, one of
 //! their entries that has room in its own other bucket moves there: segments get 93 % full and more before one insertion
 //! fails, with a sixth of the entries away from home then (measured; first-fit over three neighbours fails at 70 %).
-//! Numbers of buckets climb a ladder, every step of which is a size class of jemalloc. A segment that grows takes two steps per doubling.
-//! With four every entry took a byte less (10.7 instead of 11.7), and each insertion copied six entries instead of three and a half: a SET
-//! of a new key took 9 % more. A segment whose entries are known, having shrunk or being made for them, may stand between those steps.
+//! Numbers of buckets climb a ladder, every step of which is a size class of jemalloc. A segment that grows takes two steps per doubling:
+//! with more, entries take less memory and insertions copy more of them. A segment whose entries are known, having shrunk or being made for them, may stand between those steps.
 //!
 //! **Invariant.** Every entry is in one of its two buckets, and its home counts it if it is away.
 
